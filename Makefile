@@ -1,0 +1,41 @@
+# The two commands: make demo, make test. Both need Go and nothing else.
+SHELL := /bin/sh
+export CGO_ENABLED = 0
+BUILD = go build -trimpath -buildvcs=false
+LD = -ldflags "-s -w"
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' plugin.toml)
+
+.PHONY: build demo test e2e bench fmt release clean
+
+build: ## the binary and its links, so that ./pre-upgrade FROM TO works in place
+	$(BUILD) -o bin/upgrade-guard ./src
+	bin/upgrade-guard links
+
+demo: build ## the story of dokku/dokku issue 7253, without and with the guard
+	@go run ./tests/demo
+
+test: build ## all tests; no root, Docker or network
+	go test ./... ./compat/common/...
+	cd compat/common && go test ./...
+
+bench: ## a thousand apps: snapshot, report, a trigger with nothing to do
+	go test ./tests/bench -run '^$$' -bench . -benchtime 3x -benchmem
+
+e2e: build ## a scenario on this machine's own Dokku: make e2e SCENARIO=… (as root, on a host you can lose)
+	UPGRADE_GUARD_REAL_HOST=yes go test ./tests/scenarios -count=1 -v -run 'TestScenarios/$(SCENARIO)$$'
+
+fmt:
+	gofmt -l -w src compat tests
+
+release: ## dist/upgrade-guard-VERSION.tar.gz for dokku plugin:install, and its SHA-256 sums
+	rm -rf dist && mkdir -p dist/upgrade-guard/bin
+	GOARCH=amd64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-amd64 ./src
+	GOARCH=arm64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-arm64 ./src
+	GOARCH=arm GOARM=7 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-armhf ./src
+	cp -P plugin.toml install update README.md CHANGELOG.md LICENSE dist/upgrade-guard/
+	cd dist/upgrade-guard/bin && sha256sum upgrade-guard-* > SHA256SUMS
+	tar -C dist --owner=0 --group=0 --sort=name -czf dist/upgrade-guard-$(VERSION).tar.gz upgrade-guard
+	cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS
+
+clean:
+	rm -rf bin dist subcommands commands report uninstall pre-upgrade post-*

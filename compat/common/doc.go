@@ -1,0 +1,8 @@
+// Package common stands in for Dokku's own package of the same import path. It
+// offers, with the same names and signatures, the part that upgrade-guard uses
+// and no more, because that package cannot be fetched as a module where
+// upgrade-guard is built. It is written from the documented behaviour, the
+// traps included; common_test.go holds it to that.
+//
+// Only package host imports it.
+package common

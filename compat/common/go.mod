@@ -1,0 +1,3 @@
+module github.com/dokku/dokku/plugins/common
+
+go 1.26

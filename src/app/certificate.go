@@ -1,0 +1,71 @@
+package app
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// Certificate is what nginx serves for an app: tls/server.crt. Nothing of the
+// key is kept but whether it fits.
+type Certificate struct {
+	Names       []string  `json:"names"`
+	Issuer      string    `json:"issuer"`
+	NotAfter    time.Time `json:"not_after"`
+	Fingerprint string    `json:"fingerprint"` // SHA-256 of the certificate
+	KeyFits     bool      `json:"key_fits"`
+}
+
+// readCertificate reads an app's certificate. fs.ErrNotExist means that there
+// is none.
+func readCertificate(f *Files, app string) (*Certificate, error) {
+	crt, key := "root/"+app+"/tls/server.crt", "root/"+app+"/tls/server.key"
+	file, ok := f.Get(crt)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	if file.Link != "" {
+		// letsencrypt up to 0.8.2 linked to its own file; the link's target
+		// is captured with the letsencrypt directory.
+		return nil, fmt.Errorf("%s is a link", crt)
+	}
+	// 0.11.0 to 0.11.4 of letsencrypt put the key into the same file.
+	var leaf *x509.Certificate
+	for rest := file.Data; leaf == nil; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, fmt.Errorf("%s holds no certificate", crt)
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		var err error
+		if leaf, err = x509.ParseCertificate(block.Bytes); err != nil {
+			return nil, fmt.Errorf("%s holds no certificate that can be read", crt)
+		}
+	}
+	c := &Certificate{
+		Names: leaf.DNSNames, Issuer: leaf.Issuer.CommonName,
+		NotAfter: leaf.NotAfter.UTC(), Fingerprint: Digest(leaf.Raw),
+	}
+	if len(c.Names) == 0 && leaf.Subject.CommonName != "" {
+		c.Names = []string{leaf.Subject.CommonName}
+	}
+	if k, ok := f.Get(key); ok {
+		c.KeyFits = keyFits(leaf, k.Data)
+	}
+	return c, nil
+}
+
+func keyFits(leaf *x509.Certificate, keyPEM []byte) bool {
+	pair, err := tls.X509KeyPair(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw}), keyPEM)
+	if err != nil {
+		return false
+	}
+	_, ok := pair.PrivateKey.(crypto.Signer)
+	return ok
+}

@@ -1,0 +1,94 @@
+package app
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// Container is one container of an app: what Dokku's files say of it, and what
+// docker said.
+type Container struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`  // process type
+	Index string `json:"index"` // 1, 2, ...
+	// IP and Port are Dokku's record (IP.<type>.<n>, PORT.<type>.<n>), which
+	// nginx's upstream is built from.
+	IP   string `json:"ip,omitempty"`
+	Port string `json:"port,omitempty"`
+	// Running, Addresses and Image are docker's answer.
+	Running   bool     `json:"running,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+	Image     string   `json:"image,omitempty"`
+}
+
+// docker is what docker said about all containers, by id.
+type docker struct {
+	byID    map[string]inspected
+	missing string // why docker said nothing
+}
+
+type inspected struct {
+	ID       string            `json:"id"`
+	Running  bool              `json:"running"`
+	Image    string            `json:"image"`
+	Labels   map[string]string `json:"labels"`
+	Networks map[string]struct {
+		IPAddress string `json:"IPAddress"`
+	} `json:"networks"`
+}
+
+func readDocker(f *Files) docker {
+	d := docker{byID: map[string]inspected{}}
+	file, ok := f.Get(dockerFacts)
+	switch {
+	case !ok:
+		d.missing = "docker was not asked"
+	case file.Error != "":
+		d.missing = file.Error
+	}
+	for _, line := range strings.Split(string(file.Data), "\n") {
+		var c inspected
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if err := json.Unmarshal([]byte(line), &c); err != nil {
+			d.missing = "docker's answer cannot be read"
+			continue
+		}
+		d.byID[c.ID] = c
+	}
+	return d
+}
+
+// readContainers reads an app's containers from its CONTAINER files, and the
+// image that its running ones were made from.
+func readContainers(f *Files, app string, d docker) (containers []Container, image string) {
+	prefix := "root/" + app + "/CONTAINER."
+	for _, file := range f.Under(prefix) {
+		processType, index, ok := strings.Cut(strings.TrimPrefix(file.Path, prefix), ".")
+		if !ok {
+			continue
+		}
+		suffix := processType + "." + index
+		c := Container{
+			ID: strings.TrimSpace(string(file.Data)), Type: processType, Index: index,
+			IP:   strings.TrimSpace(text(f, "root/"+app+"/IP."+suffix)),
+			Port: strings.TrimSpace(text(f, "root/"+app+"/PORT."+suffix)),
+		}
+		if i, ok := d.byID[c.ID]; ok {
+			c.Running, c.Image = i.Running, i.Image
+			for _, n := range i.Networks {
+				if n.IPAddress != "" {
+					c.Addresses = append(c.Addresses, n.IPAddress)
+				}
+			}
+			slices.Sort(c.Addresses)
+		}
+		if c.Running {
+			image = c.Image
+		}
+		containers = append(containers, c)
+	}
+	return containers, image
+}

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/joho/godotenv"
+
+	"upgrade-guard/src/host"
+)
+
+// env is an app's or the host's environment with its values. It never leaves
+// this package: what the state keeps of it are names and fingerprints.
+type env struct {
+	values   map[string]string
+	problems []string
+}
+
+// readEnv reads the ENV file of an app, or of the host for GlobalScope: in the
+// app's directory up to 0.37, beside the properties from 0.38 on. A file that
+// 0.38.0 to 0.38.25 left in the old place does not count there any more.
+func readEnv(f *Files, scope string) env {
+	old := "root/" + scope + "/ENV"
+	if scope == host.GlobalScope {
+		old = "root/ENV"
+	}
+	path := "lib/config/" + scope + "/ENV"
+	if _, ok := f.Get(path); !ok && !EnvMoved(f, scope) {
+		path = old
+	}
+	e := env{}
+	t, ok := f.Text(path)
+	if !ok {
+		return e
+	}
+	values, err := godotenv.Unmarshal(t)
+	if err != nil {
+		// The parser's error quotes the line, which is likely to be a secret.
+		e.problems = append(e.problems, fmt.Sprintf("%s is not the NAME=\"value\" lines that Dokku writes", path))
+	}
+	e.values = values
+	return e
+}
+
+// EnvMoved tells whether Dokku has moved this scope's ENV out of the app's
+// directory (0.38.0 and later).
+func EnvMoved(f *Files, scope string) bool {
+	v, _ := property(f, "config", scope, "env-migrated")
+	return v == "true"
+}
+
+// Fingerprint stands for a value that may be a secret: equal values have equal
+// ones, and nothing else can be told from it at a glance.
+func Fingerprint(value string) string { return Digest([]byte(value))[:12] }
+
+func (e env) fingerprints() map[string]string {
+	if len(e.values) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(e.values))
+	for k, v := range e.values {
+		out[k] = Fingerprint(v)
+	}
+	return out
+}

@@ -1,0 +1,406 @@
+// Package app is the state of a Dokku host and of each app on it at one
+// moment: which small files hold it, and what they say. The types are the same
+// for every Dokku; only the readers in this package know where 0.20 or 0.38
+// keeps a thing.
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"upgrade-guard/src/host"
+)
+
+// File is one captured file. Its path is relative to a root that every host
+// has: root/ is DOKKU_ROOT (the apps), lib/ is DOKKU_LIB_ROOT (properties and
+// data), facts/ is what commands answered.
+type File struct {
+	Path string      `json:"path"`
+	Mode fs.FileMode `json:"mode,omitempty"`
+	// Link is where a symbolic link points; links are never followed.
+	Link   string `json:"link,omitempty"`
+	Size   int    `json:"size,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	// Error says why the file could not be read, or is left out.
+	Error string `json:"error,omitempty"`
+	Data  []byte `json:"-"`
+}
+
+// Digest is the SHA-256 by which a file's content is checked.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+const (
+	// maxFile is the size above which a file is none of the small files that
+	// Dokku keeps its state in. It is named in the snapshot and left out.
+	maxFile = 1 << 20
+
+	// Where docker's and cron's answers are kept.
+	dockerFacts = "facts/docker"
+	cronFacts   = "facts/crontab"
+)
+
+// Files are the captured files of a host, and which of its directories are
+// apps.
+type Files struct {
+	// Dokku is the version that wrote this state.
+	Dokku string
+	// Apps are the names of the apps captured, sorted.
+	Apps []string
+	// Strays are directories beside the apps that hold nothing of an app. Some
+	// versions take them for apps (DESIGN, ATLAS 4.3).
+	Strays []string
+
+	list  []File
+	index map[string]int
+}
+
+// NewFiles is a set of files that were captured before.
+func NewFiles(dokku string, apps, strays []string, list []File) *Files {
+	f := &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list, index: make(map[string]int, len(list))}
+	slices.SortFunc(f.list, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	for i := range f.list {
+		f.index[f.list[i].Path] = i
+	}
+	return f
+}
+
+// All are the files, sorted by path.
+func (f *Files) All() []File { return f.list }
+
+// Get is one file, and whether it was there.
+func (f *Files) Get(path string) (File, bool) {
+	i, ok := f.index[path]
+	if !ok {
+		return File{}, false
+	}
+	return f.list[i], true
+}
+
+// Text is the content of a file, and whether it could be read.
+func (f *Files) Text(path string) (string, bool) {
+	file, ok := f.Get(path)
+	return string(file.Data), ok && file.Error == "" && file.Link == ""
+}
+
+// Under are the files whose path begins with prefix.
+func (f *Files) Under(prefix string) []File {
+	from, _ := slices.BinarySearchFunc(f.list, prefix, func(a File, p string) int { return strings.Compare(a.Path, p) })
+	to := from
+	for to < len(f.list) && strings.HasPrefix(f.list[to].Path, prefix) {
+		to++
+	}
+	return f.list[from:to]
+}
+
+// Incomplete names the files that could not be read and that a complete
+// snapshot has. Docker's facts are not among them: an upgrade with docker down
+// is still guarded.
+func (f *Files) Incomplete() []string {
+	var names []string
+	for _, file := range f.list {
+		if file.Error != "" && file.Path != dockerFacts && !strings.HasPrefix(file.Error, leftOut) {
+			names = append(names, fmt.Sprintf("%s: %s", file.Path, file.Error))
+		}
+	}
+	return names
+}
+
+// What says how much of a host is captured.
+type What struct {
+	// Apps are the only ones wanted; all of the host when empty.
+	Apps []string
+	// NoCommands leaves docker and cron alone, for where every second counts.
+	NoCommands bool
+	// Dokku is the version that wrote the state, where it is not the one on
+	// the disk: between a package's unpacking and its installation.
+	Dokku string
+}
+
+// Capture reads the small files of a host and asks docker and cron once. Files
+// that cannot be read are in the result with their error; Capture itself fails
+// only when the host's own directories cannot be listed.
+func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
+	c := &capture{h: h, p: h.Paths()}
+	only := what.Apps
+	apps, strays, err := c.apps(only)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
+		c.file("root/"+name, filepath.Join(c.p.DokkuRoot, name))
+	}
+	for _, name := range []string{"STABLE_VERSION", "VERSION"} {
+		c.file("lib/"+name, filepath.Join(c.p.LibRoot, name))
+	}
+
+	var g errgroup.Group
+	g.SetLimit(4)
+	if !what.NoCommands {
+		g.Go(func() error { c.docker(ctx, only); return nil })
+	}
+	if !what.NoCommands && len(only) == 0 {
+		g.Go(func() error { c.crontab(ctx); return nil })
+	}
+	g.Go(func() error { return c.properties(only) })
+	for _, app := range apps {
+		g.Go(func() error { c.app(app); return nil })
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	dokku := what.Dokku
+	if dokku == "" {
+		dokku = host.DokkuVersion(h)
+	}
+	return NewFiles(dokku, apps, strays, c.files), nil
+}
+
+type capture struct {
+	h     host.Host
+	p     host.Paths
+	mu    sync.Mutex
+	files []File
+}
+
+func (c *capture) add(f File) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files = append(c.files, f)
+}
+
+// apps lists the directories of apps, or those of the named ones that exist.
+func (c *capture) apps(only []string) (apps, strays []string, err error) {
+	entries, err := c.h.ReadDir(c.p.DokkuRoot)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the apps cannot be listed: %w", err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		// Dokku takes no hidden directory for an app, and since 0.36.7 none
+		// that begins with an uppercase letter (dokku/dokku 1c6927b25).
+		if !e.IsDir() || name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
+			continue
+		}
+		c.add(File{Path: "root/" + name, Mode: fs.ModeDir | 0o755})
+		if c.isApp(name) {
+			apps = append(apps, name)
+		} else {
+			strays = append(strays, name)
+		}
+	}
+	return apps, strays, nil
+}
+
+// isApp tells an app's directory from a directory that somebody put beside the
+// apps (Maildir, tls, a backup): an app's is empty, or holds something that
+// Dokku puts there. A directory that cannot be read is taken for an app, so
+// that it is named.
+func (c *capture) isApp(name string) bool {
+	if name == "tls" {
+		return false // the host's own certificate, since 0.4
+	}
+	entries, err := c.h.ReadDir(c.p.App(name))
+	if err != nil || len(entries) == 0 {
+		return true
+	}
+	for _, e := range entries {
+		n := e.Name()
+		switch {
+		case n == "HEAD", n == "ENV", n == "VHOST", n == "DOKKU_SCALE", n == "nginx.conf", n == "URLS",
+			strings.HasPrefix(n, "CONTAINER"), strings.HasPrefix(n, "DOCKER_OPTIONS_"):
+			return true
+		}
+	}
+	_, err = c.h.Lstat(c.p.Property("ps", name, "scale"))
+	return err == nil
+}
+
+// app captures an app's directory and its small data files.
+func (c *capture) app(name string) {
+	root := "root/" + name
+	entries, err := c.h.ReadDir(c.p.App(name))
+	if err != nil {
+		c.add(File{Path: root + "/", Error: reason(err)})
+		return
+	}
+	for _, e := range entries {
+		logical, real := root+"/"+e.Name(), filepath.Join(c.p.App(name), e.Name())
+		switch {
+		case !e.IsDir():
+			c.file(logical, real)
+		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
+			c.tree(logical, real)
+		case slices.Contains([]string{"objects", "hooks", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
+			// git's objects and hooks, build caches: not small, or not state.
+		default:
+			c.add(File{Path: logical + "/", Error: leftOut + "not a directory of Dokku's"})
+		}
+	}
+	data := filepath.Join(c.p.LibRoot, "data")
+	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
+		c.tree("lib/data/"+dir, filepath.Join(data, dir))
+	}
+}
+
+// properties captures the property tree and letsencrypt's markers.
+func (c *capture) properties(only []string) error {
+	config := filepath.Join(c.p.LibRoot, "config")
+	namespaces, err := c.h.ReadDir(config)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the properties cannot be listed: %w", err)
+	}
+	for _, ns := range namespaces {
+		if len(only) == 0 || slices.Contains(only, ns.Name()) || ns.Name() == host.GlobalScope {
+			c.tree("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
+			continue
+		}
+		for _, scope := range append([]string{host.GlobalScope}, only...) {
+			c.tree("lib/config/"+ns.Name()+"/"+scope, filepath.Join(config, ns.Name(), scope))
+		}
+	}
+	letsencrypt := filepath.Join(c.p.LibRoot, "data/letsencrypt")
+	c.file("lib/data/letsencrypt/autorenew", filepath.Join(letsencrypt, "autorenew"))
+	c.tree("lib/data/letsencrypt/--global", filepath.Join(letsencrypt, "--global"))
+	return nil
+}
+
+// tree captures a directory. One that is missing is no error.
+func (c *capture) tree(logical, dir string) {
+	entries, err := c.h.ReadDir(dir)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			c.add(File{Path: logical + "/", Error: reason(err)})
+		}
+		return
+	}
+	for _, e := range entries {
+		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
+		if e.IsDir() {
+			c.tree(l, d)
+			continue
+		}
+		c.file(l, d)
+	}
+}
+
+// file captures one file, a link as a link. One that is missing is no error:
+// files come and go while apps are deployed.
+func (c *capture) file(logical, name string) {
+	st, err := c.h.Lstat(name)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			c.add(File{Path: logical, Error: reason(err)})
+		}
+		return
+	}
+	f := File{Path: logical, Mode: st.Mode()}
+	switch {
+	case st.Mode()&fs.ModeSymlink != 0:
+		if f.Link, err = c.h.Readlink(name); err != nil {
+			f.Error = reason(err)
+		}
+	case !st.Mode().IsRegular():
+		f.Error = leftOut + "not a regular file"
+	case st.Size() > maxFile:
+		f.Error = leftOut + "larger than 1 MiB"
+	default:
+		if f.Data, err = c.h.ReadFile(name); err != nil {
+			f.Error = reason(err)
+			break
+		}
+		f.Size, f.SHA256 = len(f.Data), Digest(f.Data)
+	}
+	c.add(f)
+}
+
+// fact captures what a command answered.
+func (c *capture) fact(logical string, data []byte, err error) {
+	if err != nil {
+		c.add(File{Path: logical, Mode: 0o600, Error: err.Error()})
+		return
+	}
+	c.add(File{Path: logical, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)})
+}
+
+// dockerFormat keeps of docker inspect what an app's state needs, a container
+// a line. The whole of it would be 15 KiB a container.
+const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"image":{{json .Config.Image}},` +
+	`"labels":{{json .Config.Labels}},"networks":{{json .NetworkSettings.Networks}}}`
+
+// docker asks docker about all containers that Dokku knows, by label and by
+// CONTAINER file, in one docker inspect.
+func (c *capture) docker(ctx context.Context, only []string) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	filter := "label=com.dokku.app-name"
+	if len(only) == 1 {
+		filter += "=" + only[0]
+	}
+	out, err := c.h.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
+	if err != nil {
+		c.fact(dockerFacts, nil, err)
+		return
+	}
+	ids := strings.Fields(string(out))
+	if len(ids) == 0 {
+		c.fact(dockerFacts, nil, nil)
+		return
+	}
+	out, err = c.h.Run(ctx, "docker", append([]string{"inspect", "--format", dockerFormat}, ids...)...)
+	if err != nil && len(bytes.TrimSpace(out)) > 0 {
+		err = nil // one of them was removed meanwhile; docker has told the rest
+	}
+	c.fact(dockerFacts, out, err)
+}
+
+// crontab asks for the Dokku user's crontab, which 0.23.0 and later overwrite.
+func (c *capture) crontab(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := c.h.Run(ctx, "crontab", "-l")
+	if err != nil && (strings.Contains(err.Error(), "no crontab") || strings.Contains(err.Error(), "executable file not found")) {
+		out, err = nil, nil
+	}
+	c.fact(cronFacts, out, err)
+}
+
+// leftOut begins the reason of files that are left out on purpose; a snapshot
+// without them is complete.
+const leftOut = "left out: "
+
+// reason is an error without the path that it is about.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// DigestAt is the digest of a file of the host as it was captured, by its real
+// path; "" when there was none.
+func (f *Files) DigestAt(p host.Paths, name string) string {
+	for top, dir := range map[string]string{"root/": p.DokkuRoot, "lib/": p.LibRoot} {
+		if rel, ok := strings.CutPrefix(name, dir+"/"); ok {
+			if file, ok := f.Get(top + rel); ok {
+				return file.SHA256
+			}
+		}
+	}
+	return ""
+}

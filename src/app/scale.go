@@ -1,0 +1,162 @@
+package app
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Process is how many containers of one process type an app is to have.
+type Process struct {
+	Type     string `json:"type"`
+	Quantity int    `json:"quantity"`
+}
+
+// Scale is what one place says of an app's scale, in the order it says it.
+type Scale struct {
+	Processes []Process `json:"processes,omitempty"`
+	// Malformed are the lines that are none. They are named and never guessed.
+	Malformed []string `json:"malformed,omitempty"`
+	// Dirty tells that the file holds more than clean type=quantity lines:
+	// comments, blanks, duplicates. The import of 0.25 to 0.29 stops at some
+	// of these (ATLAS 1.2).
+	Dirty bool `json:"dirty,omitempty"`
+}
+
+// String is the scale as Dokku's commands take it: "web=2 worker=1".
+func (s *Scale) String() string {
+	if s == nil {
+		return ""
+	}
+	parts := make([]string, len(s.Processes))
+	for i, p := range s.Processes {
+		parts[i] = p.Type + "=" + strconv.Itoa(p.Quantity)
+	}
+	return strings.Join(parts, " ")
+}
+
+// Lines is the scale as Dokku stores it in the property list: one
+// type=quantity a line, each ended.
+func (s *Scale) Lines() []byte {
+	return []byte(strings.ReplaceAll(s.String(), " ", "\n") + "\n")
+}
+
+// Empty tells that no process type is named.
+func (s *Scale) Empty() bool { return s == nil || len(s.Processes) == 0 }
+
+// Total is the number of containers the scale asks for.
+func (s *Scale) Total() int {
+	n := 0
+	if s != nil {
+		for _, p := range s.Processes {
+			n += p.Quantity
+		}
+	}
+	return n
+}
+
+// Equal tells whether two scales say the same, in whatever order.
+func (s *Scale) Equal(t *Scale) bool {
+	if s.Empty() || t.Empty() {
+		return s.Empty() && t.Empty()
+	}
+	byType := func(a, b Process) int { return strings.Compare(a.Type, b.Type) }
+	return slices.Equal(slices.SortedFunc(slices.Values(s.Processes), byType), slices.SortedFunc(slices.Values(t.Processes), byType))
+}
+
+// MalformedLines are the lines that are none; of no scale there are none.
+func (s *Scale) MalformedLines() []string {
+	if s == nil {
+		return nil
+	}
+	return s.Malformed
+}
+
+// ScaleState is an app's scale in both places where versions keep it. A nil
+// one is not there; an empty one is there and names nothing.
+type ScaleState struct {
+	// File is DOKKU_SCALE in the app's directory, read up to 0.24, imported by
+	// 0.25 to 0.29, deleted unread from 0.30 on.
+	File *Scale `json:"file,omitempty"`
+	// Property is the list config/ps/<app>/scale, from 0.25 on.
+	Property *Scale `json:"property,omitempty"`
+	// FromRepository tells that the file came with the app's image
+	// (DOKKU_SCALE.extracted), which 0.30 and later ignore.
+	FromRepository bool `json:"from_repository,omitempty"`
+}
+
+// ScaleInFile tells whether this version reads DOKKU_SCALE.
+func ScaleInFile(dokku string) bool { return Before(dokku, "0.25.0") }
+
+// Effective is the scale that the given Dokku version goes by.
+func (s ScaleState) Effective(dokku string) *Scale {
+	if ScaleInFile(dokku) {
+		return s.File
+	}
+	return s.Property
+}
+
+// EffectiveScale is the scale that the app's own Dokku goes by.
+func (s State) EffectiveScale() *Scale { return s.Scale.Effective(s.Dokku) }
+
+func readScale(f *Files, app string) ScaleState {
+	var s ScaleState
+	if t, ok := f.Text("root/" + app + "/DOKKU_SCALE"); ok {
+		s.File = parseScaleFile(t)
+	}
+	if t, ok := property(f, "ps", app, "scale"); ok {
+		s.Property = parseScaleList(t)
+	}
+	_, s.FromRepository = f.Get("root/" + app + "/DOKKU_SCALE.extracted")
+	return s
+}
+
+var scaleLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*=[ \t]*([0-9]+)$`)
+
+// parseScaleFile reads DOKKU_SCALE as tolerantly as all of Dokku's readers up
+// to 0.24 together: comments, blank lines and carriage returns are nothing, and
+// the last of two lines for the same type counts. A line that none of them
+// could read is kept as malformed; such lines are Dokku's own doing too, which
+// appended to files that did not end in a newline (ATLAS 1.3).
+func parseScaleFile(t string) *Scale {
+	s := &Scale{}
+	for _, raw := range strings.Split(strings.TrimSuffix(t, "\n"), "\n") {
+		l, _, _ := strings.Cut(raw, "#")
+		if l = strings.TrimSpace(l); l != "" {
+			s.line(l)
+		}
+	}
+	s.Dirty = len(s.Malformed) > 0 || !s.Empty() && t != string(s.Lines()) && t+"\n" != string(s.Lines())
+	return s
+}
+
+// parseScaleList reads the property list, which knows no comments.
+func parseScaleList(t string) *Scale {
+	s := &Scale{}
+	for _, l := range strings.Split(t, "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			s.line(l)
+		}
+	}
+	return s
+}
+
+func (s *Scale) line(l string) {
+	m := scaleLine.FindStringSubmatch(l)
+	n, err := 0, error(nil)
+	if m != nil {
+		n, err = strconv.Atoi(m[2])
+	}
+	if m == nil || err != nil {
+		s.Malformed = append(s.Malformed, l)
+		return
+	}
+	for i := range s.Processes {
+		if s.Processes[i].Type == m[1] {
+			s.Processes[i].Quantity = n
+			return
+		}
+	}
+	s.Processes = append(s.Processes, Process{m[1], n})
+}

@@ -1,0 +1,182 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/mod/semver"
+
+	"upgrade-guard/src/host"
+)
+
+// Host is the state of a whole host.
+type Host struct {
+	// Dokku is the version that wrote this state, without a leading v.
+	Dokku  string           `json:"dokku"`
+	Apps   map[string]State `json:"apps"`
+	Global Global           `json:"global"`
+	// Strays are directories that are no apps, but may be taken for some.
+	Strays []string `json:"strays,omitempty"`
+	// DockerMissing says why nothing is known of containers; "" when docker
+	// answered.
+	DockerMissing string `json:"docker_missing,omitempty"`
+}
+
+// Global is what belongs to the host rather than to an app.
+type Global struct {
+	Domains     []string          `json:"domains,omitempty"`
+	Hostname    string            `json:"hostname,omitempty"`
+	Letsencrypt Letsencrypt       `json:"letsencrypt"`
+	Env         map[string]string `json:"env,omitempty"` // name to fingerprint
+	Crontab     []string          `json:"crontab,omitempty"`
+	Problems    []string          `json:"problems,omitempty"`
+}
+
+// State is the state of one app. It holds no secret: of the app's environment
+// only names and fingerprints, of its certificate everything but the key.
+type State struct {
+	Name        string            `json:"name"`
+	Dokku       string            `json:"dokku"`
+	Scale       ScaleState        `json:"scale"`
+	Domains     Domains           `json:"domains"`
+	Ports       Ports             `json:"ports"`
+	Proxy       Proxy             `json:"proxy"`
+	Letsencrypt Letsencrypt       `json:"letsencrypt"`
+	Certificate *Certificate      `json:"certificate,omitempty"`
+	Containers  []Container       `json:"containers,omitempty"`
+	Git         Git               `json:"git"`
+	Image       string            `json:"image,omitempty"`
+	Env         map[string]string `json:"env,omitempty"` // name to fingerprint
+	// Unreadable are the app's files that could not be read, a sentence each.
+	// What they hold is not known to be lost, so nothing is repaired.
+	Unreadable []string `json:"unreadable,omitempty"`
+	// Problems are files that were read and could not be understood.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Deployed tells whether the app has been deployed, by its container files.
+// It never asks Dokku's own IsDeployed, which writes what it reads: under a
+// version before 0.23.4 that would plant a value which the new one believes.
+func (s State) Deployed() bool { return len(s.Containers) > 0 }
+
+// Running is how many containers of a process type run.
+func (s State) Running(processType string) int {
+	n := 0
+	for _, c := range s.Containers {
+		if c.Type == processType && c.Running {
+			n++
+		}
+	}
+	return n
+}
+
+// Before tells whether a Dokku version is older than another. What is no
+// version (a build from a branch) is newer than everything.
+func Before(version, than string) bool {
+	v, t := "v"+version, "v"+than
+	if !semver.IsValid(v) {
+		return false
+	}
+	return semver.Compare(v, t) < 0
+}
+
+// ValidVersion tells whether text is a Dokku version like 0.35.5.
+func ValidVersion(text string) bool {
+	return semver.IsValid("v"+text) && strings.Count(text, ".") >= 2
+}
+
+// Read reads a host's state out of its files.
+func Read(f *Files) Host {
+	facts := readDocker(f)
+	global := readEnv(f, host.GlobalScope)
+	unreadable := unreadableOf(f)
+	h := Host{
+		Dokku: f.Dokku, Apps: make(map[string]State, len(f.Apps)), Strays: f.Strays,
+		DockerMissing: facts.missing,
+		Global: Global{
+			Domains:     lines(f, "root/VHOST"),
+			Hostname:    strings.TrimSpace(text(f, "root/HOSTNAME")),
+			Letsencrypt: readLetsencrypt(f, host.GlobalScope, global),
+			Env:         global.fingerprints(),
+			Crontab:     lines(f, cronFacts),
+			Problems:    global.problems,
+		},
+	}
+	for _, name := range f.Apps {
+		s := readApp(f, name, facts)
+		s.Unreadable = unreadable[name]
+		h.Apps[name] = s
+	}
+	return h
+}
+
+// unreadableOf sorts the files that could not be read by the app they belong
+// to: root/<app>/..., lib/config/<namespace>/<app>/..., lib/data/<plugin>/<app>/...
+func unreadableOf(f *Files) map[string][]string {
+	found := map[string][]string{}
+	for _, file := range f.All() {
+		if file.Error == "" || strings.HasPrefix(file.Error, leftOut) {
+			continue
+		}
+		parts := strings.Split(file.Path, "/")
+		i := 1
+		if parts[0] == "lib" {
+			i = 3
+		}
+		if len(parts) > i {
+			name := strings.TrimPrefix(parts[i], "app-") // data/nginx-vhosts/app-<app>
+			found[name] = append(found[name], fmt.Sprintf("%s cannot be read: %s", file.Path, file.Error))
+		}
+	}
+	return found
+}
+
+func readApp(f *Files, name string, facts docker) State {
+	env := readEnv(f, name)
+	s := State{
+		Name: name, Dokku: f.Dokku,
+		Scale:       readScale(f, name),
+		Domains:     readDomains(f, name, env),
+		Ports:       readPorts(f, name, env),
+		Proxy:       readProxy(f, name, env),
+		Letsencrypt: readLetsencrypt(f, name, env),
+		Git:         readGit(f, name, env),
+		Env:         env.fingerprints(),
+		Problems:    env.problems,
+	}
+	s.Containers, s.Image = readContainers(f, name, facts)
+	for _, line := range append(s.Scale.File.MalformedLines(), s.Scale.Property.MalformedLines()...) {
+		s.Problems = append(s.Problems, fmt.Sprintf("its scale has a line that is none: %q", line))
+	}
+	certificate, err := readCertificate(f, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Problems = append(s.Problems, err.Error())
+	}
+	s.Certificate = certificate
+	return s
+}
+
+// text is a file's content, "" when there is none.
+func text(f *Files, path string) string {
+	t, _ := f.Text(path)
+	return t
+}
+
+// lines are a file's lines, trimmed, blank ones left out: what Dokku makes of
+// VHOST and of property lists.
+func lines(f *Files, path string) []string {
+	var out []string
+	for _, l := range strings.Split(text(f, path), "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// property is the raw value of a property.
+func property(f *Files, namespace, scope, name string) (string, bool) {
+	return f.Text("lib/config/" + namespace + "/" + scope + "/" + name)
+}

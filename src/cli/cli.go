@@ -1,0 +1,426 @@
+// Package cli is the commands: it parses flags, calls the guard, and prints
+// text or JSON. Exit codes: 0 fine, 1 an error, 2 something was found that an
+// upgrade would lose or has lost (check, apply --dry-run, snapshots --verify).
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/urfave/cli/v2"
+
+	"upgrade-guard/src/guard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// errFound is the end of a command that has found something: exit code 2.
+var errFound = errors.New("found")
+
+// NotImplemented is the exit code by which a plugin's commands tell Dokku that
+// a command is not theirs.
+const NotImplemented = 10
+
+// Run runs one command, as Dokku calls it: args begin with the command's full
+// name, upgrade-guard:report. It returns the exit code.
+func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int {
+	name := strings.TrimPrefix(args[0], host.Plugin+":")
+	if name == "" || name == host.Plugin || name == "help" || name == "default" {
+		fmt.Fprint(out.Out, help())
+		return 0
+	}
+	c := commands{guard.New(h, out), out}
+	app := &cli.App{
+		Name: "dokku", HelpName: "dokku", Usage: Description,
+		Commands: c.all(), Writer: out.Out, ErrWriter: out.Err,
+		HideVersion: true, CommandNotFound: func(*cli.Context, string) {},
+		ExitErrHandler:        func(*cli.Context, error) {},
+		CustomAppHelpTemplate: help(),
+	}
+	i := slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == host.Plugin+":"+name })
+	if i < 0 {
+		out.Error(say.Hint(fmt.Errorf("there is no command %s:%s", host.Plugin, name), "See dokku upgrade-guard:help for those there are."))
+		return 1
+	}
+	err := app.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flagsFirst(app.Commands[i], args[1:])...))
+	switch {
+	case errors.Is(err, errFound):
+		return 2
+	case err != nil:
+		out.Error(err)
+		return 1
+	}
+	return 0
+}
+
+// flagsFirst puts flags before arguments: the library wants them so, and people
+// type "report my_app --format json".
+func flagsFirst(c *cli.Command, args []string) []string {
+	takesValue := map[string]bool{}
+	for _, f := range c.Flags {
+		if _, ok := f.(*cli.StringFlag); ok {
+			takesValue["--"+f.Names()[0]] = true
+		}
+	}
+	var flags, rest []string
+	for i := 0; i < len(args); i++ {
+		switch a := args[i]; {
+		case a == "--":
+			return append(append(flags, rest...), args[i:]...)
+		case a == host.GlobalScope || !strings.HasPrefix(a, "-"):
+			rest = append(rest, a)
+		default:
+			flags = append(flags, a)
+			if takesValue[a] && i+1 < len(args) {
+				i++
+				flags = append(flags, args[i])
+			}
+		}
+	}
+	if len(rest) > 0 {
+		rest = append([]string{"--"}, rest...)
+	}
+	return append(flags, rest...)
+}
+
+// Names are the commands that the plugin has a link for.
+func Names() []string {
+	names := []string{"default", "help"}
+	for _, c := range (commands{}).all() {
+		names = append(names, strings.TrimPrefix(c.Name, host.Plugin+":"))
+	}
+	return names
+}
+
+type commands struct {
+	guard *guard.Guard
+	out   *say.Printer
+}
+
+func formatFlag() cli.Flag {
+	return &cli.StringFlag{Name: "format", Value: "stdout", Usage: "stdout for people, json for programs",
+		Action: func(_ *cli.Context, v string) error {
+			if v != "stdout" && v != "json" {
+				return say.Hint(fmt.Errorf("--format cannot be %q", v), "It is stdout or json.")
+			}
+			return nil
+		}}
+}
+
+func (c commands) all() []*cli.Command {
+	list := []*cli.Command{
+		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>]",
+			Flags: append([]cli.Flag{formatFlag()}, infoFlags()...), Action: c.report},
+		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything",
+			Flags: []cli.Flag{formatFlag(), &cli.StringFlag{Name: "to", Usage: "the Dokku `version` to upgrade to; the one apt would install when left out"}}, Action: c.check},
+		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade",
+			Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"}}, Action: c.apply},
+		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it", Action: c.snapshot},
+		{Name: "snapshots", Usage: "The snapshots there are",
+			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
+		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[--global] <property> [<value>]", Action: c.set},
+		{Name: "restore", Usage: "Not there yet: put one app back from a snapshot", ArgsUsage: "<app>", Action: c.restore},
+		{Name: "rename", Usage: "Not there yet: rename an app without loss", ArgsUsage: "<old> <new>", Action: c.rename},
+	}
+	for _, command := range list {
+		command.Name = host.Plugin + ":" + command.Name
+		command.HideHelpCommand = true
+		command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+			return say.Hint(err, "See dokku %s --help", ctx.Command.Name)
+		}
+	}
+	return list
+}
+
+func infoFlags() []cli.Flag {
+	var flags []cli.Flag
+	for _, name := range guard.FlagNames() {
+		flags = append(flags, &cli.BoolFlag{Name: host.Plugin + "-" + name, Hidden: true})
+	}
+	return flags
+}
+
+// appArg is the one argument of a command, or what dokku's --app gave: for
+// plugins that are not core's it stays in the environment.
+func appArg(ctx *cli.Context) (string, error) {
+	if ctx.NArg() > 1 {
+		return "", say.Hint(fmt.Errorf("one app at a time, not %s", strings.Join(ctx.Args().Slice(), ", ")), "See dokku %s --help", ctx.Command.Name)
+	}
+	name := ctx.Args().First()
+	if name == "" {
+		name = os.Getenv("DOKKU_APP_NAME")
+	}
+	return name, nil
+}
+
+func (c commands) noArgs(ctx *cli.Context) error {
+	if ctx.NArg() > 0 {
+		return say.Hint(fmt.Errorf("%s takes no argument, so not %q", ctx.Command.Name, ctx.Args().First()), "See dokku %s --help", ctx.Command.Name)
+	}
+	return nil
+}
+
+func (c commands) json(v any) error {
+	enc := json.NewEncoder(c.out.Out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (c commands) report(ctx *cli.Context) error {
+	name, err := appArg(ctx)
+	if err != nil {
+		return err
+	}
+	if name == host.GlobalScope {
+		name = ""
+	}
+	var info []string
+	for _, f := range guard.FlagNames() {
+		if ctx.Bool(host.Plugin + "-" + f) {
+			info = append(info, f)
+		}
+	}
+	asJSON := ctx.String("format") == "json"
+	switch {
+	case len(info) > 1:
+		return say.Hint(errors.New("one flag at a time"), "See dokku %s --help", ctx.Command.Name)
+	case len(info) == 1 && asJSON:
+		return say.Hint(errors.New("--format json and a single flag exclude each other"), "Ask for one of them.")
+	case len(info) == 1 && name == "":
+		return say.Hint(fmt.Errorf("--upgrade-guard-%s is about one app", info[0]), "dokku upgrade-guard:report <app> --upgrade-guard-%s", info[0])
+	}
+	r, err := c.guard.Report(ctx.Context, name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case asJSON && name != "":
+		return c.json(r.Apps[0])
+	case asJSON:
+		return c.json(r)
+	case len(info) == 1:
+		for _, f := range r.Apps[0].Flags() {
+			if f.Name == info[0] {
+				c.out.Result("%s", f.Value)
+			}
+		}
+	case name != "":
+		PrintApp(c.out, r.Apps[0])
+	default:
+		printReport(c.out, r)
+	}
+	return nil
+}
+
+// PrintApp prints the block of one app, as dokku report has them.
+func PrintApp(out *say.Printer, a guard.AppReport) {
+	out.Title("%s upgrade-guard information", a.App)
+	for _, f := range a.Flags() {
+		label := strings.ToUpper("u") + strings.ReplaceAll("pgrade-guard-"+f.Name, "-", " ") + ":"
+		out.Result("       %-31s %s", label, f.Value)
+	}
+}
+
+func printReport(out *say.Printer, r guard.Report) {
+	switch {
+	case r.Unfinished:
+		out.Title("Dokku was upgraded from %s to %s, and the apps have not been looked after yet", r.Stamp, r.Dokku)
+		out.Result("       To do: dokku upgrade-guard:apply")
+	case r.Last != nil:
+		out.Title("Dokku %s, upgraded from %s on %s", r.Dokku, r.Last.From, r.Last.Time.Format("2006-01-02 15:04 UTC"))
+	default:
+		out.Title("Dokku %s, no upgrade seen yet", r.Dokku)
+	}
+	out.Result("       %d snapshots, the newest %s", r.Snapshots, r.Newest)
+	if r.Docker != "" {
+		out.Result("       Nothing is known of containers: %s", r.Docker)
+	}
+	tw := tabwriter.NewWriter(out.Out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, "       APP\tSTATUS\tSCALE\tRUNNING\tDOMAINS")
+	for _, a := range r.Apps {
+		scale := a.Scale
+		if scale == "" {
+			scale = "none"
+		}
+		fmt.Fprintf(tw, "       %s\t%s\t%s\t%d\t%s\n", a.App, a.Status, scale, a.Running, strings.Join(a.Domains, " "))
+	}
+	tw.Flush()
+	for _, name := range r.Gone {
+		out.Result("       %s does not exist any more", name)
+	}
+	for _, a := range r.Apps {
+		explain(out, a)
+	}
+}
+
+// explain says of an app what the table cannot. Nothing is said of one that is
+// as it was.
+func explain(out *say.Printer, a guard.AppReport) {
+	if a.Status == guard.StatusOK && len(a.Problems) == 0 {
+		return
+	}
+	for _, r := range a.Repaired {
+		out.Result("-----> %s: put back and verified: %s", a.App, r)
+	}
+	for _, p := range a.Problems {
+		out.Result("-----> %s: %s", a.App, p)
+	}
+	for _, f := range a.Findings {
+		out.Result("-----> %s: %s", a.App, f.What)
+		if f.Consequence != "" {
+			out.Result("       %s", f.Consequence)
+		}
+		switch {
+		case f.Command != "":
+			out.Result("       To do: %s", f.Command)
+		case f.Step != nil:
+			out.Result("       To do: dokku upgrade-guard:apply")
+		}
+	}
+}
+
+func (c commands) check(ctx *cli.Context) error {
+	if err := c.noArgs(ctx); err != nil {
+		return err
+	}
+	to := ctx.String("to")
+	if ctx.IsSet("to") && to == "" {
+		return say.Hint(errors.New("--to is empty"), "dokku upgrade-guard:check --to 0.35.5")
+	}
+	r, err := c.guard.Check(ctx.Context, strings.TrimPrefix(to, "v"))
+	if err != nil {
+		return err
+	}
+	if ctx.String("format") == "json" {
+		if err := c.json(r); err != nil {
+			return err
+		}
+	} else {
+		guard.PrintCheck(c.out, r)
+	}
+	if r.Bad() {
+		return errFound
+	}
+	return nil
+}
+
+func (c commands) apply(ctx *cli.Context) error {
+	if err := c.noArgs(ctx); err != nil {
+		return err
+	}
+	owed, err := c.guard.Apply(ctx.Context, ctx.Bool("dry-run"))
+	if err == nil && ctx.Bool("dry-run") && owed > 0 {
+		return errFound
+	}
+	return err
+}
+
+func (c commands) snapshot(ctx *cli.Context) error {
+	if err := c.noArgs(ctx); err != nil {
+		return err
+	}
+	m, err := c.guard.Snapshot(ctx.Context)
+	if err != nil {
+		return err
+	}
+	if c.out.Quiet {
+		c.out.Result("%s", m.ID)
+	}
+	return nil
+}
+
+// snapshotLine is one snapshot in JSON.
+type snapshotLine struct {
+	ID     string `json:"id"`
+	Dokku  string `json:"dokku"`
+	Reason string `json:"reason"`
+	Time   string `json:"time"`
+	Size   int64  `json:"size"`
+	State  string `json:"state,omitempty"` // whole or damaged, with --verify
+	Error  string `json:"error,omitempty"`
+}
+
+func (c commands) snapshots(ctx *cli.Context) error {
+	if err := c.noArgs(ctx); err != nil {
+		return err
+	}
+	list, err := c.guard.Store.List()
+	if err != nil {
+		return err
+	}
+	lines := []snapshotLine{}
+	var errs *multierror.Error
+	for i, e := range list {
+		l := snapshotLine{ID: e.ID, Dokku: e.Dokku, Reason: e.Reason, Time: e.Time.Format("2006-01-02T15:04:05Z"), Size: e.Size}
+		if ctx.Bool("verify") {
+			c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
+			l.State = "whole"
+			if err := c.guard.Store.Verify(e.ID); err != nil {
+				l.State, l.Error = "damaged", err.Error()
+				errs = multierror.Append(errs, err)
+			}
+		}
+		lines = append(lines, l)
+	}
+	if ctx.String("format") == "json" {
+		if err := c.json(map[string]any{"version": 1, "snapshots": lines}); err != nil {
+			return err
+		}
+	} else {
+		tw := tabwriter.NewWriter(c.out.Out, 0, 8, 2, ' ', 0)
+		for _, l := range lines {
+			fmt.Fprintf(tw, "%s\t%d KiB\t%s\n", l.ID, (l.Size+1023)/1024, l.State)
+		}
+		tw.Flush()
+		if errs != nil {
+			c.out.Error(errs)
+		}
+	}
+	if errs != nil {
+		return errFound
+	}
+	return nil
+}
+
+func (c commands) set(ctx *cli.Context) error {
+	args := ctx.Args().Slice()
+	if len(args) > 0 && args[0] == host.GlobalScope {
+		args = args[1:]
+	}
+	if len(args) < 1 || len(args) > 2 {
+		return say.Hint(errors.New("a property and a value are needed, or a property alone to unset it"),
+			"dokku upgrade-guard:set auto-apply false. There are: %s.", strings.Join(guard.PropertyNames, ", "))
+	}
+	value := ""
+	if len(args) == 2 {
+		value = args[1]
+	}
+	if err := c.guard.Set(args[0], value); err != nil {
+		return err
+	}
+	if value == "" {
+		c.out.Title("Unsetting %s", args[0])
+	} else {
+		c.out.Title("Setting %s to %s", args[0], value)
+	}
+	return nil
+}
+
+// restore says what it cannot do yet, and what a person can do meanwhile.
+func (c commands) restore(*cli.Context) error {
+	return say.Hint(errors.New("restore is not there yet in this version"),
+		"A snapshot is a tar.gz of the files themselves: dokku upgrade-guard:snapshots lists them, %s holds them.", c.guard.Host.Paths().Data("snapshots"))
+}
+
+// rename says what it cannot do yet, and when Dokku's own destroys an app.
+func (c commands) rename(*cli.Context) error {
+	return say.Hint(errors.New("rename is not there yet in this version"),
+		"Do not use dokku apps:rename on 0.34.0 to 0.36.5: it deletes the app's code and certificate. Underscores in names need no renaming.")
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"upgrade-guard/src/host"
+)
+
+// Description is the plugin in one line, for dokku help.
+const Description = "Keeps apps whole across upgrades of Dokku"
+
+// lines are the commands, a line each, as dokku help --all wants them: four
+// spaces, the command, exactly one comma, what it does. Dokku's completion reads
+// the first column.
+var lines = []string{
+	"upgrade-guard:report [<app>] [--format stdout|json] [<flag>], What was kept and lost and repaired",
+	"upgrade-guard:check [--to <version>] [--format stdout|json], What is wrong now and what an upgrade would break",
+	"upgrade-guard:apply [--dry-run], Do or go on with the work after an upgrade",
+	"upgrade-guard:snapshot, Take a snapshot now",
+	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
+	"upgrade-guard:set <property> [<value>], Set or unset auto-apply or retain",
+	"upgrade-guard:help, Show this",
+}
+
+func help() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: dokku %s:COMMAND\n\n%s.\n\nCommands:\n", host.Plugin, Description)
+	for _, l := range lines {
+		command, what, _ := strings.Cut(l, ", ")
+		fmt.Fprintf(&b, "    %-63s %s\n", strings.TrimPrefix(command, host.Plugin+":"), what)
+	}
+	b.WriteString(`
+Examples:
+    dokku upgrade-guard:check --to 0.38.27     before an upgrade
+    dokku upgrade-guard:report                 after it
+    dokku upgrade-guard:report my_app --upgrade-guard-scale
+`)
+	return b.String()
+}
+
+// Commands answers the plugin's part of dokku help. Dokku asks every plugin for
+// every command that it does not know itself; what is not ours ends with
+// NotImplemented. all tells that dokku help --all was typed.
+func Commands(out io.Writer, args []string, all bool) int {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	switch name {
+	case host.Plugin, host.Plugin + ":help":
+		fmt.Fprint(out, help())
+	case "help":
+		if !all {
+			fmt.Fprintf(out, "    %s, %s\n", host.Plugin, Description)
+			break
+		}
+		for _, l := range lines {
+			fmt.Fprintf(out, "    %s\n", l)
+		}
+	default:
+		return NotImplemented
+	}
+	return 0
+}

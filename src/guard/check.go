@@ -1,0 +1,171 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// newestKnown is the newest Dokku whose upgrade the guard was tried with.
+const newestKnown = "0.38.27"
+
+// Check is what an upgrade would do to the host, and what is wrong with it
+// already.
+type Check struct {
+	Version int              `json:"version"` // of this shape
+	From    string           `json:"from"`
+	To      string           `json:"to"`
+	Present []hazard.Finding `json:"present"`
+	Upgrade []hazard.Finding `json:"upgrade"`
+	// Unknown says what the check could not look at.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// Bad tells whether anything was found that is more than a note.
+func (c Check) Bad() bool {
+	for _, f := range append(c.Present, c.Upgrade...) {
+		if !f.Note {
+			return true
+		}
+	}
+	return len(c.Unknown) > 0
+}
+
+// Check changes nothing. Without a target it looks at the upgrade that apt has
+// in store, or else at the newest version the guard knows.
+func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
+	if to != "" && !app.ValidVersion(to) {
+		return Check{}, say.Hint(fmt.Errorf("%q is not a Dokku version", to), "A version looks like 0.35.5: dokku upgrade-guard:check --to 0.35.5")
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return Check{}, err
+	}
+	ledger, err := g.Store.Ledger()
+	if err != nil {
+		return Check{}, err
+	}
+	now, stamp := app.Read(files), g.Store.Stamp()
+	if stamp == "" {
+		stamp = now.Dokku
+	}
+	if to == "" {
+		to = g.candidate(ctx, now.Dokku)
+	}
+	c := Check{
+		Version: 1, From: now.Dokku, To: to,
+		Present: g.detect(files, now, g.owedRecords(files, now, stamp, ledger), ledger),
+	}
+	if now.Dokku != to {
+		c.Upgrade = g.foresee(files, now, now.Dokku, to, ledger)
+	}
+	for _, name := range files.Apps {
+		for _, u := range now.Apps[name].Unreadable {
+			c.Unknown = append(c.Unknown, name+": "+u)
+		}
+	}
+	return c, nil
+}
+
+// candidate is the Dokku that apt would install.
+func (g *Guard) candidate(ctx context.Context, running string) string {
+	out, err := g.Host.Run(ctx, "apt-cache", "policy", "dokku")
+	if err == nil {
+		for _, l := range strings.Split(string(out), "\n") {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(l), "Candidate: "); ok && app.ValidVersion(v) && !app.Before(v, running) {
+				return v
+			}
+		}
+	}
+	if app.Before(newestKnown, running) {
+		return running
+	}
+	return newestKnown
+}
+
+// PrintCheck prints a check for a person.
+func PrintCheck(out *say.Printer, c Check) {
+	out.Title("Dokku %s now: %s", c.From, countOf(c.Present, "trouble"))
+	printFindings(out, c.Present)
+	if c.To != c.From {
+		out.Title("Upgrade to %s: %s", c.To, countOf(c.Upgrade, "loss"))
+		printFindings(out, c.Upgrade)
+	}
+	for _, u := range c.Unknown {
+		out.Trouble("%s", u)
+	}
+}
+
+func countOf(found []hazard.Finding, what string) string {
+	n := 0
+	for _, f := range found {
+		if !f.Note {
+			n++
+		}
+	}
+	if n == 0 {
+		return "nothing found"
+	}
+	return plural(n, what)
+}
+
+func printFindings(out *say.Printer, found []hazard.Finding) {
+	guides := map[string]bool{}
+	for _, f := range found {
+		out.Result("       %s: %s.", f.App, f.What)
+		if f.Consequence != "" {
+			out.Result("           %s", f.Consequence)
+		}
+		if f.Step != nil {
+			out.Result("           %s upgrade-guard does: %s", f.Step.Mark, f.Step.Text)
+		}
+		if f.Command != "" {
+			out.Result("           [!] To do: %s", f.Command)
+		}
+		guides[f.Guide] = f.Guide != ""
+	}
+	for guide, ok := range guides {
+		if ok {
+			out.Result("       Read more: %s", guide)
+		}
+	}
+}
+
+// Set sets or, without a value, unsets one of the guard's properties.
+func (g *Guard) Set(name, value string) error {
+	p, ok := properties[name]
+	if !ok {
+		return say.Hint(fmt.Errorf("there is no property %q", name), "There are: %s.", strings.Join(PropertyNames, ", "))
+	}
+	if value != "" {
+		if err := p(value); err != nil {
+			return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", err)
+		}
+	}
+	return g.Host.SetProperty(host.GlobalScope, name, value)
+}
+
+// PropertyNames are the guard's properties, all of them host-wide.
+var PropertyNames = []string{"auto-apply", "retain"}
+
+// properties say what a value must be; the error is a hint.
+var properties = map[string]func(string) error{
+	"auto-apply": func(v string) error {
+		if v != "true" && v != "false" {
+			return fmt.Errorf("It is true or false: whether losses are put back as soon as an upgrade is through.")
+		}
+		return nil
+	},
+	"retain": func(v string) error {
+		var n int
+		if _, err := fmt.Sscanf(v, "%d", &n); err != nil || n < 1 || n > 1000 || fmt.Sprint(n) != v {
+			return fmt.Errorf("It is a number from 1 to 1000: how many automatic snapshots are kept.")
+		}
+		return nil
+	},
+}

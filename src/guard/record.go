@@ -1,0 +1,156 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/snapshot"
+)
+
+// Refresh brings the running record of an app up to date. It is called in every
+// deploy and every change of domains, ports or certificates, so it is quick. It
+// does nothing while an upgrade is unfinished for the app: the record then says
+// how it was before.
+func (g *Guard) Refresh(ctx context.Context, name string) error {
+	return g.locked(ctx, hurry, func() error {
+		ledger, err := g.Store.Ledger()
+		if err != nil {
+			return err
+		}
+		disk := host.DokkuVersion(g.Host)
+		if _, open := ledger.Open[name]; open || g.Store.Stamp() != disk {
+			return nil
+		}
+		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+		if err != nil || !slices.Contains(files.Apps, name) {
+			return err
+		}
+		if len(files.Incomplete()) > 0 {
+			return nil // a worse record never replaces a better one
+		}
+		if err := g.Store.SaveLive(files, name); err != nil {
+			return err
+		}
+		return g.reseed(ledger, files, name, disk)
+	})
+}
+
+// reseed keeps what was seeded for an upgrade true for as long as the upgrade
+// has not come: the app's own seed follows its scale, and seeds of an upgrade
+// that seems to have been given up are withdrawn. A stale one would win over
+// DOKKU_SCALE when the upgrade comes after all.
+func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk string) error {
+	if len(ledger.Seeds) == 0 || !app.ScaleInFile(disk) {
+		return nil
+	}
+	err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return g.Host.Now().Sub(s.Time) > seedLifetime })
+	if err != nil {
+		return err
+	}
+	scale := app.Read(files).Apps[name].Scale.File
+	for path, seed := range ledger.Seeds {
+		now, err := g.Host.ReadFile(path)
+		if seed.App != name || err != nil || app.Digest(now) != seed.SHA256 || scale.Empty() {
+			continue
+		}
+		if seed.SHA256 = app.Digest(scale.Lines()); seed.SHA256 == app.Digest(now) {
+			continue
+		}
+		if err := g.Host.Write(path, 0o600, scale.Lines()); err != nil {
+			return err
+		}
+		ledger.Seeds[path] = seed
+	}
+	return g.Store.SaveLedger(ledger)
+}
+
+// Forget takes note that an app was destroyed: its running record is retired,
+// nothing is owed to it any more, and what was seeded for it is withdrawn, so
+// that a new app of the same name begins without a past.
+func (g *Guard) Forget(ctx context.Context, name string) error {
+	return g.locked(ctx, hurry, func() error {
+		ledger, err := g.Store.Ledger()
+		if err != nil {
+			return err
+		}
+		delete(ledger.Open, name)
+		if err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return s.App == name }); err != nil {
+			return err
+		}
+		if err := g.Store.SaveLedger(ledger); err != nil {
+			return err
+		}
+		return g.Store.RetireLive(name)
+	})
+}
+
+// BeforeDeploy is the net under an upgrade that no hook saw. It is called when
+// an app's code has been extracted, which is before Dokku reads the scale to
+// deploy it by; pre-deploy would be too late, because ps sorts before us.
+func (g *Guard) BeforeDeploy(ctx context.Context, name string) error {
+	return g.locked(ctx, hurry, func() error {
+		ledger, err := g.Store.Ledger()
+		if err != nil {
+			return err
+		}
+		stamp := g.Store.Stamp()
+		_, open := ledger.Open[name]
+		if stamp == "" || !open && stamp == host.DokkuVersion(g.Host) || !g.autoApply() {
+			return nil
+		}
+		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}, NoCommands: true})
+		if err != nil {
+			return err
+		}
+		records := g.records(stamp, []string{name}, ledger)
+		steps, _ := split(g.detect(files, app.Read(files), records, ledger))
+		journal := plan.NewJournal(g.Host, "before-deploy")
+		_, err = steps.Apply(ctx, g.Host, journal, g.Out)
+		ledger.Runs = journal.AddTo(ledger.Runs)
+		return errors.Join(err, g.Store.SaveLedger(ledger))
+	})
+}
+
+// Uninstall withdraws what was seeded for an upgrade that has not come, and the
+// stamp, so that a later installation begins anew. Snapshots, records and
+// journals stay.
+func (g *Guard) Uninstall(ctx context.Context) error {
+	return g.locked(ctx, patience, func() error {
+		ledger, err := g.Store.Ledger()
+		if err != nil {
+			return err
+		}
+		if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
+			return err
+		}
+		if err := g.Store.SaveLedger(ledger); err != nil {
+			return err
+		}
+		return g.Host.Remove(g.Host.Paths().Data("stamp"))
+	})
+}
+
+// withdraw takes away the seeds that are chosen, where they are still as the
+// guard wrote them. Once the version that reads them is on the disk they are
+// Dokku's own and stay.
+func (g *Guard) withdraw(ledger *snapshot.Ledger, chosen func(snapshot.Seed) bool) error {
+	if !app.ScaleInFile(host.DokkuVersion(g.Host)) {
+		return nil
+	}
+	for path, seed := range ledger.Seeds {
+		if !chosen(seed) {
+			continue
+		}
+		if now, err := g.Host.ReadFile(path); err == nil && app.Digest(now) == seed.SHA256 {
+			if err := g.Host.Remove(path); err != nil {
+				return err
+			}
+		}
+		delete(ledger.Seeds, path)
+	}
+	return nil
+}

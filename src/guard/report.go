@@ -1,0 +1,246 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/snapshot"
+)
+
+// What an app's status can be in a report.
+const (
+	StatusOK         = "ok"
+	StatusRepaired   = "repaired"   // something was lost, and put back
+	StatusLost       = "lost"       // something is lost that the guard can put back
+	StatusWaiting    = "waiting"    // something waits for a person
+	StatusUnreadable = "unreadable" // its state cannot be read
+)
+
+// Report is what the guard knows of the host.
+type Report struct {
+	Version int    `json:"version"` // of this shape
+	Dokku   string `json:"dokku"`
+	Stamp   string `json:"stamp"`
+	// Unfinished tells that the version has changed and the post-upgrade work
+	// has not been done.
+	Unfinished bool           `json:"unfinished"`
+	Last       *snapshot.Jump `json:"last_upgrade,omitempty"`
+	Snapshots  int            `json:"snapshots"`
+	Newest     string         `json:"newest_snapshot,omitempty"`
+	Apps       []AppReport    `json:"apps"`
+	// Gone are apps that were recorded before the last upgrade and do not
+	// exist any more. They are not brought back.
+	Gone   []string `json:"gone,omitempty"`
+	Docker string   `json:"docker_missing,omitempty"`
+}
+
+// AppReport is what the guard knows of one app.
+type AppReport struct {
+	App    string `json:"app"`
+	Status string `json:"status"`
+	// Scale is what Dokku goes by now, RecordedScale what the newest record
+	// says, taken at RecordedAt and kept in Record.
+	Scale         string           `json:"scale"`
+	RecordedScale string           `json:"recorded_scale"`
+	RecordedAt    time.Time        `json:"recorded_at,omitzero"`
+	Record        string           `json:"record"`
+	Domains       []string         `json:"domains"`
+	Ports         []string         `json:"ports"`
+	Certificate   *app.Certificate `json:"certificate,omitempty"`
+	Letsencrypt   app.Letsencrypt  `json:"letsencrypt"`
+	Containers    int              `json:"containers"`
+	Running       int              `json:"running"`
+	Repaired      []string         `json:"repaired,omitempty"`
+	Findings      []hazard.Finding `json:"findings,omitempty"`
+	Problems      []string         `json:"problems,omitempty"`
+}
+
+// Report reads the host and says how it stands. It changes nothing, and needs
+// no lock: every file it reads is replaced in one step.
+func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
+	what := app.What{}
+	if only != "" {
+		what.Apps = []string{only}
+	}
+	files, err := app.Capture(ctx, g.Host, what)
+	if err != nil {
+		return Report{}, err
+	}
+	if only != "" {
+		if err := g.verifyApp(files, only); err != nil {
+			return Report{}, err
+		}
+	}
+	ledger, err := g.Store.Ledger()
+	if err != nil {
+		return Report{}, err
+	}
+	list, err := g.Store.List()
+	if err != nil {
+		return Report{}, err
+	}
+	now, stamp := app.Read(files), g.Store.Stamp()
+	r := Report{
+		Version: 1, Dokku: now.Dokku, Stamp: stamp, Unfinished: stamp != "" && stamp != now.Dokku,
+		Snapshots: len(list), Docker: now.DockerMissing,
+	}
+	if len(list) > 0 {
+		r.Newest = list[0].ID
+	}
+	if stamp == "" {
+		stamp = now.Dokku
+	}
+	owed := g.owedRecords(files, now, stamp, ledger)
+	recorded := g.records(stamp, files.Apps, ledger)
+	found := map[string][]hazard.Finding{}
+	for _, f := range g.detect(files, now, owed, ledger) {
+		found[f.App] = append(found[f.App], f)
+	}
+	repaired := g.repaired(ledger.Runs)
+	if n := len(ledger.Jumps); n > 0 {
+		r.Last = &ledger.Jumps[n-1]
+		repaired = g.repaired(append(slices.Clone(r.Last.Runs), ledger.Runs...))
+		if only == "" {
+			r.Gone = g.gone(r.Last.Baseline, files.Apps)
+		}
+	}
+	for _, name := range files.Apps {
+		r.Apps = append(r.Apps, appReport(now.Apps[name], recorded[name], found[name], repaired[name]))
+	}
+	return r, nil
+}
+
+func appReport(s app.State, rec record, found []hazard.Finding, repaired []string) AppReport {
+	a := AppReport{
+		App: s.Name, Status: StatusOK,
+		Scale: s.EffectiveScale().String(), RecordedAt: rec.time, Record: rec.id,
+		Domains: s.Domains.Effective(), Ports: s.Ports.Map, Certificate: s.Certificate, Letsencrypt: s.Letsencrypt,
+		Containers: len(s.Containers), Repaired: repaired, Findings: found,
+		Problems: append(slices.Clone(s.Unreadable), s.Problems...),
+	}
+	if rec.id != "" {
+		a.RecordedScale = rec.state.EffectiveScale().String()
+	}
+	if len(a.Ports) == 0 {
+		a.Ports = s.Ports.Detected
+	}
+	for _, c := range s.Containers {
+		if c.Running {
+			a.Running++
+		}
+	}
+	if len(repaired) > 0 {
+		a.Status = StatusRepaired
+	}
+	for _, f := range found {
+		switch {
+		case f.Step != nil:
+			a.Status = StatusLost
+		case !f.Note && a.Status != StatusLost:
+			a.Status = StatusWaiting
+		}
+	}
+	if len(s.Unreadable) > 0 {
+		a.Status = StatusUnreadable
+	}
+	return a
+}
+
+// repaired is what the journals of the last upgrade say was put back, by app.
+func (g *Guard) repaired(runs []string) map[string][]string {
+	done := map[string][]string{}
+	for _, run := range runs {
+		lines, err := plan.ReadJournal(g.Host, run)
+		if err != nil {
+			g.Out.Error(err)
+		}
+		for _, l := range lines {
+			if l.Event == "done" && !slices.Contains(done[l.App], l.Text) {
+				done[l.App] = append(done[l.App], l.Text)
+			}
+		}
+	}
+	return done
+}
+
+// gone are the apps of a snapshot that do not exist any more.
+func (g *Guard) gone(baseline string, apps []string) []string {
+	m, err := g.Store.Manifest(baseline)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			g.Out.Error(err)
+		}
+		return nil
+	}
+	var gone []string
+	for _, name := range m.Apps {
+		if !slices.Contains(apps, name) {
+			gone = append(gone, name)
+		}
+	}
+	return gone
+}
+
+// Flag is one line of an app's report, as ports:report has them.
+type Flag struct{ Name, Value string }
+
+// FlagNames are the names of all lines of an app's report; each is also a flag,
+// --upgrade-guard-<name>, that prints its value alone.
+func FlagNames() []string {
+	var names []string
+	for _, f := range (AppReport{}).Flags() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// Flags are the lines of an app's report.
+func (a AppReport) Flags() []Flag {
+	recorded := ""
+	if !a.RecordedAt.IsZero() {
+		recorded = a.RecordedAt.Format(time.RFC3339)
+	}
+	certificate := ""
+	if c := a.Certificate; c != nil {
+		certificate = fmt.Sprintf("%s until %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly))
+		if !c.KeyFits {
+			certificate += ", and its key does not fit"
+		}
+	}
+	var lost, waiting, commands []string
+	for _, f := range a.Findings {
+		if f.Step != nil {
+			lost = append(lost, f.What)
+			commands = append(commands, "dokku upgrade-guard:apply")
+		} else if !f.Note {
+			waiting = append(waiting, f.What)
+		}
+		if f.Command != "" {
+			commands = append(commands, f.Command)
+		}
+	}
+	return []Flag{
+		{"status", a.Status},
+		{"scale", a.Scale},
+		{"recorded-scale", a.RecordedScale},
+		{"recorded-at", recorded},
+		{"record", a.Record},
+		{"domains", strings.Join(a.Domains, " ")},
+		{"ports", strings.Join(a.Ports, " ")},
+		{"certificate", certificate},
+		{"containers", fmt.Sprintf("%d of %d running", a.Running, a.Containers)},
+		{"repaired", strings.Join(a.Repaired, "; ")},
+		{"lost", strings.Join(lost, "; ")},
+		{"waiting", strings.Join(waiting, "; ")},
+		{"to-do", strings.Join(slices.Compact(commands), "; ")},
+		{"problems", strings.Join(a.Problems, "; ")},
+	}
+}

@@ -1,0 +1,360 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/go-multierror"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// Install is called when Dokku installs plugins: ours for the first time, ours
+// again, or any other. It sees to the first snapshot; and where the version has
+// changed since the guard last looked, it does the post-upgrade work, because
+// dokku-update and newer Docker images come by here after an upgrade.
+func (g *Guard) Install(ctx context.Context) error {
+	return g.locked(ctx, patience, func() error {
+		running, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+		if running == "" {
+			return say.Hint(errors.New("this host's Dokku version cannot be read"), "Is Dokku installed? Its version is in %s/STABLE_VERSION.", g.Host.Paths().LibRoot)
+		}
+		if stamp != "" && stamp != running {
+			return g.finish(ctx, stamp, running)
+		}
+		list, err := g.Store.List()
+		if err != nil {
+			return err
+		}
+		if stamp == "" || !slices.ContainsFunc(list, func(e snapshot.Entry) bool { return e.Dokku == running }) {
+			if _, _, err := g.snapshotNow(ctx, snapshot.Installed, running); err != nil {
+				return err
+			}
+		}
+		return g.Store.SetStamp(running)
+	})
+}
+
+// Snapshot takes one because a person asked for it.
+func (g *Guard) Snapshot(ctx context.Context) (snapshot.Manifest, error) {
+	var m snapshot.Manifest
+	err := g.locked(ctx, patience, func() (err error) {
+		m, _, err = g.snapshotNow(ctx, snapshot.Manual, "")
+		return err
+	})
+	return m, err
+}
+
+// PreUpgrade records the whole host and does what can be done ahead of the
+// upgrade. It is safe to call at any time and again: what was seeded before is
+// brought up to date.
+//
+// It may be called with the new version already unpacked and not yet installed.
+// The state is then still the old version's.
+func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
+	if err := checkVersions(from, to); err != nil {
+		return err
+	}
+	return g.locked(ctx, patience, func() error {
+		disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+		unpacked := disk == to && from != to && (stamp == from || stamp == "")
+		if !unpacked && disk != from {
+			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, from)
+			from = disk
+		}
+		if !unpacked && stamp != "" && stamp != disk {
+			// An earlier upgrade is unfinished. It comes first: its baseline
+			// is older than anything recorded now.
+			if err := g.finish(ctx, stamp, disk); err != nil {
+				g.Out.Error(err)
+			}
+		}
+		m, files, err := g.snapshotNow(ctx, snapshot.PreUpgrade, from)
+		if err != nil {
+			return say.Hint(err, "The upgrade is not guarded by a new snapshot. Make room or mend what is named, then: dokku upgrade-guard:snapshot")
+		}
+		if stamp == "" {
+			if err := g.Store.SetStamp(from); err != nil {
+				return err
+			}
+		}
+		return g.prevent(ctx, files, m.Host, from, to)
+	})
+}
+
+// prevent asks the hazards what the jump will do, says so, and does what they
+// know to prevent it.
+func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, from, to string) error {
+	ledger, err := g.Store.Ledger()
+	if err != nil {
+		return err
+	}
+	found := g.foresee(files, now, from, to, ledger)
+	steps, waiting := split(found)
+	g.Out.Title("Dokku %s to %s: %s to prevent, %s for you", from, to, plural(len(steps), "loss"), plural(len(waiting), "thing"))
+	g.printWaiting(waiting)
+
+	// A seed is entered before it is written: killed between the two, what is
+	// there is known to be ours.
+	for _, s := range steps {
+		if s.Seed {
+			if ledger.Seeds == nil {
+				ledger.Seeds = map[string]snapshot.Seed{}
+			}
+			ledger.Seeds[s.Path] = snapshot.Seed{App: s.App, SHA256: app.Digest(s.Data), Time: g.Host.Now()}
+		}
+	}
+	if err := g.Store.SaveLedger(ledger); err != nil {
+		return err
+	}
+	_, err = steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, snapshot.PreUpgrade), g.Out)
+	return err
+}
+
+func (g *Guard) foresee(files *app.Files, now app.Host, from, to string, ledger snapshot.Ledger) []hazard.Finding {
+	var found []hazard.Finding
+	for _, name := range files.Apps {
+		found = append(found, hazard.Foresee(g.subject(files, now, name, from, to, ledger))...)
+	}
+	return found
+}
+
+// PostUpgrade puts back what the upgrade dropped. Without auto-apply it only
+// says what that is. It does nothing when there is nothing to do, and goes on
+// where a killed one has stopped.
+func (g *Guard) PostUpgrade(ctx context.Context, from, to string) error {
+	if err := checkVersions(from, to); err != nil {
+		return err
+	}
+	return g.locked(ctx, patience, func() error {
+		disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+		if disk != to {
+			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, to)
+		}
+		if stamp == "" {
+			stamp = from
+		}
+		if !g.autoApply() {
+			return g.announce(ctx, stamp, disk)
+		}
+		return g.finish(ctx, stamp, disk)
+	})
+}
+
+// Apply does, or goes on with, the post-upgrade work, whatever auto-apply says.
+// With dryRun it prints the plan and changes nothing. owed is how many steps
+// the plan has or had.
+func (g *Guard) Apply(ctx context.Context, dryRun bool) (owed int, err error) {
+	err = g.locked(ctx, patience, func() error {
+		disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+		if stamp == "" {
+			stamp = disk
+		}
+		if dryRun {
+			steps, waiting, err := g.plan(ctx, stamp)
+			if err != nil {
+				return err
+			}
+			owed = len(steps) + len(waiting)
+			g.Out.Title("%s to be done, %s for you", plural(len(steps), "repair"), plural(len(waiting), "thing"))
+			steps.Print(g.Out)
+			g.printWaiting(waiting)
+			return nil
+		}
+		return g.finish(ctx, stamp, disk)
+	})
+	return owed, err
+}
+
+// announce says what finish would do.
+func (g *Guard) announce(ctx context.Context, stamp, disk string) error {
+	steps, waiting, err := g.plan(ctx, stamp)
+	if err != nil {
+		return err
+	}
+	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", stamp, disk)
+	steps.Print(g.Out)
+	g.printWaiting(waiting)
+	if len(steps) > 0 {
+		g.Out.Detail("To do this: dokku upgrade-guard:apply")
+	}
+	return nil
+}
+
+// plan is what is owed to the apps now.
+func (g *Guard) plan(ctx context.Context, stamp string) (plan.Plan, []hazard.Finding, error) {
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return nil, nil, err
+	}
+	ledger, err := g.Store.Ledger()
+	if err != nil {
+		return nil, nil, err
+	}
+	now := app.Read(files)
+	steps, waiting := split(g.detect(files, now, g.owedRecords(files, now, stamp, ledger), ledger))
+	return steps, waiting, nil
+}
+
+// owedRecords are the records that are open: after a jump those of all apps,
+// afterwards those of the apps it could not close.
+func (g *Guard) owedRecords(files *app.Files, now app.Host, stamp string, ledger snapshot.Ledger) map[string]record {
+	apps := files.Apps
+	if stamp == now.Dokku {
+		apps = nil
+		for _, name := range files.Apps {
+			if _, open := ledger.Open[name]; open {
+				apps = append(apps, name)
+			}
+		}
+	}
+	return g.records(stamp, apps, ledger)
+}
+
+// finish is the post-upgrade work from beginning to end: what is owed is done
+// and verified, apps that are in order are closed, the others stay open, and
+// the stamp becomes the running version. Nothing is written where nothing is
+// owed.
+func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return err
+	}
+	ledger, err := g.Store.Ledger()
+	if err != nil {
+		return err
+	}
+	now := app.Read(files)
+	records := g.owedRecords(files, now, stamp, ledger)
+	steps, waiting := split(g.detect(files, now, records, ledger))
+	jumped := stamp != disk
+	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 {
+		g.Out.Title("Dokku %s: nothing to do", disk)
+		g.printWaiting(waiting)
+		return nil
+	}
+	var errs *multierror.Error
+	if jumped {
+		g.Out.Title("Dokku %s to %s: %s to put back, %s for you", stamp, disk, plural(len(steps), "loss"), plural(len(waiting), "thing"))
+		if len(records) == 0 && len(files.Apps) > 0 {
+			errs = multierror.Append(errs, say.Hint(fmt.Errorf("nothing was recorded under Dokku %s, so nothing can be compared", stamp),
+				"See dokku upgrade-guard:report for what is wrong now."))
+		}
+	} else {
+		g.Out.Title("Dokku %s: %s to put back, %s for you", disk, plural(len(steps), "loss"), plural(len(waiting), "thing"))
+	}
+	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
+	if _, err := steps.Apply(ctx, g.Host, journal, g.Out); err != nil {
+		errs = multierror.Append(errs, err)
+	}
+
+	// Looked at once more as a whole: an app is closed by what it is now, not
+	// by what was done to it.
+	files, err = app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return multierror.Append(errs, err)
+	}
+	now = app.Read(files)
+	left := g.detect(files, now, records, ledger)
+	g.close(&ledger, now, records, left)
+	ledger.Runs = journal.AddTo(ledger.Runs)
+	if jumped {
+		j := snapshot.Jump{From: stamp, To: disk, Time: g.Host.Now()}
+		if base, err := g.baseline(stamp); err == nil {
+			j.Baseline = base.ID
+		}
+		ledger.Jumps = append(ledger.Jumps, j)
+	}
+	if n := len(ledger.Jumps); n > 0 {
+		ledger.Jumps[n-1].Runs = append(ledger.Jumps[n-1].Runs, ledger.Runs...)
+		ledger.Runs = nil
+	}
+	ledger.Seeds = nil // what was seeded is Dokku's own now
+	if err := g.Store.SaveLedger(ledger); err != nil {
+		return multierror.Append(errs, err)
+	}
+	if jumped {
+		if err := g.Store.SetStamp(disk); err != nil {
+			return multierror.Append(errs, err)
+		}
+		if _, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk); err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
+	g.printWaiting(onlyWaiting(left))
+	if n := len(ledger.Open); n == 0 {
+		g.Out.Step("Every app is as it was recorded. See dokku upgrade-guard:report")
+	} else {
+		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", plural(n, "app"))
+	}
+	return errs.ErrorOrNil()
+}
+
+// close enters which apps are still owed something, and by which record.
+func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]record, left []hazard.Finding) {
+	open := map[string]snapshot.Baseline{}
+	for _, f := range left {
+		if r, ok := records[f.App]; ok && !f.Note {
+			open[f.App] = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+		}
+	}
+	// An app that could not be read has not been verified.
+	for name, r := range records {
+		if len(now.Apps[name].Unreadable) > 0 {
+			open[name] = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+		}
+	}
+	if len(open) == 0 {
+		open = nil
+	}
+	ledger.Open = open
+}
+
+// split parts what the guard does from what a person must do.
+func split(found []hazard.Finding) (steps plan.Plan, waiting []hazard.Finding) {
+	for _, f := range found {
+		if f.Step != nil {
+			steps = append(steps, *f.Step)
+		}
+	}
+	return steps, onlyWaiting(found)
+}
+
+func onlyWaiting(found []hazard.Finding) []hazard.Finding {
+	var waiting []hazard.Finding
+	for _, f := range found {
+		if f.Step == nil && !f.Note || f.Command != "" || f.Note && f.Consequence != "" {
+			waiting = append(waiting, f)
+		}
+	}
+	return waiting
+}
+
+func (g *Guard) printWaiting(waiting []hazard.Finding) {
+	for _, f := range waiting {
+		g.Out.Trouble("%s: %s.", f.App, f.What)
+		if f.Consequence != "" {
+			g.Out.Trouble("    %s", f.Consequence)
+		}
+		if f.Command != "" {
+			g.Out.Trouble("    To do: %s", f.Command)
+		}
+	}
+}
+
+// checkVersions refuses what cannot be two Dokku versions.
+func checkVersions(from, to string) error {
+	for _, v := range []string{from, to} {
+		if !app.ValidVersion(v) {
+			return say.Hint(fmt.Errorf("%q is not a Dokku version", v), "A version looks like 0.35.5; the trigger takes two, the old and the new one.")
+		}
+	}
+	return nil
+}

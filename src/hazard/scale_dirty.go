@@ -1,0 +1,61 @@
+package hazard
+
+import (
+	"fmt"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/plan"
+)
+
+// scaleDirty is about the import of 0.25 to 0.29, which stops at lines that all
+// earlier versions read or skipped: comments, blanks around the sign, a lost
+// newline ("Missing count for process type"). The install triggers of every
+// plugin after ps then never run, and dpkg leaves dokku half-configured
+// (ATLAS 1.2, 10: 2). Going through 0.29, as the guides advise, is not safe by
+// itself.
+//
+// The prevention is to rewrite the file with the same scale in clean lines.
+// Lines that say nothing are left out and named; the snapshot keeps the file as
+// it was.
+var scaleDirty = Hazard{
+	Name:    "scale-dirty",
+	Threads: "dokku/dokku#4769",
+	Guide:   "https://dokku.com/docs/appendices/0.25.0-migration-guide/",
+
+	Foresee: func(s Subject) *Finding {
+		scale := s.Now.Scale.File
+		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || !app.Before(s.To, "0.30.0") || scale == nil || !scale.Dirty {
+			return nil
+		}
+		path := s.Paths.App(s.Now.Name) + "/DOKKU_SCALE"
+		f := &Finding{
+			What:        fmt.Sprintf("DOKKU_SCALE holds lines at which the import of %s stops", s.To),
+			Consequence: "The installation would end there and leave dokku half-configured.",
+		}
+		if scale.Empty() {
+			// Nothing in it can be read as a scale, and guessing one is not
+			// for us.
+			f.What = fmt.Sprintf("DOKKU_SCALE holds nothing that is a scale, and the import of %s stops at it: %s", s.To, quoted(scale.Malformed))
+			f.Command = fmt.Sprintf("rm %s && dokku ps:scale %s web=1", path, s.Now.Name)
+			return f
+		}
+		f.Step = &plan.Step{
+			Mark: plan.Change, Text: fmt.Sprintf("DOKKU_SCALE rewritten as clean lines: %s", scale),
+			Path: path, Mode: 0o644, Data: scale.Lines(), Was: s.Digest(path),
+		}
+		if len(scale.Malformed) > 0 {
+			f.Step.Text += ", without " + quoted(scale.Malformed)
+			f.Command = fmt.Sprintf("dokku ps:scale %s", s.Now.Name)
+		}
+		return f
+	},
+}
+
+func quoted(lines []string) string {
+	parts := make([]string, len(lines))
+	for i, l := range lines {
+		parts[i] = fmt.Sprintf("%q", l)
+	}
+	return strings.Join(parts, ", ")
+}

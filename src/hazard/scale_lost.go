@@ -1,0 +1,125 @@
+package hazard
+
+import (
+	"context"
+	"fmt"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+)
+
+const guide030 = "https://dokku.com/docs/appendices/0.30.0-migration-guide/"
+
+// scaleLost is the hazard most people met (ATLAS 10: 1, 3 and 5). Up to 0.24 an
+// app's scale is the file DOKKU_SCALE. 0.25 to 0.29 import it into a property;
+// 0.30.0 dropped the import (5dcc1cb13) and kept the deletion, so a jump from
+// below 0.25 to 0.30 or later deletes every scale unread. The sites go on
+// serving until the next deploy, which finds no web process to start.
+//
+// The prevention is to write the property before the upgrade: versions below
+// 0.25 do not read it, 0.25 to 0.29 merge the file over it, 0.30 and later keep
+// it. So the apps live even if nothing of the guard ever runs again.
+var scaleLost = Hazard{
+	Name:    "scale-lost",
+	Threads: "dokku/dokku#7253, #5931, #5710, #5692, #6066",
+	Guide:   guide030,
+
+	Foresee: func(s Subject) *Finding {
+		scale := s.Now.Scale.File
+		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || scale.Empty() {
+			return nil
+		}
+		f := &Finding{
+			What:        fmt.Sprintf("%s deletes DOKKU_SCALE unread, and with it the scale %s", s.To, scale),
+			Consequence: "The app serves until its next deploy or ps:rebuild, which then stops it.",
+		}
+		if app.Before(s.To, "0.30.0") {
+			f.What = fmt.Sprintf("%s imports DOKKU_SCALE with the scale %s and deletes it", s.To, scale)
+			f.Consequence, f.Note = "", true
+		}
+		seedScale(s, f, scale)
+		return f
+	},
+
+	Detect: func(s Subject) *Finding {
+		if app.ScaleInFile(s.To) || len(s.Now.Scale.Property.MalformedLines()) > 0 {
+			return nil
+		}
+		now, before, source := s.Now.Scale.Property, (*app.Scale)(nil), s.Record
+		if s.Before != nil {
+			before = s.Before.EffectiveScale()
+		}
+		if before.Empty() {
+			// Where no install trigger has run yet (the Docker image before
+			// 0.35) the file is still there.
+			before, source = s.Now.Scale.File, "DOKKU_SCALE"
+		}
+		path := s.Paths.Property("ps", s.Now.Name, "scale")
+		ours := s.Seeded(path, s.Digest(path)) && !before.Empty() && !now.Equal(before)
+		if !now.Empty() && !ours {
+			return nil
+		}
+		if before.Empty() {
+			if !s.Now.Deployed() {
+				return nil // scaleDefault
+			}
+			return &Finding{
+				What:        "the app is deployed and has no scale, and none was recorded",
+				Consequence: "Its next deploy starts no web process; proxy:build-config fails.",
+				Command:     fmt.Sprintf("dokku ps:scale %s web=1", s.Now.Name),
+			}
+		}
+		return &Finding{
+			What:        fmt.Sprintf("the scale %s, recorded in %s, is gone", before, source),
+			Consequence: "The next deploy or ps:rebuild would stop the app.",
+			Step:        putScale(s, before),
+		}
+	},
+}
+
+// putScale is the step that gives an app its scale, and asks Dokku whether it
+// reads it as it was meant.
+func putScale(s Subject, scale *app.Scale) *plan.Step {
+	path, name := s.Paths.Property("ps", s.Now.Name, "scale"), s.Now.Name
+	step := &plan.Step{
+		Mark: plan.Add, Text: "scale " + scale.String(),
+		Path: path, Mode: 0o600, Data: scale.Lines(), Was: s.Digest(path),
+		Verify: func(ctx context.Context, h host.Host) error {
+			read, err := host.Scale(ctx, h, name)
+			if err != nil {
+				return err
+			}
+			for _, p := range scale.Processes {
+				if n, ok := read[p.Type]; !ok || int(n) != p.Quantity {
+					return fmt.Errorf("Dokku reads the scale it was given (%s) as %v", scale, read)
+				}
+			}
+			return nil
+		},
+	}
+	if step.Was != "" {
+		step.Mark = plan.Change
+	}
+	return step
+}
+
+// seedScale adds to a forecast the step that writes the scale where the version
+// to come reads it. What is there already and is not ours stays (law 2).
+func seedScale(s Subject, f *Finding, scale *app.Scale) {
+	path := s.Paths.Property("ps", s.Now.Name, "scale")
+	now := s.Digest(path)
+	if now == app.Digest(scale.Lines()) {
+		return // there already
+	}
+	if now != "" && !s.Seeded(path, now) && !s.Now.Scale.Property.Empty() {
+		f.Note = false
+		f.What = fmt.Sprintf("%s will go by a leftover scale property (%s) instead of DOKKU_SCALE (%s)", s.To, s.Now.Scale.Property, scale)
+		f.Command = fmt.Sprintf("rm %s", path)
+		return
+	}
+	f.Step = &plan.Step{
+		Mark: plan.Add, Text: fmt.Sprintf("scale %s, written where %s reads it", scale, s.To),
+		Path: path, Mode: 0o600, Data: scale.Lines(), Was: now, Seed: true,
+	}
+}

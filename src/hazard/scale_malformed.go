@@ -1,0 +1,71 @@
+package hazard
+
+import (
+	"fmt"
+
+	"upgrade-guard/src/app"
+)
+
+// scaleMalformed is about a scale property with a line that is none. Every
+// reader stops at it, and from 0.36.0 on ps-set-scale too, so that ps:scale
+// cannot mend it (ATLAS 10: 4).
+var scaleMalformed = Hazard{
+	Name:    "scale-malformed",
+	Threads: "dokku/dokku#5931",
+	Guide:   guide030,
+
+	Foresee: func(s Subject) *Finding {
+		if app.ScaleInFile(s.From) || !s.Crosses("0.36.0") {
+			return nil
+		}
+		return malformedScale(s)
+	},
+
+	Detect: func(s Subject) *Finding {
+		if app.ScaleInFile(s.To) {
+			return nil
+		}
+		f := malformedScale(s)
+		if f == nil || s.Before == nil {
+			return f
+		}
+		before, now := s.Before.EffectiveScale(), s.Now.Scale.Property
+		if before.Empty() || len(before.Malformed) > 0 || !contains(before, now) {
+			return f // what can still be read is not what was recorded
+		}
+		f.Command = ""
+		f.Step = putScale(s, before)
+		return f
+	},
+}
+
+func malformedScale(s Subject) *Finding {
+	scale := s.Now.Scale.Property
+	if len(scale.MalformedLines()) == 0 {
+		return nil
+	}
+	path := s.Paths.Property("ps", s.Now.Name, "scale")
+	wanted := scale.String()
+	if wanted == "" {
+		wanted = "web=1"
+	}
+	return &Finding{
+		What:        fmt.Sprintf("the scale property holds what is none: %s", quoted(scale.MalformedLines())),
+		Consequence: "Deploys, ps:scale and proxy:build-config of the app fail.",
+		Command:     fmt.Sprintf("rm %s && dokku ps:scale %s %s", path, s.Now.Name, wanted),
+	}
+}
+
+// contains tells whether every process of part is in whole, with its quantity.
+func contains(whole, part *app.Scale) bool {
+	for _, p := range part.Processes {
+		found := false
+		for _, q := range whole.Processes {
+			found = found || p == q
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}

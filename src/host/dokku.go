@@ -1,0 +1,18 @@
+package host
+
+import (
+	"context"
+	"strings"
+
+	"github.com/dokku/dokku/plugins/common"
+)
+
+// Scale asks Dokku for the scale it goes by for an app (0.25 and later). An app
+// without one is an error, as it is for Dokku.
+func Scale(ctx context.Context, h Host, app string) (map[string]int32, error) {
+	out, err := h.Trigger(ctx, "ps-current-scale", app)
+	if err != nil {
+		return nil, err
+	}
+	return common.ParseScaleOutput([]byte(strings.TrimSpace(string(out))))
+}

@@ -1,0 +1,106 @@
+package host
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"path/filepath"
+)
+
+// Op is one change to the machine, or one command, that a Faulty host is about
+// to make.
+type Op struct {
+	Kind string // write, append, mkdir, rename, remove, run, property
+	Name string // the file, or the command with its arguments
+}
+
+// Faulty is a host that breaks where a test wants it to. Crash and disk-full
+// tests are made by wrapping, so that no code above knows of them.
+type Faulty struct {
+	Host
+	// Before is asked before each Op. An error is returned to the caller with
+	// nothing done.
+	Before func(Op) error
+	// Kill is asked before each Op whether the process dies there: "before",
+	// "during" (a temporary file is left behind), "after", or "" for not. The
+	// death is a panic with Killed.
+	Kill func(Op) string
+}
+
+// Killed is what Faulty panics with when the process is to die.
+type Killed struct{ At Op }
+
+func (f *Faulty) do(op Op, act func() error) error {
+	if f.Before != nil {
+		if err := f.Before(op); err != nil {
+			return err
+		}
+	}
+	kill := ""
+	if f.Kill != nil {
+		kill = f.Kill(op)
+	}
+	switch kill {
+	case "before":
+		panic(Killed{op})
+	case "during":
+		if op.Kind == "write" {
+			// What a killed renameio leaves.
+			_ = f.Host.Mkdir(filepath.Dir(op.Name), 0o755)
+			_ = f.Host.Append(filepath.Join(filepath.Dir(op.Name), "."+filepath.Base(op.Name)+"4711"), []byte("half"))
+		}
+		panic(Killed{op})
+	}
+	err := act()
+	if kill == "after" {
+		panic(Killed{op})
+	}
+	return err
+}
+
+// Write is Host.Write, or breaks.
+func (f *Faulty) Write(name string, mode fs.FileMode, data []byte) error {
+	return f.do(Op{"write", name}, func() error { return f.Host.Write(name, mode, data) })
+}
+
+// WriteFrom is Host.WriteFrom, or breaks.
+func (f *Faulty) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) error) error {
+	return f.do(Op{"write", name}, func() error { return f.Host.WriteFrom(name, mode, fill) })
+}
+
+// Append is Host.Append, or breaks.
+func (f *Faulty) Append(name string, line []byte) error {
+	return f.do(Op{"append", name}, func() error { return f.Host.Append(name, line) })
+}
+
+// Mkdir is Host.Mkdir, or breaks.
+func (f *Faulty) Mkdir(name string, mode fs.FileMode) error {
+	return f.do(Op{"mkdir", name}, func() error { return f.Host.Mkdir(name, mode) })
+}
+
+// Rename is Host.Rename, or breaks.
+func (f *Faulty) Rename(from, to string) error {
+	return f.do(Op{"rename", to}, func() error { return f.Host.Rename(from, to) })
+}
+
+// Remove is Host.Remove, or breaks.
+func (f *Faulty) Remove(name string) error {
+	return f.do(Op{"remove", name}, func() error { return f.Host.Remove(name) })
+}
+
+// SetProperty is Host.SetProperty, or breaks.
+func (f *Faulty) SetProperty(scope, property, value string) error {
+	return f.do(Op{"property", property}, func() error { return f.Host.SetProperty(scope, property, value) })
+}
+
+// Run is Host.Run, or breaks.
+func (f *Faulty) Run(ctx context.Context, name string, args ...string) (out []byte, err error) {
+	err = f.do(Op{"run", name}, func() error { out, err = f.Host.Run(ctx, name, args...); return err })
+	return out, err
+}
+
+// Trigger is Host.Trigger, or breaks.
+func (f *Faulty) Trigger(ctx context.Context, name string, args ...string) (out []byte, err error) {
+	err = f.do(Op{"run", "plugn trigger " + name}, func() error { out, err = f.Host.Trigger(ctx, name, args...); return err })
+	return out, err
+}

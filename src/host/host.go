@@ -1,0 +1,153 @@
+// Package host is the only door to Dokku and to the machine: paths, files,
+// properties, commands. Everything above it works on the Host interface, which
+// has two implementations: Local, and Faulty, which wraps another one and lets
+// a test fail or kill it at any write or command.
+package host
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Host is a Dokku host. Writes are durable when they return: the file is
+// replaced in one step, and both it and its directory are on the disk.
+type Host interface {
+	Paths() Paths
+	Now() time.Time
+
+	ReadFile(name string) ([]byte, error)
+	Open(name string) (io.ReadCloser, error)
+	ReadDir(name string) ([]fs.DirEntry, error)
+	Lstat(name string) (fs.FileInfo, error)
+	Readlink(name string) (string, error)
+
+	// Write replaces a file by data. Killed anywhere, the file is the old one
+	// or the new one. Missing directories are made, with Dokku's mode 0755.
+	Write(name string, mode fs.FileMode, data []byte) error
+	// WriteFrom is Write for what is too large to be held in one piece.
+	WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) error) error
+	// Append adds a line to a file of mode 0600.
+	Append(name string, line []byte) error
+	// Mkdir makes a directory and its parents; one that exists keeps its mode.
+	Mkdir(name string, mode fs.FileMode) error
+	// Rename moves a file within one filesystem, replacing the target.
+	Rename(from, to string) error
+	// Remove removes a file. One that is missing is no error.
+	Remove(name string) error
+
+	// Run runs a program and returns its standard output, also when it fails.
+	Run(ctx context.Context, name string, args ...string) ([]byte, error)
+	// Trigger fires a trigger in all enabled plugins through plugn.
+	Trigger(ctx context.Context, name string, args ...string) ([]byte, error)
+
+	// Property is the value of one of our own properties, "" when not set.
+	Property(scope, property string) string
+	// SetProperty sets one, or unsets it when value is "", and reads it back.
+	SetProperty(scope, property, value string) error
+}
+
+// GlobalScope is the app name under which Dokku keeps host-wide properties.
+const GlobalScope = "--global"
+
+// Plugin is our name: of the plugin's directory, its commands and its property
+// namespace.
+const Plugin = "upgrade-guard"
+
+// Paths says where this host keeps what. They come from the environment that
+// the dokku command exports; a root shell has none of it and gets the defaults
+// that dokku itself would use.
+type Paths struct {
+	DokkuRoot  string // apps: /home/dokku
+	LibRoot    string // properties and data: /var/lib/dokku
+	PluginPath string // /var/lib/dokku/plugins
+	User       string // dokku
+	Group      string // dokku
+}
+
+// FromEnv reads Paths from the environment and fills what is missing in both,
+// because Dokku's own package ends the process without DOKKU_LIB_ROOT.
+func FromEnv() Paths {
+	p := Paths{
+		User:  envOr("DOKKU_SYSTEM_USER", "dokku"),
+		Group: envOr("DOKKU_SYSTEM_GROUP", "dokku"),
+	}
+	home := "/home/dokku"
+	if u, err := user.Lookup(p.User); err == nil && u.HomeDir != "" {
+		home = u.HomeDir
+	}
+	p.DokkuRoot = envOr("DOKKU_ROOT", home)
+	p.LibRoot = envOr("DOKKU_LIB_ROOT", envOr("DOKKU_LIB_PATH", "/var/lib/dokku"))
+	p.PluginPath = envOr("PLUGIN_PATH", filepath.Join(p.LibRoot, "plugins"))
+	for k, v := range map[string]string{
+		"DOKKU_ROOT": p.DokkuRoot, "DOKKU_LIB_ROOT": p.LibRoot,
+		"DOKKU_SYSTEM_USER": p.User, "DOKKU_SYSTEM_GROUP": p.Group,
+	} {
+		os.Setenv(k, v)
+	}
+	exportPluginPaths(p)
+	return p
+}
+
+// exportPluginPaths sets what dokku exports for its plugins and a root shell
+// lacks. plugn needs PLUGIN_PATH, and core's triggers find their helpers by the
+// others.
+//
+// Where PLUGIN_PATH is set but means the core plugins only (dokku
+// plugin:install --core does that, from every version on), it is left alone:
+// whoever set it wants just those.
+func exportPluginPaths(p Paths) {
+	core := envOr("PLUGIN_CORE_PATH", filepath.Join(p.LibRoot, "core-plugins"))
+	for k, v := range map[string]string{
+		"PLUGIN_PATH":                p.PluginPath,
+		"PLUGIN_AVAILABLE_PATH":      filepath.Join(p.PluginPath, "available"),
+		"PLUGIN_ENABLED_PATH":        filepath.Join(p.PluginPath, "enabled"),
+		"PLUGIN_CORE_PATH":           core,
+		"PLUGIN_CORE_AVAILABLE_PATH": filepath.Join(core, "available"),
+		"PLUGIN_CORE_ENABLED_PATH":   filepath.Join(core, "enabled"),
+	} {
+		if os.Getenv(k) == "" {
+			os.Setenv(k, v)
+		}
+	}
+}
+
+func envOr(key, def string) string {
+	if v := os.Getenv(key); v != "" {
+		return v
+	}
+	return def
+}
+
+// App is the directory of an app.
+func (p Paths) App(app string) string { return filepath.Join(p.DokkuRoot, app) }
+
+// Property is the file of a property.
+func (p Paths) Property(namespace, scope, property string) string {
+	return filepath.Join(p.LibRoot, "config", namespace, scope, property)
+}
+
+// Data is a file or directory in our own data directory.
+func (p Paths) Data(elem ...string) string {
+	return filepath.Join(append([]string{p.LibRoot, "data", Plugin}, elem...)...)
+}
+
+// DokkuVersion is the version of the Dokku that is on the disk, without a
+// leading v: what the package has unpacked, whether or not its installation
+// came to an end. It is "" when there is none.
+func DokkuVersion(h Host) string {
+	// STABLE_VERSION is the release; VERSION may be a commit on hosts that
+	// were installed from source.
+	for _, name := range []string{"STABLE_VERSION", "VERSION"} {
+		b, err := h.ReadFile(filepath.Join(h.Paths().LibRoot, name))
+		if v := strings.TrimPrefix(strings.TrimSpace(string(b)), "v"); err == nil && v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,213 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/dokku/dokku/plugins/common"
+	"github.com/google/renameio/v2"
+)
+
+// Local is the machine this process runs on.
+type Local struct{ paths Paths }
+
+// NewLocal is the host at these paths.
+func NewLocal(p Paths) *Local { return &Local{p} }
+
+// Paths says where this host keeps what.
+func (l *Local) Paths() Paths { return l.paths }
+
+// Now is the machine's time, in UTC and whole seconds: what names and journals
+// are made of.
+func (l *Local) Now() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+// ReadFile reads a whole file.
+func (l *Local) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
+
+// Open opens a file to read.
+func (l *Local) Open(name string) (io.ReadCloser, error) { return os.Open(name) }
+
+// ReadDir lists a directory, sorted by name.
+func (l *Local) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+
+// Lstat describes a file, a link as itself.
+func (l *Local) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
+
+// Readlink is where a link points.
+func (l *Local) Readlink(name string) (string, error) { return os.Readlink(name) }
+
+// Write replaces a file by data.
+func (l *Local) Write(name string, mode fs.FileMode, data []byte) error {
+	return l.WriteFrom(name, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// WriteFrom replaces a file by what fill writes.
+func (l *Local) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) error) error {
+	dir := filepath.Dir(name)
+	if err := l.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	if err := removeLeftovers(dir, filepath.Base(name)); err != nil {
+		return err
+	}
+	f, err := renameio.NewPendingFile(name, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode))
+	if err != nil {
+		return err
+	}
+	defer f.Cleanup()
+	if err := fill(f); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	if err := f.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return syncDir(dir)
+}
+
+// removeLeftovers removes what a killed Write of the same file has left beside
+// it. In a property directory Dokku would take such a file for a property.
+func removeLeftovers(dir, base string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	leftover := regexp.MustCompile(`^\.` + regexp.QuoteMeta(base) + `[0-9]+$`)
+	for _, e := range entries {
+		if leftover.MatchString(e.Name()) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// syncDir puts a directory's entries on the disk, which renameio leaves out.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Append adds a line to a file.
+func (l *Local) Append(name string, line []byte) error {
+	dir := filepath.Dir(name)
+	if err := l.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	_, statErr := os.Lstat(name)
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(append(bytes.TrimRight(line, "\n"), '\n')); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	if errors.Is(statErr, fs.ErrNotExist) {
+		return syncDir(dir)
+	}
+	return nil
+}
+
+// Mkdir makes a directory and its parents.
+func (l *Local) Mkdir(name string, mode fs.FileMode) error {
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(name, mode); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+// Rename moves a file.
+func (l *Local) Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(to)); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(from))
+}
+
+// Remove removes a file.
+func (l *Local) Remove(name string) error {
+	if err := os.Remove(name); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+// Run runs a program.
+func (l *Local) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	r, err := common.CallExecCommandWithContext(ctx, common.ExecCommandInput{Command: name, Args: args})
+	return []byte(r.Stdout), commandError(name, r, err)
+}
+
+// Trigger fires a trigger.
+func (l *Local) Trigger(ctx context.Context, name string, args ...string) ([]byte, error) {
+	r, err := common.CallPlugnTriggerWithContext(ctx, common.PlugnTriggerInput{Trigger: name, Args: args})
+	return []byte(r.Stdout), commandError("plugn trigger "+name, r, err)
+}
+
+// commandError makes a sentence of a failure whose text may be empty. It keeps
+// the last line only: a core trigger may print whole configurations before it.
+func commandError(what string, r common.ExecCommandResponse, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case r.Cancelled:
+		return fmt.Errorf("%s did not end in time", what)
+	}
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return fmt.Errorf("%s failed: %s", what, strings.TrimSpace(strings.TrimPrefix(last, "!")))
+	}
+	return fmt.Errorf("%s failed with exit code %d", what, r.ExitCode)
+}
+
+// Property is the value of one of our own properties.
+func (l *Local) Property(scope, property string) string {
+	return common.PropertyGetDefault(Plugin, scope, property, "")
+}
+
+// SetProperty sets or unsets one of our own properties. It is read back,
+// because Dokku's PropertyWrite ignores a full disk.
+func (l *Local) SetProperty(scope, property, value string) error {
+	if value == "" {
+		return common.PropertyDelete(Plugin, scope, property)
+	}
+	if err := common.PropertySetup(Plugin); err != nil {
+		return err
+	}
+	if err := common.PropertyWrite(Plugin, scope, property, value); err != nil {
+		return err
+	}
+	if got := l.Property(scope, property); got != value {
+		return fmt.Errorf("%s does not hold what was written to it: is the disk full?", l.paths.Property(Plugin, scope, property))
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+// Package plan is an ordered list of repairs that print themselves, are done
+// one by one with a journal, and are each verified. check, apply --dry-run and
+// the post-upgrade work show the same plan in the same words; only some go on.
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/hashicorp/go-multierror"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// Marks of a plan's lines.
+const (
+	OK     = "[ok]" // as it was
+	Add    = "[+]"  // put where nothing is
+	Change = "[~]"  // put in place of something
+	Remove = "[-]"  // taken away
+	Person = "[!]"  // waits for a person
+)
+
+// Step is one repair: a file that is to hold something.
+type Step struct {
+	App    string
+	Hazard string
+	Mark   string
+	// Text says what is done, in the operator's words: "scale web=2 worker=1".
+	Text string
+
+	// Path is to hold Data, with Mode. Was is the digest of what the file held
+	// when the plan was made, "" for no file: if that has changed since, a
+	// person or Dokku was faster, and the step is not done (law 2).
+	Path string
+	Mode fs.FileMode
+	Data []byte
+	Was  string
+	// Seed tells that the file is written ahead of an upgrade and stays ours.
+	Seed bool
+
+	// Verify asks whether the repair has had its effect, beyond the file's
+	// holding what was written. It may be nil.
+	Verify func(context.Context, host.Host) error
+}
+
+// Plan is a list of steps in the order in which they are done.
+type Plan []Step
+
+// Print shows the plan. Nothing is printed of an empty one.
+func (p Plan) Print(out *say.Printer) {
+	for _, s := range p {
+		out.Result("       %-4s %s: %s", s.Mark, s.App, s.Text)
+	}
+}
+
+// ErrChanged says that a file is no longer what the plan was made for.
+var ErrChanged = errors.New("it has been changed meanwhile and is left as it is")
+
+// Apply does the steps and verifies each. A step that fails stops no other; its
+// error names the app. done tells for each step whether it came to a good end.
+func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Printer) (done []bool, err error) {
+	var errs *multierror.Error
+	done = make([]bool, len(p))
+	for i, s := range p {
+		out.Step("[%d/%d] %s: %s", i+1, len(p), s.App, s.Text)
+		if err := s.apply(ctx, h, j); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w", s.App, s.Text, err))
+			continue
+		}
+		done[i] = true
+	}
+	return done, errs.ErrorOrNil()
+}
+
+func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
+	now, err := digestOf(h, s.Path)
+	if err != nil {
+		return err
+	}
+	if now != s.Was && now != app.Digest(s.Data) {
+		return ErrChanged
+	}
+	if err := j.write(s, "begin", nil); err != nil {
+		return err
+	}
+	err = s.do(ctx, h)
+	event := "done"
+	if err != nil {
+		event = "failed"
+	}
+	if jerr := j.write(s, event, err); err == nil {
+		err = jerr
+	}
+	return err
+}
+
+func (s Step) do(ctx context.Context, h host.Host) error {
+	if err := h.Write(s.Path, s.Mode, s.Data); err != nil {
+		return err
+	}
+	now, err := digestOf(h, s.Path)
+	if err != nil {
+		return err
+	}
+	if now != app.Digest(s.Data) {
+		return fmt.Errorf("%s does not hold what was written to it", s.Path)
+	}
+	if s.Verify == nil {
+		return nil
+	}
+	return s.Verify(ctx, h)
+}
+
+// digestOf is the digest of a file, "" when there is none.
+func digestOf(h host.Host, name string) (string, error) {
+	b, err := h.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return app.Digest(b), nil
+}

@@ -1,0 +1,131 @@
+package snapshot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// Ledger is what the guard must remember from one call to the next beside its
+// snapshots: which apps an upgrade still owes something, and which files it
+// has put into Dokku's directories ahead of an upgrade.
+type Ledger struct {
+	Format int `json:"format"`
+	// Open are the apps whose baseline is still open, by name.
+	Open map[string]Baseline `json:"open,omitempty"`
+	// Seeds are the files the guard wrote for the version to come, by path.
+	Seeds map[string]Seed `json:"seeds,omitempty"`
+	// Runs are the journals of repairs that were made since the version
+	// changed, before the jump was brought to an end.
+	Runs []string `json:"runs,omitempty"`
+	// Jumps are the upgrades the guard has brought to an end, oldest first.
+	Jumps []Jump `json:"jumps,omitempty"`
+}
+
+// Baseline is the record by which an app is repaired.
+type Baseline struct {
+	Snapshot string `json:"snapshot"` // an id, or live/<app>
+	Dokku    string `json:"dokku"`    // the version it was recorded under
+}
+
+// Seed is a file written ahead of an upgrade.
+type Seed struct {
+	App    string    `json:"app"`
+	SHA256 string    `json:"sha256"`
+	Time   time.Time `json:"time"`
+}
+
+// Jump is one upgrade.
+type Jump struct {
+	From     string    `json:"from"`
+	To       string    `json:"to"`
+	Time     time.Time `json:"time"`
+	Baseline string    `json:"baseline,omitempty"`
+	Runs     []string  `json:"runs,omitempty"` // the journals of its repairs
+}
+
+func (s *Store) ledgerPath() string { return s.h.Paths().Data("ledger.json") }
+
+// Ledger reads the ledger. A missing one is empty.
+func (s *Store) Ledger() (Ledger, error) {
+	l := Ledger{Format: format}
+	b, err := s.h.ReadFile(s.ledgerPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &l)
+	}
+	if err != nil {
+		return l, say.Hint(fmt.Errorf("%s cannot be read: %w", s.ledgerPath(), err),
+			"It says which apps an upgrade still owes something. Move it away to begin a new one; the snapshots stay.")
+	}
+	return l, nil
+}
+
+// SaveLedger stores the ledger, unless it says what the stored one says.
+func (s *Store) SaveLedger(l Ledger) error {
+	if old, err := s.Ledger(); err == nil && reflect.DeepEqual(old, l) {
+		return nil
+	}
+	b, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
+		return err
+	}
+	return s.h.Write(s.ledgerPath(), 0o600, append(b, '\n'))
+}
+
+// Stamp is the Dokku version the guard last found, or left, in order; "" when
+// it has seen none yet. While the version on the disk differs, an upgrade is
+// under way or unfinished, and nothing recorded is replaced.
+func (s *Store) Stamp() string {
+	b, err := s.h.ReadFile(s.h.Paths().Data("stamp"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// SetStamp writes the stamp, if it differs.
+func (s *Store) SetStamp(version string) error {
+	if s.Stamp() == version {
+		return nil
+	}
+	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
+		return err
+	}
+	return s.h.Write(s.h.Paths().Data("stamp"), 0o600, []byte(version+"\n"))
+}
+
+// Lock keeps every other upgrade-guard process out until the returned function
+// is called. It waits no longer than wait.
+func Lock(ctx context.Context, h host.Host, wait time.Duration) (unlock func(), err error) {
+	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
+		return nil, fmt.Errorf("%s cannot be made: %w", h.Paths().Data(), err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	l := flock.New(h.Paths().Data("lock"), flock.SetPermissions(0o600))
+	ok, err := l.TryLockContext(ctx, 50*time.Millisecond)
+	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
+		return nil, say.Hint(fmt.Errorf("another upgrade-guard process has held the lock for more than %s", wait),
+			"Try again when it is done; ps aux | grep upgrade-guard shows it.")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the lock %s cannot be taken: %w", l.Path(), err)
+	}
+	return func() { _ = l.Unlock() }, nil
+}

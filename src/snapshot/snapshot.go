@@ -1,0 +1,337 @@
+// Package snapshot is the store: what a host was like at a moment, one file a
+// snapshot, complete by one rename and checked by digests.
+//
+// A snapshot is a tar.gz whose first entry, manifest.json, holds the time, the
+// reason, the Dokku version, the typed state of every app, and path, mode, link
+// target and SHA-256 of every file; the raw files follow. Any copy of it is as
+// good as the original, and one put back is used like any other.
+package snapshot
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// format is the version of the manifest's shape.
+const format = 1
+
+// Reasons why a snapshot is taken. They are part of its id.
+const (
+	Installed   = "install"
+	PreUpgrade  = "pre-upgrade"
+	PostUpgrade = "post-upgrade"
+	Manual      = "manual"
+)
+
+// Manifest is what a snapshot says of itself.
+type Manifest struct {
+	Format int       `json:"format"`
+	ID     string    `json:"id"`
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"`
+	// Dokku is the version that wrote the state.
+	Dokku string `json:"dokku"`
+	// Incomplete names what could not be read; a complete snapshot has none.
+	Incomplete []string   `json:"incomplete,omitempty"`
+	Apps       []string   `json:"apps"`
+	Host       app.Host   `json:"host"`
+	Files      []app.File `json:"files"`
+}
+
+// Entry is a snapshot as its file's name tells it, without opening it.
+type Entry struct {
+	ID     string    `json:"id"`
+	Time   time.Time `json:"time"`
+	Dokku  string    `json:"dokku"`
+	Reason string    `json:"reason"`
+	Size   int64     `json:"size"`
+}
+
+// Store keeps the snapshots of one host below its data directory.
+type Store struct{ h host.Host }
+
+// New is the store of a host.
+func New(h host.Host) *Store { return &Store{h} }
+
+const timeLayout = "20060102T150405Z"
+
+var idPattern = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z.+~]+)-([a-z][a-z0-9-]*)$`)
+
+func (s *Store) path(id string) string { return s.h.Paths().Data("snapshots", id+".tar.gz") }
+
+func (s *Store) livePath(name string) string { return s.h.Paths().Data("live", name+".tar.gz") }
+
+// Save stores the files as a new snapshot and reads it back before it says that
+// it is there.
+func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
+	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
+		return Manifest{}, fmt.Errorf("the snapshot cannot be stored: %w", err)
+	}
+	m := s.manifest(files, reason)
+	version := strings.ReplaceAll(files.Dokku, "-", "~")
+	if version == "" {
+		version = "unknown"
+	}
+	base := m.Time.Format(timeLayout) + "-" + version + "-" + reason
+	m.ID = base
+	for n := 2; ; n++ {
+		if _, err := s.h.Lstat(s.path(m.ID)); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		m.ID = fmt.Sprintf("%s-%d", base, n)
+	}
+	if err := s.write(s.path(m.ID), m, files); err != nil {
+		return m, fmt.Errorf("the snapshot cannot be stored: %w", err)
+	}
+	if err := s.Verify(m.ID); err != nil {
+		return m, fmt.Errorf("the snapshot was stored and does not read back: %w", err)
+	}
+	return m, nil
+}
+
+// SaveLive replaces the running record of one app.
+func (s *Store) SaveLive(files *app.Files, name string) error {
+	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
+		return fmt.Errorf("the record of %s cannot be stored: %w", name, err)
+	}
+	m := s.manifest(files, "live")
+	m.ID = "live/" + name
+	if err := s.write(s.livePath(name), m, files); err != nil {
+		return fmt.Errorf("the record of %s cannot be stored: %w", name, err)
+	}
+	return nil
+}
+
+// RetireLive takes the running record of an app that is gone out of use. It is
+// kept, one for each name, because it may be the newest copy of what an
+// apps:rename of 0.34.0 to 0.36.5 has just destroyed.
+func (s *Store) RetireLive(name string) error {
+	if _, err := s.h.Lstat(s.livePath(name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := s.h.Mkdir(s.h.Paths().Data("gone"), 0o700); err != nil {
+		return err
+	}
+	return s.h.Rename(s.livePath(name), s.h.Paths().Data("gone", name+".tar.gz"))
+}
+
+func (s *Store) manifest(files *app.Files, reason string) Manifest {
+	return Manifest{
+		Format: format, Time: s.h.Now(), Reason: reason, Dokku: files.Dokku,
+		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
+	}
+}
+
+func (s *Store) write(name string, m Manifest, files *app.Files) error {
+	if err := s.h.Mkdir(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	return s.h.WriteFrom(name, 0o600, func(w io.Writer) error {
+		zw, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		if err != nil {
+			return err
+		}
+		tw := tar.NewWriter(zw)
+		head, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		if err := entry(tw, "manifest.json", m.Time, head); err != nil {
+			return err
+		}
+		for _, f := range files.All() {
+			if f.SHA256 == "" {
+				continue // a link, a directory, or one that could not be read
+			}
+			if err := entry(tw, f.Path, m.Time, f.Data); err != nil {
+				return err
+			}
+		}
+		if err := tw.Close(); err != nil {
+			return err
+		}
+		return zw.Close()
+	})
+}
+
+func entry(tw *tar.Writer, name string, t time.Time, data []byte) error {
+	err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(data)), ModTime: t, Format: tar.FormatPAX})
+	if err != nil {
+		return err
+	}
+	_, err = tw.Write(data)
+	return err
+}
+
+// List are the snapshots there are, newest first. Other files are ignored.
+func (s *Store) List() ([]Entry, error) {
+	files, err := s.h.ReadDir(s.h.Paths().Data("snapshots"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the snapshots cannot be listed: %w", err)
+	}
+	var list []Entry
+	for _, f := range files {
+		id, ok := strings.CutSuffix(f.Name(), ".tar.gz")
+		m := idPattern.FindStringSubmatch(id)
+		if !ok || m == nil {
+			continue
+		}
+		t, err := time.Parse(timeLayout, m[1])
+		if err != nil {
+			continue
+		}
+		e := Entry{ID: id, Time: t, Dokku: strings.ReplaceAll(m[2], "~", "-"), Reason: m[3]}
+		if st, err := f.Info(); err == nil {
+			e.Size = st.Size()
+		}
+		list = append(list, e)
+	}
+	slices.SortStableFunc(list, func(a, b Entry) int {
+		if c := b.Time.Compare(a.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(b.ID, a.ID)
+	})
+	return list, nil
+}
+
+// Automatic tells that retention may remove this snapshot.
+func (e Entry) Automatic() bool { return !strings.HasPrefix(e.Reason, Manual) }
+
+// Manifest reads what a snapshot says of itself, and none of its files.
+func (s *Store) Manifest(id string) (Manifest, error) {
+	var m Manifest
+	err := s.read(id, s.path(id), func(head Manifest, _ *tar.Reader) error { m = head; return nil })
+	return m, err
+}
+
+// Live reads the running record of an app; fs.ErrNotExist when there is none.
+func (s *Store) Live(name string) (Manifest, error) {
+	var m Manifest
+	err := s.read("live/"+name, s.livePath(name), func(head Manifest, _ *tar.Reader) error { m = head; return nil })
+	return m, err
+}
+
+// Files reads a snapshot whole, every digest checked.
+func (s *Store) Files(id string) (*app.Files, error) {
+	var files *app.Files
+	err := s.read(id, s.path(id), func(m Manifest, tr *tar.Reader) error {
+		list := slices.Clone(m.Files)
+		err := eachFile(id, m, tr, func(i int, data []byte) { list[i].Data = data })
+		files = app.NewFiles(m.Dokku, m.Apps, m.Host.Strays, list)
+		return err
+	})
+	return files, err
+}
+
+// Verify checks every digest of a snapshot.
+func (s *Store) Verify(id string) error {
+	return s.read(id, s.path(id), func(m Manifest, tr *tar.Reader) error {
+		return eachFile(id, m, tr, func(int, []byte) {})
+	})
+}
+
+// eachFile reads the raw files, which stand in the manifest's order, and holds
+// each to its digest.
+func eachFile(id string, m Manifest, tr *tar.Reader, use func(i int, data []byte)) error {
+	for i, f := range m.Files {
+		if f.SHA256 == "" {
+			continue
+		}
+		head, err := tr.Next()
+		if err != nil {
+			return damaged(id, fmt.Errorf("it ends before %s", f.Path))
+		}
+		data, err := io.ReadAll(io.LimitReader(tr, int64(f.Size)+1))
+		if err != nil || head.Name != f.Path || app.Digest(data) != f.SHA256 {
+			return damaged(id, fmt.Errorf("%s is not what was stored", f.Path))
+		}
+		use(i, data)
+	}
+	return nil
+}
+
+// maxManifest bounds what a damaged or foreign file can make us read: ten times
+// the manifest of a host with a thousand apps.
+const maxManifest = 256 << 20
+
+func (s *Store) read(id, name string, use func(Manifest, *tar.Reader) error) error {
+	f, err := s.h.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return say.Hint(fmt.Errorf("there is no snapshot %s: %w", id, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
+	}
+	if err != nil {
+		return fmt.Errorf("the snapshot %s cannot be read: %w", id, err)
+	}
+	defer f.Close()
+	zr, err := gzip.NewReader(f)
+	if err != nil {
+		return damaged(id, err)
+	}
+	tr := tar.NewReader(zr)
+	head, err := tr.Next()
+	if err != nil || head.Name != "manifest.json" || head.Size > maxManifest {
+		return damaged(id, errors.New("it does not begin with a manifest"))
+	}
+	data, err := io.ReadAll(tr)
+	if err != nil {
+		return damaged(id, err)
+	}
+	var m Manifest
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&m); err != nil {
+		return damaged(id, errors.New("its manifest is not JSON"))
+	}
+	if m.Format != format {
+		return say.Hint(fmt.Errorf("the snapshot %s has format %d, and this upgrade-guard reads %d", id, m.Format, format),
+			"It was taken by another version of the plugin: dokku plugin:update upgrade-guard")
+	}
+	return use(m, tr)
+}
+
+// ErrDamaged is wrapped by the error of every snapshot that does not read as
+// it was written.
+var ErrDamaged = errors.New("damaged")
+
+func damaged(id string, why error) error {
+	return say.Hint(fmt.Errorf("the snapshot %s is %w: %v", id, ErrDamaged, why),
+		"It is not used. See dokku upgrade-guard:snapshots --verify for those that are whole.")
+}
+
+// Prune removes the oldest automatic snapshots until retain of them are left.
+// Pinned ones and manual ones are neither removed nor counted.
+func (s *Store) Prune(retain int, pinned []string) error {
+	list, err := s.List()
+	if err != nil {
+		return err
+	}
+	kept := 0
+	for _, e := range list {
+		if !e.Automatic() || slices.Contains(pinned, e.ID) {
+			continue
+		}
+		if kept++; kept > retain {
+			if err := s.h.Remove(s.path(e.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+// Package trigger is what Dokku and dpkg call: one function for each trigger.
+// Whatever happens, a trigger of ours exits 0 and says loudly what failed: an
+// upgrade or a deploy goes on without us (DESIGN, laws 4 and 5).
+package trigger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+
+	"upgrade-guard/src/cli"
+	"upgrade-guard/src/guard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// triggers are those the plugin has a link for. What is not here is none of
+// ours and does nothing.
+var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
+	// install and update come for every plugin, and after dokku-update.
+	"install": func(ctx context.Context, g *guard.Guard, _ []string) error { return g.Install(ctx) },
+	"update":  func(ctx context.Context, g *guard.Guard, _ []string) error { return g.Install(ctx) },
+
+	// pre-upgrade FROM TO, post-upgrade FROM TO: ours, there are none in Dokku.
+	"pre-upgrade": func(ctx context.Context, g *guard.Guard, args []string) error {
+		if len(args) != 2 {
+			return errTwoVersions
+		}
+		return g.PreUpgrade(ctx, args[0], args[1])
+	},
+	"post-upgrade": func(ctx context.Context, g *guard.Guard, args []string) error {
+		if len(args) != 2 {
+			return errTwoVersions
+		}
+		return g.PostUpgrade(ctx, args[0], args[1])
+	},
+
+	// What changes an app's recorded state. The app is the first argument.
+	"post-deploy":             refresh,
+	"post-create":             refresh,
+	"post-config-update":      refresh,
+	"post-domains-update":     refresh,
+	"post-proxy-ports-update": refresh,
+	"post-certs-update":       refresh,
+	"post-certs-remove":       refresh,
+	"post-delete": func(ctx context.Context, g *guard.Guard, args []string) error {
+		return g.Forget(ctx, first(args))
+	},
+
+	// post-extract APP TMPDIR REV: before the deploy reads the scale.
+	"post-extract": func(ctx context.Context, g *guard.Guard, args []string) error {
+		return g.BeforeDeploy(ctx, first(args))
+	},
+
+	// uninstall PLUGIN: comes for every plugin that is removed.
+	"uninstall": func(ctx context.Context, g *guard.Guard, args []string) error {
+		if first(args) != host.Plugin {
+			return nil
+		}
+		return g.Uninstall(ctx)
+	},
+
+	// report APP: the block in dokku report.
+	"report": func(ctx context.Context, g *guard.Guard, args []string) error {
+		r, err := g.Report(ctx, first(args))
+		if err != nil {
+			return err
+		}
+		for _, a := range r.Apps {
+			cli.PrintApp(say.Std(), a)
+		}
+		return nil
+	},
+}
+
+var errTwoVersions = say.Hint(errors.New("the trigger takes two versions"), "plugn trigger pre-upgrade FROM TO, for example 0.20.4 0.35.5")
+
+func refresh(ctx context.Context, g *guard.Guard, args []string) error {
+	name := first(args)
+	if name == "" || name == host.GlobalScope {
+		return nil
+	}
+	return g.Refresh(ctx, name)
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// Known tells whether a trigger is ours.
+func Known(name string) bool { return triggers[name] != nil }
+
+// Names are the triggers that are ours.
+func Names() []string { return slices.Sorted(maps.Keys(triggers)) }
+
+// Run runs a trigger. It returns nothing, because a trigger of ours cannot
+// fail.
+func Run(ctx context.Context, h host.Host, name string, args []string) {
+	run := triggers[name]
+	if run == nil {
+		return
+	}
+	out := say.Loud()
+	defer func() {
+		if r := recover(); r != nil {
+			out.Trouble("upgrade-guard: %s went wrong and was given up: %v", name, r)
+			out.Trouble("Dokku goes on without it. Please report this with what follows.")
+			fmt.Fprintf(out.Err, "%s\n", debug.Stack())
+		}
+	}()
+	if err := run(ctx, guard.New(h, out), args); err != nil {
+		out.Trouble("upgrade-guard: %s did not come to its end:", name)
+		out.Error(err)
+	}
+}

@@ -1,0 +1,396 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"upgrade-guard/src/app"
+)
+
+// Commands are the stand-ins, by the name of the program they stand for. Each
+// works on the sandbox that the variable SANDBOX names, with os.Args.
+func Commands() map[string]func() {
+	commands := map[string]func(Host, []string) error{
+		"dokku": Host.dokku, "plugn": Host.plugn, "docker": Host.docker, "crontab": Host.crontab,
+		"apt-get": Host.aptGet, "apt-cache": Host.aptCache,
+	}
+	mains := map[string]func(){}
+	for name, run := range commands {
+		mains[name] = func() {
+			err := run(Host{os.Getenv("SANDBOX")}, os.Args[1:])
+			var exit *exec.ExitError
+			switch {
+			case errors.As(err, &exit):
+				os.Exit(exit.ExitCode())
+			case err != nil:
+				fmt.Fprintln(os.Stderr, " !     "+err.Error())
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
+	}
+	return mains
+}
+
+var errNotRecorded = errors.New("the sandbox has no recording of this")
+
+// dokku plays the commands that the story needs.
+func (h Host) dokku(args []string) error {
+	if len(args) == 0 {
+		return errNotRecorded
+	}
+	plugin, command, _ := strings.Cut(args[0], ":")
+	own := h.path("var/lib/dokku/plugins/enabled", plugin, "subcommands", command)
+	if _, err := os.Stat(own); err == nil {
+		return stream(own, args...)
+	}
+	switch {
+	case args[0] == "ps:scale" && len(args) == 2:
+		fmt.Printf("-----> Scaling for %s\n-----> proctype: qty\n-----> --------: ---\n", args[1])
+		for _, p := range h.scale(args[1]).Processes {
+			fmt.Printf("-----> %s: %d\n", p.Type, p.Quantity)
+		}
+		return nil
+	case args[0] == "ps:scale":
+		return h.setScale(slices.DeleteFunc(slices.Clone(args[1:]), func(a string) bool { return a == "--skip-deploy" }))
+	case args[0] == "ps:rebuild" && len(args) == 2 && args[1] == "--all":
+		for _, name := range h.apps() {
+			if err := h.rebuild(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	case args[0] == "ps:rebuild" && len(args) == 2:
+		return h.rebuild(args[1])
+	case args[0] == "apps:destroy" && len(args) == 3 && args[1] == "--force":
+		return h.destroy(args[2])
+	case args[0] == "report" && len(args) == 2:
+		return h.plugn([]string{"trigger", "report", args[1]})
+	}
+	return fmt.Errorf("%w: dokku %s", errNotRecorded, strings.Join(args, " "))
+}
+
+func stream(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// plugn fires a trigger in every enabled plugin, and answers for core where a
+// recording shows what core answers.
+func (h Host) plugn(args []string) error {
+	if len(args) < 2 || args[0] != "trigger" {
+		return errNotRecorded
+	}
+	if args[1] == "ps-current-scale" && len(args) == 3 {
+		lines := strings.Fields(h.scale(args[2]).String())
+		slices.Sort(lines)
+		if len(lines) > 0 {
+			fmt.Println(strings.Join(lines, "\n"))
+		}
+		return nil
+	}
+	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*", args[1]))
+	if err != nil {
+		return err
+	}
+	for _, hook := range hooks {
+		if err := stream(hook, args[2:]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h Host) scaleFile(name string) string {
+	if app.ScaleInFile(h.version()) {
+		return h.path("home/dokku", name, "DOKKU_SCALE")
+	}
+	return h.path("var/lib/dokku/config/ps", name, "scale")
+}
+
+// scale is what this host's Dokku goes by.
+func (h Host) scale(name string) *app.Scale {
+	s := &app.Scale{}
+	b, _ := os.ReadFile(h.scaleFile(name))
+	for _, l := range strings.Split(string(b), "\n") {
+		processType, quantity, _ := strings.Cut(l, "=")
+		if n, err := strconv.Atoi(quantity); err == nil {
+			s.Processes = append(s.Processes, app.Process{Type: processType, Quantity: n})
+		}
+	}
+	return s
+}
+
+func (h Host) writeScale(name string, s *app.Scale) error {
+	if err := os.MkdirAll(filepath.Dir(h.scaleFile(name)), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(h.scaleFile(name), s.Lines(), 0o600)
+}
+
+func (h Host) setScale(args []string) error {
+	s := h.scale(args[0])
+	for _, a := range args[1:] {
+		processType, quantity, _ := strings.Cut(a, "=")
+		n, err := strconv.Atoi(quantity)
+		if err != nil {
+			return fmt.Errorf("Invalid count for process type %s", processType)
+		}
+		i := slices.IndexFunc(s.Processes, func(p app.Process) bool { return p.Type == processType })
+		if i < 0 {
+			s.Processes, i = append(s.Processes, app.Process{Type: processType}), len(s.Processes)
+		}
+		s.Processes[i].Quantity = n
+	}
+	if err := h.writeScale(args[0], s); err != nil {
+		return err
+	}
+	return h.plugn([]string{"trigger", "post-deploy", args[0]})
+}
+
+// rebuild plays ps:rebuild of 0.30 and later, as issue7253-0.38.27-rebuilt
+// shows it: a process type of the Procfile that has no scale gets 0; what is at
+// 0 is stopped, and without a web process nginx.conf goes. Containers of types
+// that keep their scale are replaced by ones that serve as they did.
+func (h Host) rebuild(name string) error {
+	if app.ScaleInFile(h.version()) {
+		return fmt.Errorf("%w: ps:rebuild on %s", errNotRecorded, h.version())
+	}
+	if _, err := os.Stat(h.path("home/dokku", name, "refs/heads/master")); err != nil {
+		fmt.Printf(" !     App %s has not been deployed\n", name)
+		return nil
+	}
+	fmt.Printf("-----> Rebuilding %s...\n", name)
+	if err := h.plugn([]string{"trigger", "post-extract", name, "/tmp/work", "master"}); err != nil {
+		return err
+	}
+	s := h.scale(name)
+	for _, processType := range []string{"web", "worker"} { // the Procfile of all recorded apps
+		if !slices.ContainsFunc(s.Processes, func(p app.Process) bool { return p.Type == processType }) {
+			s.Processes = append(s.Processes, app.Process{Type: processType})
+		}
+	}
+	if err := h.writeScale(name, s); err != nil {
+		return err
+	}
+	var stopped []string
+	for _, p := range s.Processes {
+		fmt.Printf("-----> Deploying %s (count=%d)\n", p.Type, p.Quantity)
+		for n := p.Quantity + 1; n < 20; n++ {
+			suffix := fmt.Sprintf(".%s.%d", p.Type, n)
+			id, _ := os.ReadFile(h.path("home/dokku", name, "CONTAINER"+suffix))
+			stopped = append(stopped, strings.TrimSpace(string(id)))
+			for _, f := range []string{"CONTAINER", "IP", "PORT"} {
+				if err := remove(h.path("home/dokku", name, f+suffix)); err != nil {
+					return err
+				}
+			}
+		}
+		if p.Type == "web" && p.Quantity == 0 {
+			if err := remove(h.path("home/dokku", name, "nginx.conf")); err != nil {
+				return err
+			}
+		}
+	}
+	if err := h.removeContainers(func(c inspected) bool { return slices.Contains(stopped, c.ID) }); err != nil {
+		return err
+	}
+	return h.plugn([]string{"trigger", "post-deploy", name})
+}
+
+func (h Host) destroy(name string) error {
+	if err := h.plugn([]string{"trigger", "post-delete", name}); err != nil {
+		return err
+	}
+	if err := h.removeContainers(func(c inspected) bool { return c.app() == name }); err != nil {
+		return err
+	}
+	scopes, err := filepath.Glob(h.path("var/lib/dokku/config/*", name))
+	if err != nil {
+		return err
+	}
+	for _, dir := range append(scopes, h.path("home/dokku", name)) {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inspected is the part of a recorded container that the stand-ins look at.
+type inspected struct {
+	ID     string `json:"Id"`
+	State  struct{ Running bool }
+	Config struct{ Labels map[string]string }
+	Net    struct {
+		Networks map[string]struct{ IPAddress string }
+	} `json:"NetworkSettings"`
+}
+
+func (c inspected) app() string { return c.Config.Labels["com.dokku.app-name"] }
+
+func (h Host) containers() (raw []json.RawMessage, parsed []inspected, err error) {
+	b, err := os.ReadFile(h.path("docker-inspect.json"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return nil, nil, err
+	}
+	return raw, parsed, json.Unmarshal(b, &parsed)
+}
+
+func (h Host) removeContainers(gone func(inspected) bool) error {
+	raw, parsed, err := h.containers()
+	if err != nil {
+		return err
+	}
+	kept := []json.RawMessage{}
+	for i, c := range parsed {
+		if !gone(c) {
+			kept = append(kept, raw[i])
+		}
+	}
+	b, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(h.path("docker-inspect.json"), b, 0o644)
+}
+
+// docker answers docker ps --filter label=... and docker inspect --format.
+// The file docker-is-down in the sandbox makes it answer nothing.
+func (h Host) docker(args []string) error {
+	if _, err := os.Stat(h.path("docker-is-down")); err == nil {
+		return errors.New("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")
+	}
+	raw, parsed, err := h.containers()
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(args) > 1 && args[0] == "ps":
+		_, name, one := strings.Cut(args[len(args)-1], "label=com.dokku.app-name=")
+		for _, c := range parsed {
+			if c.app() != "" && (!one || c.app() == name) {
+				fmt.Println(c.ID)
+			}
+		}
+		return nil
+	case len(args) > 2 && args[0] == "inspect" && args[1] == "--format":
+		t, err := template.New("").Funcs(template.FuncMap{"json": func(v any) (string, error) {
+			b, err := json.Marshal(v)
+			return string(b), err
+		}}).Parse(args[2])
+		if err != nil {
+			return err
+		}
+		for i, c := range parsed {
+			if !slices.Contains(args[3:], c.ID) {
+				continue
+			}
+			var v map[string]any
+			if err := json.Unmarshal(raw[i], &v); err != nil {
+				return err
+			}
+			if err := t.Execute(os.Stdout, v); err != nil {
+				return err
+			}
+			fmt.Println()
+		}
+		return nil
+	}
+	return errNotRecorded
+}
+
+func (h Host) crontab(args []string) error {
+	b, err := os.ReadFile(h.path("crontab"))
+	if err != nil || !slices.Equal(args, []string{"-l"}) {
+		return errors.New("no crontab for dokku")
+	}
+	_, err = os.Stdout.Write(b)
+	return err
+}
+
+var pinned = regexp.MustCompile(`^dokku=(.+)$`)
+
+func (h Host) aptGet(args []string) error {
+	for _, a := range args {
+		if m := pinned.FindStringSubmatch(a); m != nil {
+			return h.Upgrade(m[1])
+		}
+	}
+	return errNotRecorded
+}
+
+func (h Host) aptCache([]string) error { return errors.New("no packages in the sandbox") }
+
+var serverName = regexp.MustCompile(`(?m)^\s*server_name\s+([^;]*);`)
+var upstreamServer = regexp.MustCompile(`(?m)^\s*server\s+([0-9.]+):[0-9]+;`)
+
+// Answers tells which app answers under a domain: the one whose nginx.conf has
+// the name and whose upstream is a running container. An app's own container
+// answers with the app's name, whoever asks for it.
+func (h Host) Answers(domain string) (string, error) {
+	_, containers, err := h.containers()
+	if err != nil {
+		return "", err
+	}
+	confs, err := filepath.Glob(h.path("home/dokku/*/nginx.conf"))
+	if err != nil {
+		return "", err
+	}
+	for _, conf := range confs {
+		b, err := os.ReadFile(conf)
+		if err != nil {
+			return "", err
+		}
+		names := serverName.FindAllStringSubmatch(string(b), -1)
+		if !slices.ContainsFunc(names, func(m []string) bool { return slices.Contains(strings.Fields(m[1]), domain) }) {
+			continue
+		}
+		for _, m := range upstreamServer.FindAllStringSubmatch(string(b), -1) {
+			for _, c := range containers {
+				for _, n := range c.Net.Networks {
+					if c.State.Running && n.IPAddress == m[1] {
+						return c.app(), nil
+					}
+				}
+			}
+		}
+		return "", fmt.Errorf("%s: the upstream of %s is no running container", domain, filepath.Base(filepath.Dir(conf)))
+	}
+	return "", fmt.Errorf("no app serves %s", domain)
+}
+
+// Main is what a program that carries the stand-ins calls first: it plays the
+// stand-in it was called as, or returns.
+func Main() {
+	if play := Commands()[filepath.Base(os.Args[0])]; play != nil && os.Getenv("SANDBOX") != "" {
+		play()
+	}
+}
+
+// InstallCommands puts the stand-ins into a directory, as links to a program
+// that calls Main.
+func InstallCommands(dir, program string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name := range Commands() {
+		if err := os.Symlink(program, filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,308 @@
+// Package scenarios plays stories through the real binary: *.txtar, each headed
+// by what it is about. They run on the sandbox, and those that say so on this
+// machine's own Dokku, with make e2e.
+//
+// Beside testscript's own commands a scenario has
+//
+//	host RECORDING          the host it plays on, and Dokku's environment
+//	real VERSION            the story also runs on a real host of that version;
+//	                        the five apps must be there (hosts/README.md)
+//	install-guard           dokku plugin:install
+//	upgrade VERSION         apt-get install dokku=VERSION
+//	answers DOMAIN APP      a request for the domain is answered by the app
+//	dead DOMAIN             a request for the domain is answered by no app
+//	scale APP [WANT...]     what Dokku itself prints as the app's scale
+//	mark / unchanged        nothing on the host has been written in between
+//	dokku-version VERSION   pretend that this version is on the disk
+//	damage FILE             flip a byte in the middle of it
+package scenarios
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"upgrade-guard/tests/sandbox"
+)
+
+// onRealHost tells that the scenarios change this machine's own Dokku.
+var onRealHost = os.Getenv("UPGRADE_GUARD_REAL_HOST") == "yes"
+
+func TestMain(m *testing.M) {
+	commands := map[string]func(){}
+	if !onRealHost {
+		commands = sandbox.Commands()
+	}
+	testscript.Main(m, commands)
+}
+
+func TestScenarios(t *testing.T) {
+	plugin := buildPlugin(t)
+	testscript.Run(t, testscript.Params{
+		Dir: ".",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PLUGIN_TREE", plugin)
+			env.Setenv("REPOSITORY", repository())
+			// The sandbox's own stand-ins, and apt's settings for real ones.
+			env.Setenv("DEBIAN_FRONTEND", "noninteractive")
+			if onRealHost {
+				env.Setenv("HOME", os.Getenv("HOME"))
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"host": cmdHost, "real": cmdReal, "install-guard": cmdInstallGuard, "upgrade": cmdUpgrade,
+			"answers": cmdAnswers, "dead": cmdDead, "scale": cmdScale,
+			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "damage": cmdDamage,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "real" {
+				return onRealHost, nil
+			}
+			return false, fmt.Errorf("unknown condition %s", cond)
+		},
+	})
+}
+
+func repository() string {
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}
+
+// buildPlugin makes the tree that make build leaves.
+func buildPlugin(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	tree := filepath.Join(dir, "upgrade-guard")
+	for _, cmd := range [][]string{
+		{"mkdir", "-p", tree + "/bin"},
+		{"cp", "-P", repository() + "/plugin.toml", repository() + "/install", repository() + "/update", tree},
+		{"go", "build", "-C", repository(), "-o", tree + "/bin/upgrade-guard", "./src"},
+		{tree + "/bin/upgrade-guard", "links"},
+	} {
+		if out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", cmd, err, out)
+		}
+	}
+	return tree
+}
+
+func box(ts *testscript.TestScript) sandbox.Host { return sandbox.Host{Dir: ts.Getenv("SANDBOX")} }
+
+func cmdHost(ts *testscript.TestScript, _ bool, args []string) {
+	if onRealHost {
+		if ts.Getenv("REAL") == "" {
+			ts.Fatalf("this scenario is not for a real host")
+		}
+		return
+	}
+	h, err := sandbox.New(ts.MkAbs("sandbox"), args[0])
+	ts.Check(err)
+	for _, kv := range h.Env() {
+		k, v, _ := strings.Cut(kv, "=")
+		ts.Setenv(k, v)
+	}
+}
+
+// cmdReal comes before host.
+func cmdReal(ts *testscript.TestScript, _ bool, args []string) {
+	if !onRealHost {
+		return
+	}
+	b, err := os.ReadFile("/var/lib/dokku/STABLE_VERSION")
+	ts.Check(err)
+	if v := strings.TrimPrefix(strings.TrimSpace(string(b)), "v"); v != args[0] {
+		ts.Fatalf("this scenario begins on Dokku %s, and this host has %s", args[0], v)
+	}
+	ts.Setenv("REAL", "yes")
+	for k, v := range map[string]string{"DOKKU_ROOT": "/home/dokku", "DOKKU_LIB_ROOT": "/var/lib/dokku", "PLUGIN_PATH": "/var/lib/dokku/plugins",
+		"PLUGIN_AVAILABLE_PATH": "/var/lib/dokku/plugins/available", "PLUGIN_ENABLED_PATH": "/var/lib/dokku/plugins/enabled",
+		"PLUGIN_CORE_PATH": "/var/lib/dokku/core-plugins", "PLUGIN_CORE_AVAILABLE_PATH": "/var/lib/dokku/core-plugins/available",
+		"PLUGIN_CORE_ENABLED_PATH": "/var/lib/dokku/core-plugins/enabled"} {
+		ts.Setenv(k, v)
+	}
+}
+
+func cmdInstallGuard(ts *testscript.TestScript, _ bool, _ []string) {
+	if onRealHost {
+		ts.Check(ts.Exec("dokku", "plugin:install", "file://"+repository(), "--name", "upgrade-guard"))
+		return
+	}
+	ts.Check(box(ts).Enable("upgrade-guard", ts.Getenv("PLUGIN_TREE")))
+	ts.Check(ts.Exec("plugn", "trigger", "install"))
+}
+
+func cmdUpgrade(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("apt-get", "install", "-y", "--allow-downgrades", "dokku="+args[0]))
+}
+
+func cmdAnswers(ts *testscript.TestScript, neg bool, args []string) {
+	app, err := ask(ts, args[0])
+	ts.Check(err)
+	if (app == args[1]) == neg {
+		ts.Fatalf("%s is answered by %q, and %s was asked for", args[0], app, args[1])
+	}
+}
+
+func cmdDead(ts *testscript.TestScript, _ bool, args []string) {
+	if app, err := ask(ts, args[0]); err == nil {
+		ts.Fatalf("%s is answered by %s", args[0], app)
+	}
+}
+
+// ask is the app that answers under a domain.
+func ask(ts *testscript.TestScript, domain string) (string, error) {
+	if !onRealHost {
+		return box(ts).Answers(domain)
+	}
+	var last error
+	for _, scheme := range []string{"http", "https"} {
+		app, err := request(scheme, domain)
+		if err == nil {
+			return app, nil
+		}
+		last = err
+	}
+	return "", last
+}
+
+// request asks the machine's own nginx. The apps of a real host answer with
+// their name first, as those of the recordings do.
+func request(scheme, domain string) (string, error) {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	client := &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Dial: func(network, addr string) (net.Conn, error) {
+				_, port, err := net.SplitHostPort(addr)
+				if err != nil {
+					return nil, err
+				}
+				return dialer.Dial(network, net.JoinHostPort("127.0.0.1", port))
+			},
+			// The certificate is the app's own, for a name nobody vouches for.
+			TLSClientConfig: &tls.Config{ServerName: domain, InsecureSkipVerify: true},
+		},
+	}
+	r, err := client.Get(scheme + "://" + domain + "/")
+	if err != nil {
+		return "", err
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, 1000))
+	if err != nil || r.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: status %d, %v", domain, r.StatusCode, err)
+	}
+	m := regexp.MustCompile(`[a-z0-9_.-]+`).FindString(string(body))
+	return m, nil
+}
+
+func cmdScale(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := exec.Command("dokku", "ps:scale", args[0])
+	cmd.Env = append(os.Environ(), "SANDBOX="+ts.Getenv("SANDBOX"), "PATH="+ts.Getenv("PATH"))
+	if path, err := exec.LookPath("dokku"); err == nil {
+		cmd.Path, cmd.Err = path, nil
+	}
+	if !onRealHost {
+		cmd.Path, cmd.Err = filepath.Join(strings.Split(ts.Getenv("PATH"), string(filepath.ListSeparator))[0], "dokku"), nil
+	}
+	out, err := cmd.CombinedOutput()
+	ts.Check(err)
+	got := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^[- >]*([a-z]+): +([0-9]+)\s*$|^[- >]*([a-z]+) +([0-9]+)\s*$`).FindAllStringSubmatch(string(out), -1) {
+		got[m[1]+m[3]] = m[2] + m[4]
+	}
+	want := map[string]string{}
+	for _, a := range args[1:] {
+		k, v, _ := strings.Cut(a, "=")
+		want[k] = v
+	}
+	if maps.Equal(got, want) == neg {
+		ts.Fatalf("the scale of %s is %v:\n%s", args[0], got, out)
+	}
+}
+
+// Whatever the guard could write to, with the times of the last change.
+type fileMark struct {
+	size int64
+	time time.Time
+	mode fs.FileMode
+}
+
+func marks(ts *testscript.TestScript) map[string]fileMark {
+	found := map[string]fileMark{}
+	for _, root := range []string{ts.Getenv("DOKKU_ROOT"), ts.Getenv("DOKKU_LIB_ROOT") + "/config", ts.Getenv("DOKKU_LIB_ROOT") + "/data"} {
+		ts.Check(filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			st, err := d.Info()
+			if err != nil {
+				return err
+			}
+			found[path] = fileMark{st.Size(), st.ModTime(), st.Mode()}
+			return nil
+		}))
+	}
+	return found
+}
+
+var marked = map[string]map[string]fileMark{}
+
+func cmdMark(ts *testscript.TestScript, _ bool, _ []string) { marked[ts.Getenv("WORK")] = marks(ts) }
+
+func cmdUnchanged(ts *testscript.TestScript, _ bool, _ []string) {
+	before, now := marked[ts.Getenv("WORK")], marks(ts)
+	var differ []string
+	for path := range now {
+		if before[path] != now[path] {
+			differ = append(differ, path)
+		}
+	}
+	for path := range before {
+		if _, ok := now[path]; !ok {
+			differ = append(differ, path)
+		}
+	}
+	if slices.Sort(differ); len(differ) > 0 {
+		ts.Fatalf("written since mark:\n%s", strings.Join(differ, "\n"))
+	}
+}
+
+func cmdDokkuVersion(ts *testscript.TestScript, _ bool, args []string) {
+	for name, v := range map[string]string{"STABLE_VERSION": args[0], "VERSION": "v" + args[0]} {
+		ts.Check(os.WriteFile(filepath.Join(ts.Getenv("DOKKU_LIB_ROOT"), name), []byte(v), 0o644))
+	}
+}
+
+func cmdDamage(ts *testscript.TestScript, _ bool, args []string) {
+	matches, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(matches) != 1 {
+		ts.Fatalf("%s matches %d files", args[0], len(matches))
+	}
+	b, err := os.ReadFile(matches[0])
+	ts.Check(err)
+	b = bytes.Clone(b)
+	b[len(b)/2] ^= 0xff
+	ts.Check(os.WriteFile(matches[0], b, 0o600))
+}
