@@ -8,6 +8,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
 
@@ -90,7 +91,7 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 
 // PrintCheck prints a check for a person.
 func PrintCheck(out *say.Printer, c Check) {
-	out.Title("Dokku %s now: %s", c.From, countOf(c.Present, "trouble"))
+	out.Title("Dokku %s now: %s", c.From, countOf(c.Present, "finding"))
 	printFindings(out, c.Present)
 	if c.To != c.From {
 		out.Title("Upgrade to %s: %s", c.To, countOf(c.Upgrade, "loss"))
@@ -114,24 +115,29 @@ func countOf(found []hazard.Finding, what string) string {
 	return plural(n, what)
 }
 
+// printFindings prints findings by hazard, so that what comes of it and where
+// to read about it stand there once and not for every app.
 func printFindings(out *say.Printer, found []hazard.Finding) {
-	guides := map[string]bool{}
-	for _, f := range found {
-		out.Result("       %s: %s.", f.App, f.What)
-		if f.Consequence != "" {
-			out.Result("           %s", f.Consequence)
+	for _, h := range hazard.All {
+		var last hazard.Finding
+		for _, f := range found {
+			if f.Hazard != h.Name {
+				continue
+			}
+			out.Result("       %s: %s", f.App, f.What)
+			if f.Step != nil {
+				out.Result("         %s upgrade-guard: %s", f.Step.Mark, f.Step.Text)
+			}
+			if f.Command != "" {
+				out.Result("         %s to do: %s", plan.Person, f.Command)
+			}
+			last = f
 		}
-		if f.Step != nil {
-			out.Result("           %s upgrade-guard does: %s", f.Step.Mark, f.Step.Text)
+		if last.Consequence != "" {
+			out.Result("         %s", last.Consequence)
 		}
-		if f.Command != "" {
-			out.Result("           [!] To do: %s", f.Command)
-		}
-		guides[f.Guide] = f.Guide != ""
-	}
-	for guide, ok := range guides {
-		if ok {
-			out.Result("       Read more: %s", guide)
+		if last.Guide != "" {
+			out.Result("         %s", last.Guide)
 		}
 	}
 }
