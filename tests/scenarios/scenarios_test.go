@@ -185,7 +185,7 @@ func ask(ts *testscript.TestScript, domain string) (string, error) {
 }
 
 // request asks the machine's own nginx. The apps of a real host answer with
-// their name first, as those of the recordings do.
+// their name first, or with app= and their name.
 func request(scheme, domain string) (string, error) {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	client := &http.Client{
@@ -212,8 +212,7 @@ func request(scheme, domain string) (string, error) {
 	if err != nil || r.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%s: status %d, %v", domain, r.StatusCode, err)
 	}
-	m := regexp.MustCompile(`[a-z0-9_.-]+`).FindString(string(body))
-	return m, nil
+	return regexp.MustCompile(`(?:app=)?([a-z0-9_.-]+)`).FindStringSubmatch(string(body) + "nobody")[1], nil
 }
 
 func cmdScale(ts *testscript.TestScript, neg bool, args []string) {
