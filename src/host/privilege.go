@@ -59,5 +59,8 @@ func BecomeDokku(p Paths) error {
 			return err
 		}
 	}
+	if err := os.Unsetenv("TMPDIR"); err != nil { // root's may be closed to us; plugn works there
+		return err
+	}
 	return os.Chdir("/") // the caller's directory may be closed to us
 }

@@ -65,6 +65,7 @@ func TestScenarios(t *testing.T) {
 			env.Setenv("DEBIAN_FRONTEND", "noninteractive")
 			if onRealHost {
 				env.Setenv("HOME", os.Getenv("HOME"))
+				env.Setenv("TMPDIR", "/tmp") // the Dokku user works there too
 				// plugn exports every variable by name.
 				env.Vars = slices.DeleteFunc(env.Vars, func(kv string) bool { return strings.ContainsAny(kv[:1], "/:$") })
 			}
