@@ -272,8 +272,9 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		}
 		ledger.Jumps = append(ledger.Jumps, j)
 	}
-	if n := len(ledger.Jumps); n > 0 {
-		ledger.Jumps[n-1].Runs = append(ledger.Jumps[n-1].Runs, ledger.Runs...)
+	if n := len(ledger.Jumps); n > 0 && len(ledger.Runs) > 0 {
+		last := &ledger.Jumps[n-1]
+		last.Runs = slices.Compact(append(last.Runs, ledger.Runs...))
 		ledger.Runs = nil
 	}
 	ledger.Seeds = nil // what was seeded is Dokku's own now

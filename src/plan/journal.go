@@ -17,8 +17,9 @@ import (
 // repair. Its file is made with the first line, so a run that has nothing to do
 // leaves nothing.
 type Journal struct {
-	h  host.Host
-	id string
+	h    host.Host
+	id   string
+	used bool
 }
 
 // Line is one line of a journal.
@@ -38,7 +39,7 @@ func NewJournal(h host.Host, why string) *Journal {
 
 // AddTo adds the run to a list of runs, if anything was written.
 func (j *Journal) AddTo(runs []string) []string {
-	if _, err := j.h.Lstat(journalPath(j.h, j.id)); err != nil || slices.Contains(runs, j.id) {
+	if !j.used || slices.Contains(runs, j.id) {
 		return runs
 	}
 	return append(runs, j.id)
@@ -58,6 +59,7 @@ func (j *Journal) write(s Step, event string, failure error) error {
 	if err := j.h.Append(journalPath(j.h, j.id), b); err != nil {
 		return fmt.Errorf("the journal cannot be written: %w", err)
 	}
+	j.used = true
 	return nil
 }
 

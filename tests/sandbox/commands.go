@@ -73,6 +73,8 @@ func (h Host) dokku(args []string) error {
 		return h.rebuild(args[1])
 	case args[0] == "apps:destroy" && len(args) == 3 && args[1] == "--force":
 		return h.destroy(args[2])
+	case args[0] == "plugin:disable" && len(args) == 2:
+		return os.Remove(h.path("var/lib/dokku/plugins/enabled", args[1]))
 	case args[0] == "report" && len(args) == 2:
 		return h.plugn([]string{"trigger", "report", args[1]})
 	}

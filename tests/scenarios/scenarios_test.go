@@ -77,8 +77,11 @@ func TestScenarios(t *testing.T) {
 			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "damage": cmdDamage,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "real" {
+			switch cond {
+			case "real":
 				return onRealHost, nil
+			case "root":
+				return os.Geteuid() == 0, nil
 			}
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
