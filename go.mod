@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/dokku/dokku/plugins/common v0.0.0
 	github.com/gofrs/flock v0.13.1
+	github.com/google/go-cmp v0.7.0
 	github.com/google/renameio/v2 v2.0.2
 	github.com/hashicorp/go-multierror v1.1.1
 	github.com/joho/godotenv v1.5.1

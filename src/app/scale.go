@@ -127,7 +127,7 @@ func parseScaleFile(t string) *Scale {
 			s.line(l)
 		}
 	}
-	s.Dirty = len(s.Malformed) > 0 || !s.Empty() && t != string(s.Lines()) && t+"\n" != string(s.Lines())
+	s.Dirty = t != "" && t != string(s.Lines()) && t+"\n" != string(s.Lines())
 	return s
 }
 

@@ -36,7 +36,7 @@ var scaleDirty = Hazard{
 		if scale.Empty() {
 			// Nothing in it can be read as a scale, and guessing one is not
 			// for us.
-			f.What = fmt.Sprintf("DOKKU_SCALE holds nothing that is a scale, and the import of %s stops at it: %s", s.To, quoted(scale.Malformed))
+			f.What = strings.TrimSuffix(fmt.Sprintf("DOKKU_SCALE holds nothing that is a scale, and the import of %s stops at it: %s", s.To, quoted(scale.Malformed)), ": ")
 			f.Command = fmt.Sprintf("rm %s && dokku ps:scale %s web=1", path, s.Now.Name)
 			return f
 		}

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"slices"
+	"testing"
+)
+
+// ATLAS 1.3: what Dokku's readers up to 0.24 accepted between them.
+func TestScaleFile(t *testing.T) {
+	for _, c := range []struct {
+		about, file, want string
+		malformed         []string
+		dirty             bool
+	}{
+		{about: "as Dokku writes it", file: "web=2\nworker=1\n", want: "web=2 worker=1"},
+		{about: "no newline at the end", file: "web=2\nworker=1", want: "web=2 worker=1"},
+		{about: "written on Windows", file: "web=2\r\nworker=1\r\n", want: "web=2 worker=1", dirty: true},
+		{about: "blank lines", file: "\nweb=2\n\n", want: "web=2", dirty: true},
+		{about: "a comment", file: "# two are enough\nweb=2\n", want: "web=2", dirty: true},
+		{about: "a comment behind the value", file: "web=2 # for now\n", want: "web=2", dirty: true},
+		{about: "a type commented out", file: "#web=2\nworker=1\n", want: "worker=1", dirty: true},
+		{about: "blanks around the sign", file: "web = 2\n", want: "web=2", dirty: true},
+		{about: "the last of two counts", file: "web=1\nworker=0\nweb=4\n", want: "web=4 worker=0", dirty: true},
+		{about: "a lost newline", file: "web=1worker=0\n", malformed: []string{"web=1worker=0"}, dirty: true},
+		{about: "no number", file: "web=two\nworker=1\n", want: "worker=1", malformed: []string{"web=two"}, dirty: true},
+		{about: "a negative number", file: "web=-1\n", malformed: []string{"web=-1"}, dirty: true},
+		{about: "a number too large for any", file: "web=99999999999999999999\n", malformed: []string{"web=99999999999999999999"}, dirty: true},
+		{about: "empty", file: ""},
+		{about: "only comments", file: "# none\n", dirty: true},
+	} {
+		s := parseScaleFile(c.file)
+		if s.String() != c.want || !slices.Equal(s.Malformed, c.malformed) || s.Dirty != c.dirty {
+			t.Errorf("%s: %q reads as %q, malformed %q, dirty %v", c.about, c.file, s, s.Malformed, s.Dirty)
+		}
+	}
+}
+
+func TestScaleList(t *testing.T) {
+	s := parseScaleList("web=2\n# no comments here\nworker\n")
+	if s.String() != "web=2" || !slices.Equal(s.Malformed, []string{"# no comments here", "worker"}) {
+		t.Errorf("%+v", s)
+	}
+	if got := string((&Scale{Processes: []Process{{"web", 2}, {"worker", 0}}}).Lines()); got != "web=2\nworker=0\n" {
+		t.Errorf("the list is stored as %q", got)
+	}
+}
+
+func TestBefore(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"0.20.4", "0.25.0", true}, {"0.25.0", "0.25.0", false}, {"0.100.0", "0.38.27", false},
+		{"0.9.4", "0.10.0", true}, {"master", "0.25.0", false}, {"", "0.25.0", false},
+	} {
+		if got := Before(c.a, c.b); got != c.want {
+			t.Errorf("Before(%q, %q) = %v", c.a, c.b, got)
+		}
+	}
+}
