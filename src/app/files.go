@@ -150,17 +150,27 @@ func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
 
 	var g errgroup.Group
 	g.SetLimit(4)
+	spawn := func(work func() error) {
+		g.Go(func() error {
+			defer c.keepPanic()
+			return work()
+		})
+	}
 	if !what.NoCommands {
-		g.Go(func() error { c.docker(ctx, only); return nil })
+		spawn(func() error { c.docker(ctx, only); return nil })
 	}
 	if !what.NoCommands && len(only) == 0 {
-		g.Go(func() error { c.crontab(ctx); return nil })
+		spawn(func() error { c.crontab(ctx); return nil })
 	}
-	g.Go(func() error { return c.properties(only) })
+	spawn(func() error { return c.properties(only) })
 	for _, app := range apps {
-		g.Go(func() error { c.app(app); return nil })
+		spawn(func() error { c.app(app); return nil })
 	}
-	if err := g.Wait(); err != nil {
+	err = g.Wait()
+	if c.panicked != nil {
+		panic(c.panicked)
+	}
+	if err != nil {
 		return nil, err
 	}
 	dokku := what.Dokku
@@ -175,6 +185,18 @@ type capture struct {
 	p     host.Paths
 	mu    sync.Mutex
 	files []File
+	// panicked is what one of the goroutines ended in.
+	panicked any
+}
+
+// keepPanic carries a panic over to the goroutine that called Capture: here it
+// would end the process, and with it the dpkg or dokku that called us.
+func (c *capture) keepPanic() {
+	if r := recover(); r != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.panicked = r
+	}
 }
 
 func (c *capture) add(f File) {

@@ -102,41 +102,21 @@ func (g *Guard) prune() error {
 	}
 	// While an upgrade is unfinished, so is everything from before it.
 	if stamp := g.Store.Stamp(); stamp != host.DokkuVersion(g.Host) {
-		if e, err := g.baseline(stamp); err == nil {
+		snapshots, err := g.of(stamp)
+		if err != nil {
+			return err
+		}
+		for _, e := range snapshots {
 			pinned = append(pinned, e.ID)
 		}
 	}
 	return g.Store.Prune(g.retain(), pinned)
 }
 
-// baseline is the newest whole snapshot of a Dokku version, a complete one
-// before an incomplete one. fs.ErrNotExist means that there is none.
-func (g *Guard) baseline(dokku string) (snapshot.Manifest, error) {
+// of are the snapshots of a Dokku version, newest first.
+func (g *Guard) of(dokku string) ([]snapshot.Entry, error) {
 	list, err := g.Store.List()
-	if err != nil {
-		return snapshot.Manifest{}, err
-	}
-	var second *snapshot.Manifest
-	for _, e := range list {
-		if e.Dokku != dokku {
-			continue
-		}
-		m, err := g.Store.Manifest(e.ID)
-		if err != nil {
-			g.Out.Error(err)
-			continue
-		}
-		if len(m.Incomplete) == 0 {
-			return m, nil
-		}
-		if second == nil {
-			second = &m
-		}
-	}
-	if second != nil {
-		return *second, nil
-	}
-	return snapshot.Manifest{}, fmt.Errorf("no snapshot of Dokku %s: %w", dokku, fs.ErrNotExist)
+	return slices.DeleteFunc(list, func(e snapshot.Entry) bool { return e.Dokku != dokku }), err
 }
 
 // record is what is known of an app from before an upgrade.
@@ -147,34 +127,58 @@ type record struct {
 }
 
 // records finds for each app the record it is repaired by: that of its open
-// baseline; else, of the given version, the newer of the baseline snapshot and
-// the app's running record. Records that cannot be read are named and left out.
+// baseline; else the newest one of the given version, in the snapshots or in
+// the app's running record. A snapshot in which the app could not be read is
+// passed over for the one before it; so is one that is damaged, which is named.
 func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) map[string]record {
 	found := map[string]record{}
-	manifests := map[string]snapshot.Manifest{}
 	take := func(name string, m snapshot.Manifest) {
-		if s, ok := m.Host.Apps[name]; ok && m.Time.After(found[name].time) {
+		if s, ok := m.Host.Apps[name]; ok && len(s.Unreadable) == 0 && m.Time.After(found[name].time) {
 			found[name] = record{s, m.ID, m.Time}
 		}
 	}
-	base, err := g.baseline(dokku)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		g.Out.Error(err)
-	}
+	var unopened []string
+	opened := map[string]snapshot.Manifest{}
 	for _, name := range apps {
-		if b, ok := ledger.Open[name]; ok {
-			m, known := manifests[b.Snapshot]
-			if !known {
-				if m, err = g.open(b.Snapshot, name); err != nil {
-					g.Out.Error(fmt.Errorf("%s: %w", name, err))
-				}
-				manifests[b.Snapshot] = m
-			}
-			take(name, m)
+		b, ok := ledger.Open[name]
+		if !ok {
+			unopened = append(unopened, name)
 			continue
 		}
-		take(name, base)
-		if live, err := g.Store.Live(name); err == nil && live.Dokku == dokku {
+		m, known := opened[b.Snapshot]
+		if !known {
+			var err error
+			if m, err = g.open(b.Snapshot, name); err != nil {
+				g.Out.Error(fmt.Errorf("%s: %w", name, err))
+			}
+			opened[b.Snapshot] = m
+		}
+		take(name, m)
+	}
+
+	snapshots, err := g.of(dokku)
+	if err != nil {
+		g.Out.Error(err)
+	}
+	wanted := slices.Clone(unopened)
+	for _, e := range snapshots {
+		if len(wanted) == 0 {
+			break
+		}
+		m, err := g.Store.Manifest(e.ID)
+		if err != nil {
+			g.Out.Error(err)
+			continue
+		}
+		wanted = slices.DeleteFunc(wanted, func(name string) bool {
+			s, there := m.Host.Apps[name]
+			take(name, m)
+			return !there || len(s.Unreadable) == 0 // not there: it did not exist yet
+		})
+	}
+	for _, name := range unopened {
+		live, err := g.Store.Live(name)
+		if err == nil && live.Dokku == dokku {
 			take(name, live)
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			g.Out.Error(fmt.Errorf("%s: %w", name, err))

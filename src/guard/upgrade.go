@@ -267,8 +267,8 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	ledger.Runs = journal.AddTo(ledger.Runs)
 	if jumped {
 		j := snapshot.Jump{From: stamp, To: disk, Time: g.Host.Now()}
-		if base, err := g.baseline(stamp); err == nil {
-			j.Baseline = base.ID
+		if snapshots, err := g.of(stamp); err == nil && len(snapshots) > 0 {
+			j.Baseline = snapshots[0].ID
 		}
 		ledger.Jumps = append(ledger.Jumps, j)
 	}
