@@ -19,7 +19,7 @@ test: build ## all tests; no root, Docker or network
 	cd compat/common && go test -count=1 ./...
 
 bench: ## a thousand apps: snapshot, report, a trigger with nothing to do
-	go test ./tests/bench -run '^$$' -bench . -benchtime 3x -benchmem
+	go test ./tests/host -run '^$$' -bench . -benchtime 5x
 
 e2e: build ## a scenario on this machine's own Dokku: make e2e SCENARIO=… (as root, on a host you can lose)
 	UPGRADE_GUARD_REAL_HOST=yes go test ./tests/scenarios -count=1 -v -run 'TestScenarios/$(SCENARIO)$$'

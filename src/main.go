@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -26,6 +27,9 @@ import (
 )
 
 func main() {
+	// A small server has little to spare while dpkg runs: rather more work for
+	// the collector than more memory.
+	debug.SetMemoryLimit(56 << 20)
 	name, folder := filepath.Base(os.Args[0]), filepath.Base(filepath.Dir(os.Args[0]))
 	args := os.Args[1:]
 	switch {

@@ -65,18 +65,13 @@ type Files struct {
 	// versions take them for apps (DESIGN, ATLAS 4.3).
 	Strays []string
 
-	list  []File
-	index map[string]int
+	list []File // sorted by path
 }
 
 // NewFiles is a set of files that were captured before.
 func NewFiles(dokku string, apps, strays []string, list []File) *Files {
-	f := &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list, index: make(map[string]int, len(list))}
-	slices.SortFunc(f.list, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	for i := range f.list {
-		f.index[f.list[i].Path] = i
-	}
-	return f
+	slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	return &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list}
 }
 
 // All are the files, sorted by path.
@@ -84,11 +79,15 @@ func (f *Files) All() []File { return f.list }
 
 // Get is one file, and whether it was there.
 func (f *Files) Get(path string) (File, bool) {
-	i, ok := f.index[path]
+	i, ok := f.find(path)
 	if !ok {
 		return File{}, false
 	}
 	return f.list[i], true
+}
+
+func (f *Files) find(path string) (int, bool) {
+	return slices.BinarySearchFunc(f.list, path, func(a File, p string) int { return strings.Compare(a.Path, p) })
 }
 
 // Text is the content of a file, and whether it could be read.
@@ -99,7 +98,7 @@ func (f *Files) Text(path string) (string, bool) {
 
 // Under are the files whose path begins with prefix.
 func (f *Files) Under(prefix string) []File {
-	from, _ := slices.BinarySearchFunc(f.list, prefix, func(a File, p string) int { return strings.Compare(a.Path, p) })
+	from, _ := f.find(prefix)
 	to := from
 	for to < len(f.list) && strings.HasPrefix(f.list[to].Path, prefix) {
 		to++
@@ -345,6 +344,9 @@ func (c *capture) file(logical, name string) {
 			f.Error = reason(err)
 			break
 		}
+		// os.ReadFile takes 512 bytes for the five of a property; there are
+		// tens of thousands of them on a large host.
+		f.Data = bytes.Clone(f.Data)
 		f.Size, f.SHA256 = len(f.Data), Digest(f.Data)
 	}
 	c.add(f)

@@ -9,6 +9,7 @@ package snapshot
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -47,10 +48,12 @@ type Manifest struct {
 	// Dokku is the version that wrote the state.
 	Dokku string `json:"dokku"`
 	// Incomplete names what could not be read; a complete snapshot has none.
-	Incomplete []string   `json:"incomplete,omitempty"`
-	Apps       []string   `json:"apps"`
-	Host       app.Host   `json:"host"`
-	Files      []app.File `json:"files"`
+	Incomplete []string `json:"incomplete,omitempty"`
+	Apps       []string `json:"apps"`
+	Host       app.Host `json:"host"`
+	// Files come last, under the key files. On a host with a thousand apps
+	// they are most of the manifest, so they are written and read one by one.
+	Files []app.File `json:"-"`
 }
 
 // Entry is a snapshot as its file's name tells it, without opening it.
@@ -95,13 +98,31 @@ func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
 		}
 		m.ID = fmt.Sprintf("%s-%d", base, n)
 	}
-	if err := s.write(s.path(m.ID), m, files); err != nil {
+	if err := s.write(s.path(m.ID), m); err != nil {
 		return m, fmt.Errorf("the snapshot cannot be stored: %w", err)
 	}
-	if err := s.Verify(m.ID); err != nil {
+	if err := s.readsBack(m); err != nil {
 		return m, fmt.Errorf("the snapshot was stored and does not read back: %w", err)
 	}
 	return m, nil
+}
+
+// readsBack holds what was just stored to what was meant.
+func (s *Store) readsBack(m Manifest) error {
+	f, err := s.h.Open(s.path(m.ID))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	zr, err := gzip.NewReader(f)
+	if err != nil {
+		return damaged(m.ID, err)
+	}
+	tr := tar.NewReader(zr)
+	if _, err := tr.Next(); err != nil { // the manifest; writing it was checked by its size
+		return damaged(m.ID, err)
+	}
+	return eachFile(m.ID, m, tr, func(int, []byte) {})
 }
 
 // SaveLive replaces the running record of one app.
@@ -111,7 +132,7 @@ func (s *Store) SaveLive(files *app.Files, name string) error {
 	}
 	m := s.manifest(files, "live")
 	m.ID = "live/" + name
-	if err := s.write(s.livePath(name), m, files); err != nil {
+	if err := s.write(s.livePath(name), m); err != nil {
 		return fmt.Errorf("the record of %s cannot be stored: %w", name, err)
 	}
 	return nil
@@ -137,7 +158,7 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 	}
 }
 
-func (s *Store) write(name string, m Manifest, files *app.Files) error {
+func (s *Store) write(name string, m Manifest) error {
 	if err := s.h.Mkdir(path.Dir(name), 0o700); err != nil {
 		return err
 	}
@@ -147,18 +168,25 @@ func (s *Store) write(name string, m Manifest, files *app.Files) error {
 			return err
 		}
 		tw := tar.NewWriter(zw)
-		head, err := json.Marshal(m)
-		if err != nil {
+		// tar wants the size first, so the manifest is made twice.
+		var size counter
+		if err := m.encode(&size); err != nil {
 			return err
 		}
-		if err := entry(tw, "manifest.json", m.Time, head); err != nil {
+		if err := tw.WriteHeader(header("manifest.json", m.Time, int64(size))); err != nil {
 			return err
 		}
-		for _, f := range files.All() {
+		if err := m.encode(tw); err != nil {
+			return err
+		}
+		for _, f := range m.Files {
 			if f.SHA256 == "" {
 				continue // a link, a directory, or one that could not be read
 			}
-			if err := entry(tw, f.Path, m.Time, f.Data); err != nil {
+			if err := tw.WriteHeader(header(f.Path, m.Time, int64(len(f.Data)))); err != nil {
+				return err
+			}
+			if _, err := tw.Write(f.Data); err != nil {
 				return err
 			}
 		}
@@ -169,13 +197,82 @@ func (s *Store) write(name string, m Manifest, files *app.Files) error {
 	})
 }
 
-func entry(tw *tar.Writer, name string, t time.Time, data []byte) error {
-	err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(data)), ModTime: t, Format: tar.FormatPAX})
+func header(name string, t time.Time, size int64) *tar.Header {
+	return &tar.Header{Name: name, Mode: 0o600, Size: size, ModTime: t, Format: tar.FormatPAX}
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
+
+// encode writes the manifest as one JSON object.
+func (m Manifest) encode(w io.Writer) error {
+	head, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	_, err = tw.Write(data)
+	if _, err := w.Write(append(bytes.TrimSuffix(head, []byte("}")), `,"files":[`...)); err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, 64<<10)
+	enc := json.NewEncoder(out)
+	for i := range m.Files {
+		if i > 0 {
+			if err := out.WriteByte(','); err != nil {
+				return err
+			}
+		}
+		if err := enc.Encode(&m.Files[i]); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "]}\n")
 	return err
+}
+
+// decode reads what encode wrote, with the files or without.
+func decode(r io.Reader, withFiles bool) (Manifest, error) {
+	var m Manifest
+	dec := json.NewDecoder(r)
+	if _, err := dec.Token(); err != nil {
+		return m, err
+	}
+	into := map[string]any{"format": &m.Format, "id": &m.ID, "time": &m.Time, "reason": &m.Reason, "dokku": &m.Dokku,
+		"incomplete": &m.Incomplete, "apps": &m.Apps, "host": &m.Host}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return m, err
+		}
+		name, _ := key.(string)
+		if name == "files" {
+			if !withFiles {
+				return m, nil
+			}
+			if _, err := dec.Token(); err != nil {
+				return m, err
+			}
+			for dec.More() {
+				var f app.File
+				if err := dec.Decode(&f); err != nil {
+					return m, err
+				}
+				m.Files = append(m.Files, f)
+			}
+			return m, nil
+		}
+		target := into[name]
+		if target == nil {
+			target = &json.RawMessage{} // a key of a later version
+		}
+		if err := dec.Decode(target); err != nil {
+			return m, err
+		}
+	}
+	return m, errors.New("its manifest names no files")
 }
 
 // List are the snapshots there are, newest first. Other files are ignored.
@@ -219,23 +316,23 @@ func (e Entry) Automatic() bool { return !strings.HasPrefix(e.Reason, Manual) }
 // Manifest reads what a snapshot says of itself, and none of its files.
 func (s *Store) Manifest(id string) (Manifest, error) {
 	var m Manifest
-	err := s.read(id, s.path(id), func(head Manifest, _ *tar.Reader) error { m = head; return nil })
+	err := s.read(id, s.path(id), false, func(head Manifest, _ *tar.Reader) error { m = head; return nil })
 	return m, err
 }
 
 // Live reads the running record of an app; fs.ErrNotExist when there is none.
 func (s *Store) Live(name string) (Manifest, error) {
 	var m Manifest
-	err := s.read("live/"+name, s.livePath(name), func(head Manifest, _ *tar.Reader) error { m = head; return nil })
+	err := s.read("live/"+name, s.livePath(name), false, func(head Manifest, _ *tar.Reader) error { m = head; return nil })
 	return m, err
 }
 
 // Files reads a snapshot whole, every digest checked.
 func (s *Store) Files(id string) (*app.Files, error) {
 	var files *app.Files
-	err := s.read(id, s.path(id), func(m Manifest, tr *tar.Reader) error {
+	err := s.read(id, s.path(id), true, func(m Manifest, tr *tar.Reader) error {
 		list := slices.Clone(m.Files)
-		err := eachFile(id, m, tr, func(i int, data []byte) { list[i].Data = data })
+		err := eachFile(id, m, tr, func(i int, data []byte) { list[i].Data = bytes.Clone(data) })
 		files = app.NewFiles(m.Dokku, m.Apps, m.Host.Strays, list)
 		return err
 	})
@@ -244,7 +341,7 @@ func (s *Store) Files(id string) (*app.Files, error) {
 
 // Verify checks every digest of a snapshot.
 func (s *Store) Verify(id string) error {
-	return s.read(id, s.path(id), func(m Manifest, tr *tar.Reader) error {
+	return s.read(id, s.path(id), true, func(m Manifest, tr *tar.Reader) error {
 		return eachFile(id, m, tr, func(int, []byte) {})
 	})
 }
@@ -252,6 +349,7 @@ func (s *Store) Verify(id string) error {
 // eachFile reads the raw files, which stand in the manifest's order, and holds
 // each to its digest.
 func eachFile(id string, m Manifest, tr *tar.Reader, use func(i int, data []byte)) error {
+	var buf bytes.Buffer
 	for i, f := range m.Files {
 		if f.SHA256 == "" {
 			continue
@@ -260,11 +358,12 @@ func eachFile(id string, m Manifest, tr *tar.Reader, use func(i int, data []byte
 		if err != nil {
 			return damaged(id, fmt.Errorf("it ends before %s", f.Path))
 		}
-		data, err := io.ReadAll(io.LimitReader(tr, int64(f.Size)+1))
-		if err != nil || head.Name != f.Path || app.Digest(data) != f.SHA256 {
+		buf.Reset()
+		_, err = buf.ReadFrom(io.LimitReader(tr, int64(f.Size)+1))
+		if err != nil || head.Name != f.Path || app.Digest(buf.Bytes()) != f.SHA256 {
 			return damaged(id, fmt.Errorf("%s is not what was stored", f.Path))
 		}
-		use(i, data)
+		use(i, buf.Bytes())
 	}
 	return nil
 }
@@ -273,7 +372,7 @@ func eachFile(id string, m Manifest, tr *tar.Reader, use func(i int, data []byte
 // the manifest of a host with a thousand apps.
 const maxManifest = 256 << 20
 
-func (s *Store) read(id, name string, use func(Manifest, *tar.Reader) error) error {
+func (s *Store) read(id, name string, withFiles bool, use func(Manifest, *tar.Reader) error) error {
 	f, err := s.h.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return say.Hint(fmt.Errorf("there is no snapshot %s: %w", id, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
@@ -291,13 +390,9 @@ func (s *Store) read(id, name string, use func(Manifest, *tar.Reader) error) err
 	if err != nil || head.Name != "manifest.json" || head.Size > maxManifest {
 		return damaged(id, errors.New("it does not begin with a manifest"))
 	}
-	data, err := io.ReadAll(tr)
+	m, err := decode(tr, withFiles)
 	if err != nil {
-		return damaged(id, err)
-	}
-	var m Manifest
-	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&m); err != nil {
-		return damaged(id, errors.New("its manifest is not JSON"))
+		return damaged(id, fmt.Errorf("its manifest cannot be read: %v", err))
 	}
 	if m.Format != format {
 		return say.Hint(fmt.Errorf("the snapshot %s has format %d, and this upgrade-guard reads %d", id, m.Format, format),

@@ -1,0 +1,114 @@
+package host_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"upgrade-guard/tests/sandbox"
+)
+
+// The benchmarks run the real binary on a host with a thousand apps, each as
+// large as my_app of the recording and with the properties that 0.38 keeps, and
+// print time and peak memory. Aims, on two cores: a snapshot in 2 s, a report
+// in 3 s, a trigger with nothing to do in 10 ms, 64 MiB.
+
+const benchApps = 1000
+
+func benchHost(b *testing.B) (binary string) {
+	b.Helper()
+	dir := b.TempDir()
+	box, err := sandbox.New(filepath.Join(dir, "host"), sandbox.Before)
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := enter(b, box)
+	root, lib := h.Paths().DokkuRoot, h.Paths().LibRoot
+	conf, err := os.ReadFile(root + "/my_app/nginx.conf")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var containers []map[string]any
+	put := func(path, content string) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for n := range benchApps {
+		name := fmt.Sprintf("app%04d", n)
+		app := root + "/" + name + "/"
+		if err := os.CopyFS(root+"/"+name, os.DirFS(root+"/my_app")); err != nil {
+			b.Fatal(err)
+		}
+		put(app+"nginx.conf", strings.ReplaceAll(string(conf), "my_app", name))
+		put(app+"letsencrypt/certs/0123/certificates/example.crt", strings.Repeat("c", 4000))
+		put(app+"letsencrypt/certs/0123/certificates/example.pem", strings.Repeat("p", 8000))
+		for n := range 25 {
+			put(fmt.Sprintf("%s/config/plugin%02d/%s/property", lib, n, name), "value")
+		}
+		for n := range 3 {
+			id := fmt.Sprintf("%060d%04d", n, len(containers))
+			put(fmt.Sprintf("%sCONTAINER.web.%d", app, n+1), id)
+			containers = append(containers, map[string]any{
+				"Id": id, "Name": "/" + name, "State": map[string]any{"Running": true},
+				"Config":          map[string]any{"Image": "dokku/" + name, "Labels": map[string]string{"com.dokku.app-name": name}},
+				"NetworkSettings": map[string]any{"Networks": map[string]any{"bridge": map[string]string{"IPAddress": "172.17.0.2"}}},
+			})
+		}
+	}
+	inspect, err := json.Marshal(containers)
+	if err != nil {
+		b.Fatal(err)
+	}
+	put(box.Dir+"/docker-inspect.json", string(inspect))
+
+	tree := filepath.Join(dir, "upgrade-guard")
+	binary = tree + "/bin/upgrade-guard"
+	for _, cmd := range [][]string{{"go", "build", "-C", "../..", "-o", binary, "./src"}, {binary, "links"}} {
+		if out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
+	measure(b, binary, "trigger", "install")
+	return binary
+}
+
+// measure runs the binary once and returns its peak memory in MiB.
+func measure(b *testing.B, binary string, args ...string) float64 {
+	b.Helper()
+	cmd := exec.Command(binary, args...)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("%v: %v\n%s", args, err, &out)
+	}
+	return float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+}
+
+func BenchmarkThousandApps(b *testing.B) {
+	binary := benchHost(b)
+	for name, args := range map[string][]string{
+		"snapshot":        {"snapshot"},
+		"report":          {"report"},
+		"idle-trigger":    {"trigger", "post-extract", "app0001"},
+		"unknown-trigger": {"trigger", "nginx-pre-reload"},
+		"refresh":         {"trigger", "post-deploy", "app0001"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			peak := 0.0
+			for range b.N {
+				peak = max(peak, measure(b, binary, args...))
+			}
+			b.ReportMetric(peak, "peak-MiB")
+			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/op")
+		})
+	}
+}
