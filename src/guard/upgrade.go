@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -98,7 +99,7 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	}
 	found := g.foresee(files, now, from, to, ledger)
 	steps, waiting := split(found)
-	g.Out.Title("Dokku %s to %s: %s to prevent, %s for you", from, to, plural(len(steps), "loss"), plural(len(waiting), "thing"))
+	g.Out.Title("Dokku %s to %s: %s", from, to, toDo(steps, "loss to prevent", waiting))
 	g.printWaiting(waiting)
 
 	// A seed is entered before it is written: killed between the two, what is
@@ -163,7 +164,7 @@ func (g *Guard) Apply(ctx context.Context, dryRun bool) (owed int, err error) {
 				return err
 			}
 			owed = len(steps) + len(waiting)
-			g.Out.Title("%s to be done, %s for you", plural(len(steps), "repair"), plural(len(waiting), "thing"))
+			g.Out.Title("%s", toDo(steps, "repair to do", waiting))
 			steps.Print(g.Out)
 			g.printWaiting(waiting)
 			return nil
@@ -242,13 +243,13 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	}
 	var errs *multierror.Error
 	if jumped {
-		g.Out.Title("Dokku %s to %s: %s to put back, %s for you", stamp, disk, plural(len(steps), "loss"), plural(len(waiting), "thing"))
+		g.Out.Title("Dokku %s to %s: %s", stamp, disk, toDo(steps, "loss to put back", waiting))
 		if len(records) == 0 && len(files.Apps) > 0 {
 			errs = multierror.Append(errs, say.Hint(fmt.Errorf("nothing was recorded under Dokku %s, so nothing can be compared", stamp),
 				"See dokku upgrade-guard:report for what is wrong now."))
 		}
 	} else {
-		g.Out.Title("Dokku %s: %s to put back, %s for you", disk, plural(len(steps), "loss"), plural(len(waiting), "thing"))
+		g.Out.Title("Dokku %s: %s", disk, toDo(steps, "loss to put back", waiting))
 	}
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
 	if _, err := steps.Apply(ctx, g.Host, journal, g.Out); err != nil {
@@ -326,6 +327,19 @@ func split(found []hazard.Finding) (steps plan.Plan, waiting []hazard.Finding) {
 		}
 	}
 	return steps, onlyWaiting(found)
+}
+
+// toDo counts a plan in words: "2 losses to put back, 1 thing for you".
+func toDo(steps plan.Plan, what string, waiting []hazard.Finding) string {
+	noun, rest, _ := strings.Cut(what, " ")
+	text := "no " + what
+	if len(steps) > 0 {
+		text = plural(len(steps), noun) + " " + rest
+	}
+	if len(waiting) > 0 {
+		text += ", " + plural(len(waiting), "thing") + " for you"
+	}
+	return text
 }
 
 func onlyWaiting(found []hazard.Finding) []hazard.Finding {

@@ -449,4 +449,3 @@ func TestTwoAtOnce(t *testing.T) {
 		}
 	}
 }
-
