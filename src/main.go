@@ -32,19 +32,20 @@ func main() {
 	debug.SetMemoryLimit(56 << 20)
 	name, folder := filepath.Base(os.Args[0]), filepath.Base(filepath.Dir(os.Args[0]))
 	args := os.Args[1:]
+	own := strings.HasPrefix(name, host.Plugin) // upgrade-guard-amd64 in the release archive
 	switch {
 	case folder == "subcommands":
 		os.Exit(command(args, name))
 	case name == "commands":
 		os.Exit(cli.Commands(os.Stdout, args, helpAll()))
-	case name == host.Plugin && len(args) > 1 && args[0] == "trigger":
+	case own && len(args) > 1 && args[0] == "trigger":
 		fire(args[1], args[2:])
-	case name == host.Plugin && len(args) == 1 && args[0] == "links":
+	case own && len(args) == 1 && args[0] == "links":
 		if err := makeLinks(); err != nil {
 			say.Std().Error(err)
 			os.Exit(1)
 		}
-	case name == host.Plugin:
+	case own:
 		os.Exit(command(args, "help"))
 	default:
 		fire(name, args)
