@@ -29,10 +29,9 @@ type ExecCommandInput struct {
 // ExecCommandResponse is what a program answered. It is filled even when the
 // call returns an error, as far as the program got.
 type ExecCommandResponse struct {
-	Stdout    string
-	Stderr    string
-	ExitCode  int
-	Cancelled bool
+	Stdout   string
+	Stderr   string
+	ExitCode int
 }
 
 // StdoutContents is the standard output without surrounding white space.
@@ -45,8 +44,9 @@ func (r ExecCommandResponse) StderrContents() string { return strings.TrimSpace(
 func (r ExecCommandResponse) StdoutBytes() []byte { return []byte(r.StdoutContents()) }
 
 // CallExecCommandWithContext runs a program and captures what it prints. A
-// non-zero exit is an error whose text is the program's standard error, which
-// may be empty. The program is killed when ctx ends.
+// non-zero exit is an error whose text is the program's whole standard error,
+// which may be empty. When ctx ends the program is killed and the error is
+// ctx's.
 func CallExecCommandWithContext(ctx context.Context, input ExecCommandInput) (ExecCommandResponse, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, input.Command, input.Args...)
@@ -59,17 +59,16 @@ func CallExecCommandWithContext(ctx context.Context, input ExecCommandInput) (Ex
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}
 	err := cmd.Run()
-	response := ExecCommandResponse{
-		Stdout:    stdout.String(),
-		Stderr:    stderr.String(),
-		Cancelled: ctx.Err() != nil,
-	}
+	response := ExecCommandResponse{Stdout: stdout.String(), Stderr: stderr.String()}
 	if cmd.ProcessState != nil {
 		response.ExitCode = cmd.ProcessState.ExitCode()
 	}
+	if ctx.Err() != nil {
+		return response, ctx.Err()
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return response, errors.New(response.StderrContents())
+		return response, errors.New(response.Stderr)
 	}
 	return response, err
 }

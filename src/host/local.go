@@ -179,7 +179,7 @@ func commandError(what string, r common.ExecCommandResponse, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case r.Cancelled:
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s did not end in time", what)
 	}
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
