@@ -71,7 +71,7 @@ func (h Host) dokku(args []string) error {
 		return nil
 	case args[0] == "ps:rebuild" && len(args) == 2:
 		return h.rebuild(args[1])
-	case args[0] == "apps:destroy" && len(args) == 3 && args[1] == "--force":
+	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
 	case args[0] == "plugin:disable" && len(args) == 2:
 		return os.Remove(h.path("var/lib/dokku/plugins/enabled", args[1]))
