@@ -5,7 +5,8 @@
 //	…/upgrade-guard/subcommands/report   the command upgrade-guard:report
 //	…/upgrade-guard/commands             the plugin's part of dokku help
 //	…/upgrade-guard/report               the trigger report
-//	…/upgrade-guard/bin/upgrade-guard    trigger NAME, links, or a command
+//	…/upgrade-guard/bin/upgrade-guard    trigger NAME, before MOMENT, after (the
+//	                                     hooks' part), links, or a command
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"strings"
 	"syscall"
 
+	"upgrade-guard/hook"
 	"upgrade-guard/src/cli"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
@@ -45,6 +47,16 @@ func main() {
 			say.Std().Error(err)
 			os.Exit(1)
 		}
+	case own && len(args) == 2 && args[0] == "hook":
+		content, ok := hook.Root(host.FromEnv())[args[1]]
+		if !ok {
+			os.Exit(1)
+		}
+		fmt.Print(content)
+	case own && len(args) == 2 && args[0] == "before":
+		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.Before(ctx, h, args[1], os.Stdin) }))
+	case own && len(args) > 0 && args[0] == "after":
+		os.Exit(fromHook(trigger.After))
 	case own:
 		os.Exit(command(args, "help"))
 	default:
@@ -71,8 +83,8 @@ func makeLinks() error {
 	for _, name := range cli.Names() {
 		links["subcommands/"+name] = "../bin/upgrade-guard"
 	}
-	for _, shell := range []string{"install", "update"} {
-		delete(links, shell) // these two see to the binary first
+	for _, shell := range []string{"install", "update", "uninstall"} {
+		delete(links, shell) // these are shell: root's part
 	}
 	for name, target := range links {
 		link := filepath.Join(dir, name)
@@ -106,6 +118,18 @@ func fire(name string, args []string) {
 	ctx, stop := interruptible()
 	defer stop()
 	trigger.Run(ctx, host.NewLocal(paths), name, args)
+}
+
+// fromHook does what the package manager's hooks call for.
+func fromHook(run func(context.Context, host.Host) int) int {
+	paths := host.FromEnv()
+	if err := host.BecomeDokku(paths); err != nil {
+		say.Loud().Error(err)
+		return 1
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return run(ctx, host.NewLocal(paths))
 }
 
 // command runs a command, by the name of its link when Dokku gave none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
@@ -115,9 +116,10 @@ func (g *Guard) BeforeDeploy(ctx context.Context, name string) error {
 	})
 }
 
-// Uninstall withdraws what was seeded for an upgrade that has not come, and the
-// stamp, so that a later installation begins anew. Snapshots, records and
-// journals stay.
+// Uninstall takes away the lines that dokku reads, what was seeded for an
+// upgrade that has not come, and the stamp, so that a later installation begins
+// anew. Snapshots, records and journals stay. What belongs to root is taken away
+// by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
 		ledger, err := g.Store.Ledger()
@@ -130,7 +132,13 @@ func (g *Guard) Uninstall(ctx context.Context) error {
 		if err := g.Store.SaveLedger(ledger); err != nil {
 			return err
 		}
-		return g.Host.Remove(g.Host.Paths().Data("stamp"))
+		lines, _ := hook.Dokkurc(g.Host.Paths())
+		for _, name := range []string{lines, g.Host.Paths().Data("pending"), g.Host.Paths().Data("stamp")} {
+			if err := g.Host.Remove(name); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -138,6 +146,9 @@ func (g *Guard) Uninstall(ctx context.Context) error {
 // guard wrote them. Once the version that reads them is on the disk they are
 // Dokku's own and stay.
 func (g *Guard) withdraw(ledger *snapshot.Ledger, chosen func(snapshot.Seed) bool) error {
+	if len(ledger.Seeds) == 0 {
+		return nil
+	}
 	if !app.ScaleInFile(host.DokkuVersion(g.Host)) {
 		return nil
 	}
@@ -151,6 +162,9 @@ func (g *Guard) withdraw(ledger *snapshot.Ledger, chosen func(snapshot.Seed) boo
 			}
 		}
 		delete(ledger.Seeds, path)
+	}
+	if len(ledger.Seeds) == 0 {
+		ledger.Seeds = nil
 	}
 	return nil
 }

@@ -17,12 +17,18 @@ import (
 	"upgrade-guard/src/snapshot"
 )
 
+// errNotRecorded says that the baseline could not be stored.
+var errNotRecorded = errors.New("the host could not be recorded")
+
 // Install is called when Dokku installs plugins: ours for the first time, ours
 // again, or any other. It sees to the first snapshot; and where the version has
 // changed since the guard last looked, it does the post-upgrade work, because
 // dokku-update and newer Docker images come by here after an upgrade.
 func (g *Guard) Install(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
+		if err := g.writeDokkurc(); err != nil {
+			g.Out.Error(err)
+		}
 		running, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
 		if running == "" {
 			return say.Hint(errors.New("this host's Dokku version cannot be read"), "Is Dokku installed? Its version is in %s/STABLE_VERSION.", g.Host.Paths().LibRoot)
@@ -64,30 +70,34 @@ func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
 		return err
 	}
 	return g.locked(ctx, patience, func() error {
-		disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
-		unpacked := disk == to && from != to && (stamp == from || stamp == "")
-		if !unpacked && disk != from {
+		if disk := host.DokkuVersion(g.Host); disk != from && disk != to {
 			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, from)
 			from = disk
 		}
-		if !unpacked && stamp != "" && stamp != disk {
-			// An earlier upgrade is unfinished. It comes first: its baseline
-			// is older than anything recorded now.
-			if err := g.finish(ctx, stamp, disk); err != nil {
-				g.Out.Error(err)
-			}
-		}
-		m, files, err := g.snapshotNow(ctx, snapshot.PreUpgrade, from)
-		if err != nil {
-			return say.Hint(err, "The upgrade is not guarded by a new snapshot. Make room or mend what is named, then: dokku upgrade-guard:snapshot")
-		}
-		if stamp == "" {
-			if err := g.Store.SetStamp(from); err != nil {
-				return err
-			}
-		}
-		return g.prevent(ctx, files, m.Host, from, to)
+		return g.preUpgrade(ctx, from, to)
 	})
+}
+
+func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
+	disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+	unpacked := disk == to && from != to && (stamp == from || stamp == "")
+	if !unpacked && stamp != "" && stamp != disk {
+		// An earlier upgrade is unfinished. It comes first: its baseline is
+		// older than anything recorded now.
+		if err := g.finish(ctx, stamp, disk); err != nil {
+			g.Out.Error(err)
+		}
+	}
+	m, files, err := g.snapshotNow(ctx, snapshot.PreUpgrade, from)
+	if err != nil {
+		return say.Hint(fmt.Errorf("%w: %w", errNotRecorded, err), "The upgrade is not guarded by a new snapshot. Make room or mend what is named, then: dokku upgrade-guard:snapshot")
+	}
+	if stamp == "" {
+		if err := g.Store.SetStamp(from); err != nil {
+			return err
+		}
+	}
+	return g.prevent(ctx, files, m.Host, from, to)
 }
 
 // prevent asks the hazards what the jump will do, says so, and does what they
@@ -142,11 +152,15 @@ func (g *Guard) PostUpgrade(ctx context.Context, from, to string) error {
 		if stamp == "" {
 			stamp = from
 		}
-		if !g.autoApply() {
-			return g.announce(ctx, stamp, disk)
-		}
-		return g.finish(ctx, stamp, disk)
+		return g.postUpgrade(ctx, stamp, disk)
 	})
+}
+
+func (g *Guard) postUpgrade(ctx context.Context, stamp, disk string) error {
+	if !g.autoApply() {
+		return g.announce(ctx, stamp, disk)
+	}
+	return g.finish(ctx, stamp, disk)
 }
 
 // Apply does, or goes on with, the post-upgrade work, whatever auto-apply says.
@@ -204,11 +218,12 @@ func (g *Guard) plan(ctx context.Context, stamp string) (plan.Plan, []hazard.Fin
 	return steps, waiting, nil
 }
 
-// owedRecords are the records that are open: after a jump those of all apps,
-// afterwards those of the apps it could not close.
+// owedRecords are the records that are open: after a jump, or another run of
+// Dokku's installation, those of all apps; otherwise those of the apps that could
+// not be closed.
 func (g *Guard) owedRecords(files *app.Files, now app.Host, stamp string, ledger snapshot.Ledger) map[string]record {
 	apps := files.Apps
-	if stamp == now.Dokku {
+	if stamp == now.Dokku && g.Store.Pending() == "" {
 		apps = nil
 		for _, name := range files.Apps {
 			if _, open := ledger.Open[name]; open {
@@ -235,8 +250,8 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	now := app.Read(files)
 	records := g.owedRecords(files, now, stamp, ledger)
 	steps, waiting := split(g.detect(files, now, records, ledger))
-	jumped := stamp != disk
-	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 {
+	jumped, pending := stamp != disk, g.Store.Pending() != ""
+	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 && !pending {
 		g.Out.Title("Dokku %s: nothing to do", disk)
 		g.printWaiting(waiting)
 		return nil
@@ -278,7 +293,11 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		last.Runs = slices.Compact(append(last.Runs, ledger.Runs...))
 		ledger.Runs = nil
 	}
-	ledger.Seeds = nil // what was seeded is Dokku's own now
+	if jumped {
+		ledger.Seeds = nil // what was seeded is Dokku's own now
+	} else if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
+		return multierror.Append(errs, err)
+	}
 	if err := g.Store.SaveLedger(ledger); err != nil {
 		return multierror.Append(errs, err)
 	}
@@ -288,6 +307,11 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		}
 		if _, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk); err != nil {
 			errs = multierror.Append(errs, err)
+		}
+	}
+	if pending {
+		if err := g.Store.SetPending(""); err != nil {
+			return multierror.Append(errs, err)
 		}
 	}
 	g.printWaiting(onlyWaiting(left))

@@ -110,6 +110,26 @@ func (s *Store) SetStamp(version string) error {
 	return s.h.Write(s.h.Paths().Data("stamp"), 0o600, []byte(version+"\n"))
 }
 
+// Pending says that the package manager has begun an upgrade, and at which of
+// its steps it was last seen: "apt", "prerm" or "core-install"; "" when none is
+// under way. Unlike the stamp it also tells of one that does not change the
+// version: a reinstallation, or an upgrade that was given up.
+func (s *Store) Pending() string {
+	b, err := s.h.ReadFile(s.h.Paths().Data("pending"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// SetPending notes the step, or with "" that the upgrade is through.
+func (s *Store) SetPending(step string) error {
+	if step == "" {
+		return s.h.Remove(s.h.Paths().Data("pending"))
+	}
+	return s.h.Write(s.h.Paths().Data("pending"), 0o600, []byte(step+"\n"))
+}
+
 // Lock keeps every other upgrade-guard process out until the returned function
 // is called. It waits no longer than wait.
 func Lock(ctx context.Context, h host.Host, wait time.Duration) (unlock func(), err error) {

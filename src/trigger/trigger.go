@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"runtime/debug"
 	"slices"
@@ -103,19 +104,56 @@ func Names() []string { return slices.Sorted(maps.Keys(triggers)) }
 // fail.
 func Run(ctx context.Context, h host.Host, name string, args []string) {
 	run := triggers[name]
-	if run == nil {
+	if run == nil || guard.InOurRun() {
 		return
 	}
 	out := say.Loud()
-	defer func() {
-		if r := recover(); r != nil {
-			out.Trouble("upgrade-guard: %s went wrong and was given up: %v", name, r)
-			out.Trouble("Dokku goes on without it. Please report this with what follows.")
-			fmt.Fprintf(out.Err, "%s\n", debug.Stack())
-		}
-	}()
-	if err := run(ctx, guard.New(h, out), args); err != nil {
+	err := safely(name, out, func() error { return run(ctx, guard.New(h, out), args) })
+	if err != nil {
 		out.Trouble("upgrade-guard: %s did not come to its end:", name)
 		out.Error(err)
 	}
+}
+
+// Refused is the exit code by which Before ends apt, before it has touched
+// anything.
+const Refused = 10
+
+// Before does the work of one of the moments before an upgrade, and After that
+// of the end of a run of dpkg or apt. Both return an exit code: 0, or Refused,
+// or 1 for what went wrong and was said. The hooks that call them let dpkg and
+// apt go on in any case but Refused.
+func Before(ctx context.Context, h host.Host, moment string, stdin io.Reader) int {
+	return hook(func(g *guard.Guard) error { return g.Before(ctx, moment, stdin) }, "before "+moment, h)
+}
+
+// After is described with Before.
+func After(ctx context.Context, h host.Host) int {
+	return hook(func(g *guard.Guard) error { return g.After(ctx) }, "after", h)
+}
+
+func hook(work func(*guard.Guard) error, name string, h host.Host) int {
+	out := say.Loud()
+	err := safely(name, out, func() error { return work(guard.New(h, out)) })
+	if err == nil {
+		return 0
+	}
+	out.Error(err)
+	if errors.Is(err, guard.ErrRefused) {
+		return Refused
+	}
+	return 1
+}
+
+// safely runs work, and makes an error of a panic, with what is needed to mend
+// it.
+func safely(name string, out *say.Printer, work func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(out.Err, "%s\n", debug.Stack())
+			err = say.Hint(fmt.Errorf("upgrade-guard: %s went wrong and was given up: %v", name, r),
+				"Dokku goes on without it. Please report this with what stands above.")
+		}
+	}()
+	return work()
 }

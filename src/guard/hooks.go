@@ -1,0 +1,191 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"upgrade-guard/hook"
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/packages"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// Moments at which the package manager lets us look before an upgrade, in the
+// order in which they come. Not all of them come on every way of upgrading.
+const (
+	BeforeApt   = "apt"          // apt knows what it will do and has touched nothing
+	BeforePrerm = "prerm"        // the old package's last act; everything is still old
+	BeforeCore  = "core-install" // unpacked, and no install trigger has run
+)
+
+// ErrRefused says that the upgrade must not go on (DESIGN, law 4): because
+// nothing could be recorded, or because the version to come deletes what no
+// record holds. Only apt's moment may refuse.
+var ErrRefused = errors.New("the upgrade of Dokku is refused")
+
+// inOurRun is set in the environment of all that a hook of ours starts: the
+// triggers we fire must not do our own work again, and a dokku command that
+// another plugin calls among them must not call us.
+const inOurRun = "UPGRADE_GUARD_FIRED"
+
+// InOurRun tells that this process was started by a hook of ours.
+func InOurRun() bool { return os.Getenv(inOurRun) != "" }
+
+// Before is called at one of the moments before an upgrade. At the first it
+// takes the baseline; at a later one it takes another only if the state is not
+// what the first has recorded. apt's list is read from stdin at apt's moment.
+func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) error {
+	disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+	from, to := disk, newestKnown
+	switch moment {
+	case BeforeApt:
+		changes, err := packages.Read(stdin)
+		if err != nil {
+			g.Out.Error(err) // what can be read of the list is still good
+		}
+		i := slices.IndexFunc(changes, func(c packages.Change) bool { return c.Package == "dokku" })
+		if i < 0 || changes[i].To == "" || changes[i].From == "" {
+			return nil // not an upgrade of Dokku
+		}
+		to = changes[i].To
+	case BeforePrerm:
+		if v := packages.PrermTarget(); v != "" {
+			to = v
+		}
+	case BeforeCore:
+		if stamp == "" || stamp == disk {
+			return nil // no upgrade: somebody runs the installation again
+		}
+		from, to = stamp, disk
+	default:
+		return fmt.Errorf("upgrade-guard knows no moment %q", moment)
+	}
+	// A Debian revision or a build from a branch is no version to compare with.
+	to, _, _ = strings.Cut(to, "-")
+	if !app.ValidVersion(from) || !app.ValidVersion(to) {
+		return fmt.Errorf("%q to %q is no upgrade from one Dokku version to another", from, to)
+	}
+	baseline := false
+	err := g.locked(ctx, patience, func() error {
+		if moment == BeforeApt {
+			if err := g.refuseDeletion(ctx, to); err != nil {
+				return err
+			}
+		}
+		if !g.recorded(ctx, moment, from) {
+			err := g.preUpgrade(ctx, from, to)
+			if errors.Is(err, errNotRecorded) {
+				return errors.Join(ErrRefused, err)
+			}
+			if err != nil {
+				g.Out.Error(err)
+			}
+			baseline = true
+		}
+		return g.Store.SetPending(moment)
+	})
+	if baseline { // without the lock: another plugin may call dokku, and dokku us
+		g.fire(ctx, "pre-upgrade", from, to)
+	}
+	return err
+}
+
+// After is called by dpkg and apt when Dokku is installed, after an upgrade, a
+// reinstallation, or an upgrade that was given up.
+func (g *Guard) After(ctx context.Context) error {
+	disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+	if stamp == "" || stamp == disk && g.Store.Pending() == "" {
+		return nil
+	}
+	err := g.locked(ctx, patience, func() error { return g.postUpgrade(ctx, stamp, disk) })
+	g.fire(ctx, "post-upgrade", stamp, disk)
+	return err
+}
+
+// fire lets every other plugin do its part. That one of them fails is its own.
+func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
+	os.Setenv(inOurRun, "yes")
+	if _, err := g.Host.Trigger(ctx, trigger, from, to); err != nil {
+		g.Out.Trouble("Another plugin's part was not done: %s", err)
+	}
+}
+
+// recorded tells whether this upgrade's baseline has been taken already. dpkg's
+// moments come minutes after apt's, and in between an operator may have given up
+// one upgrade and begun another; so a baseline counts only if the state is still
+// what it recorded. Once the new version is unpacked there is no such doubt.
+func (g *Guard) recorded(ctx context.Context, moment, from string) bool {
+	snapshots, err := g.of(from)
+	if err != nil || len(snapshots) == 0 || !strings.HasPrefix(snapshots[0].Reason, snapshot.PreUpgrade) || g.Store.Pending() == "" {
+		return false
+	}
+	if moment == BeforeCore {
+		return g.Host.Now().Sub(snapshots[0].Time) < time.Hour
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return false
+	}
+	old, err := g.Store.Files(snapshots[0].ID)
+	if err != nil {
+		return false
+	}
+	ledger, err := g.Store.Ledger()
+	if err != nil {
+		return false
+	}
+	return slices.EqualFunc(g.compared(files, ledger), g.compared(old, ledger), func(a, b app.File) bool {
+		return a.Path == b.Path && a.SHA256 == b.SHA256 && a.Link == b.Link
+	})
+}
+
+// compared are the files by which two states are told apart: none of what
+// commands answered, and not what we have seeded ourselves.
+func (g *Guard) compared(files *app.Files, ledger snapshot.Ledger) []app.File {
+	lib := g.Host.Paths().LibRoot
+	return slices.DeleteFunc(slices.Clone(files.All()), func(f app.File) bool {
+		rel, inLib := strings.CutPrefix(f.Path, "lib/")
+		_, seeded := ledger.Seeds[lib+"/"+rel]
+		return strings.HasPrefix(f.Path, "facts/") || f.Mode.IsDir() || inLib && seeded
+	})
+}
+
+// refuseDeletion refuses the two versions whose installation deletes apps: 0.22.0
+// and 0.22.1 remove the directory of every app with an underscore in its name,
+// repository and all (ATLAS 4.2), and a snapshot does not hold repositories.
+func (g *Guard) refuseDeletion(ctx context.Context, to string) error {
+	if to != "0.22.0" && to != "0.22.1" {
+		return nil
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return err
+	}
+	doomed := slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { return !strings.Contains(name, "_") })
+	if len(doomed) == 0 {
+		return nil
+	}
+	return say.Hint(fmt.Errorf("%w: %s deletes every app with an underscore in its name, with its code: %s", ErrRefused, to, strings.Join(doomed, ", ")),
+		"Any other version keeps them: apt-get install dokku=0.22.3, or a later one.")
+}
+
+// writeDokkurc puts the lines in place that every dokku command reads. Where
+// they are, nothing is written.
+func (g *Guard) writeDokkurc() error {
+	path, content := hook.Dokkurc(g.Host.Paths())
+	if now, err := g.Host.ReadFile(path); err == nil && string(now) == content {
+		return nil
+	}
+	if err := g.Host.Write(path, 0o644, []byte(content)); err != nil {
+		return say.Hint(fmt.Errorf("an upgrade by dpkg alone will not be seen before it is done: %w", err), "Mend what is named, then: dokku plugin:install")
+	}
+	return nil
+}
