@@ -110,6 +110,8 @@ func fire(name string, args []string) {
 	if !trigger.Known(name) {
 		return
 	}
+	// Whoever reads our warnings may be gone; Dokku's own work goes on.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGQUIT)
 	paths := host.FromEnv()
 	if err := host.BecomeDokku(paths); err != nil {
 		say.Loud().Error(err)
@@ -122,6 +124,7 @@ func fire(name string, args []string) {
 
 // fromHook does what the package manager's hooks call for.
 func fromHook(run func(context.Context, host.Host) int) int {
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGQUIT)
 	paths := host.FromEnv()
 	if err := host.BecomeDokku(paths); err != nil {
 		say.Loud().Error(err)

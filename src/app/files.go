@@ -13,9 +13,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -212,12 +214,21 @@ func (c *capture) apps(only []string) (apps, strays []string, err error) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		// Dokku takes no hidden directory for an app, and since 0.36.7 none
-		// that begins with an uppercase letter (dokku/dokku 1c6927b25).
-		if !e.IsDir() || name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
+		// Dokku takes no hidden directory for an app.
+		if name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
 			continue
 		}
-		c.add(File{Path: "root/" + name, Mode: fs.ModeDir | 0o755})
+		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}
+		if e.Type()&fs.ModeSymlink != 0 {
+			// An app that was moved to another disk: Dokku follows the link.
+			if _, err := c.h.ReadDir(c.p.App(name)); errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			f.Link, _ = c.h.Readlink(c.p.App(name))
+		} else if !e.IsDir() {
+			continue
+		}
+		c.add(f)
 		if c.isApp(name) {
 			apps = append(apps, name)
 		} else {
@@ -227,25 +238,25 @@ func (c *capture) apps(only []string) (apps, strays []string, err error) {
 	return apps, strays, nil
 }
 
-// isApp tells an app's directory from a directory that somebody put beside the
-// apps (Maildir, tls, a backup): an app's is empty, or holds something that
-// Dokku puts there. A directory that cannot be read is taken for an app, so
-// that it is named.
+// appFiles are what Dokku puts into an app's directory itself. What else is
+// there is somebody else's, and whether it can be read is no concern of ours.
+var appFiles = regexp.MustCompile(`^(HEAD|ENV|VHOST|URLS|DOKKU_SCALE|DOKKU_SCALE\.extracted|nginx\.conf|packed-refs|config|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_(BUILD|DEPLOY|RUN))$`)
+
+// isApp tells an app's directory from one that somebody put beside the apps
+// (Maildir, tls, a backup): an app's holds something that Dokku puts there, or
+// has a scale. A directory that cannot be read is taken for an app, so that it is
+// named.
 func (c *capture) isApp(name string) bool {
-	if name == "tls" {
-		return false // the host's own certificate, since 0.4
+	if name == "tls" || name[0] >= 'A' && name[0] <= 'Z' {
+		// The host's own certificate; and no app begins so since 0.11.4.
+		return false
 	}
 	entries, err := c.h.ReadDir(c.p.App(name))
-	if err != nil || len(entries) == 0 {
+	if err != nil {
 		return true
 	}
-	for _, e := range entries {
-		n := e.Name()
-		switch {
-		case n == "HEAD", n == "ENV", n == "VHOST", n == "DOKKU_SCALE", n == "nginx.conf", n == "URLS",
-			strings.HasPrefix(n, "CONTAINER"), strings.HasPrefix(n, "DOCKER_OPTIONS_"):
-			return true
-		}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
+		return true
 	}
 	_, err = c.h.Lstat(c.p.Property("ps", name, "scale"))
 	return err == nil
@@ -262,8 +273,10 @@ func (c *capture) app(name string) {
 	for _, e := range entries {
 		logical, real := root+"/"+e.Name(), filepath.Join(c.p.App(name), e.Name())
 		switch {
-		case !e.IsDir():
+		case !e.IsDir() && appFiles.MatchString(e.Name()):
 			c.file(logical, real)
+		case !e.IsDir():
+			c.foreign(logical, real)
 		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
 			c.tree(logical, real)
 		case slices.Contains([]string{"objects", "hooks", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
@@ -352,6 +365,18 @@ func (c *capture) file(logical, name string) {
 	c.add(f)
 }
 
+// foreign captures a file that is not Dokku's. Where that cannot be done, it is
+// left out.
+func (c *capture) foreign(logical, name string) {
+	if st, err := c.h.Lstat(name); err == nil && st.Mode().IsRegular() && st.Size() <= maxFile {
+		if _, err := c.h.ReadFile(name); err != nil {
+			c.add(File{Path: logical, Error: leftOut + reason(err)})
+			return
+		}
+	}
+	c.file(logical, name)
+}
+
 // fact captures what a command answered.
 func (c *capture) fact(logical string, data []byte, err error) {
 	if err != nil {
@@ -369,7 +394,11 @@ const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json 
 // docker asks docker about all containers that Dokku knows, by label and by
 // CONTAINER file, in one docker inspect.
 func (c *capture) docker(ctx context.Context, only []string) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	patience := 20 * time.Second
+	if len(only) == 1 {
+		patience = 5 * time.Second // in a deploy
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	filter := "label=com.dokku.app-name"
 	if len(only) == 1 {

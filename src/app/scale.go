@@ -84,6 +84,9 @@ type ScaleState struct {
 	// FromRepository tells that the file came with the app's image
 	// (DOKKU_SCALE.extracted), which 0.30 and later ignore.
 	FromRepository bool `json:"from_repository,omitempty"`
+	// Unreadable tells that one of the two places could not be read: the scale
+	// is then unknown, not lost.
+	Unreadable bool `json:"unreadable,omitempty"`
 }
 
 // ScaleInFile tells whether this version reads DOKKU_SCALE.
@@ -107,6 +110,14 @@ func readScale(f *Files, app string) ScaleState {
 	}
 	if t, ok := property(f, "ps", app, "scale"); ok {
 		s.Property = parseScaleList(t)
+	}
+	for _, path := range []string{
+		"root/" + app + "/", "root/" + app + "/DOKKU_SCALE",
+		"lib/config/ps/", "lib/config/ps/" + app + "/", "lib/config/ps/" + app + "/scale",
+	} {
+		if file, ok := f.Get(path); ok && file.Error != "" {
+			s.Unreadable = true
+		}
 	}
 	_, s.FromRepository = f.Get("root/" + app + "/DOKKU_SCALE.extracted")
 	return s

@@ -122,7 +122,10 @@ func unreadableOf(f *Files) map[string][]string {
 		}
 		parts := strings.Split(file.Path, "/")
 		i := 1
-		if parts[0] == "lib" {
+		switch {
+		case parts[0] == "lib" && len(parts) == 4 && parts[3] == "ENV":
+			i = 2 // lib/config/<app>/ENV, from 0.38 on
+		case parts[0] == "lib":
 			i = 3
 		}
 		if len(parts) > i {

@@ -47,21 +47,23 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	ledger, err := g.Store.Ledger()
+	ledger, err := g.ledger()
 	if err != nil {
 		return Check{}, err
 	}
-	now, stamp := app.Read(files), g.Store.Stamp()
+	_, stamp, err := g.versions()
+	if err != nil {
+		return Check{}, err
+	}
+	now := app.Read(files)
 	if stamp == "" {
 		stamp = now.Dokku
 	}
 	if to == "" {
 		to = g.candidate(ctx, now.Dokku)
 	}
-	c := Check{
-		Version: 1, From: now.Dokku, To: to,
-		Present: g.detect(files, now, g.owedRecords(files, now, stamp, ledger), ledger),
-	}
+	records, _ := g.owedRecords(files, now, stamp, ledger)
+	c := Check{Version: 1, From: now.Dokku, To: to, Present: g.detect(files, now, records, ledger)}
 	if now.Dokku != to {
 		c.Upgrade = g.foresee(files, now, now.Dokku, to, ledger)
 	}

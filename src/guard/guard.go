@@ -25,7 +25,7 @@ import (
 // deploy cannot.
 const (
 	patience = 30 * time.Second
-	hurry    = 5 * time.Second
+	hurry    = 10 * time.Second
 )
 
 // seedLifetime is how long what was seeded for an upgrade stays in place when
@@ -52,6 +52,27 @@ func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() erro
 	}
 	defer unlock()
 	return work()
+}
+
+// versions are the Dokku on the disk and the stamp. A host whose version cannot
+// be read is not worked on: everything hangs on it.
+func (g *Guard) versions() (disk, stamp string, err error) {
+	disk, stamp = host.DokkuVersion(g.Host), g.Store.Stamp()
+	if disk == "" {
+		return "", stamp, say.Hint(errors.New("this host's Dokku version cannot be read"), "Is Dokku installed? Its version is in %s/STABLE_VERSION.", g.Host.Paths().LibRoot)
+	}
+	return disk, stamp, nil
+}
+
+// ledger is the ledger. A damaged one is named, and the work goes on with an
+// empty one.
+func (g *Guard) ledger() (snapshot.Ledger, error) {
+	l, err := g.Store.Ledger()
+	if errors.Is(err, snapshot.ErrDamaged) {
+		g.Out.Error(say.Hint(err, "It is kept beside the new one. Stamp and snapshots are enough to go on by."))
+		return l, nil
+	}
+	return l, err
 }
 
 // property is one of our own properties: the app's, the host's, or def.
@@ -87,16 +108,16 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	for _, missing := range m.Incomplete {
 		g.Out.Trouble("The snapshot is incomplete: %s", missing)
 	}
-	return m, files, g.prune()
+	return m, files, g.prune(m.ID)
 }
 
-// prune lets retention work. What an open baseline needs is pinned.
-func (g *Guard) prune() error {
-	ledger, err := g.Store.Ledger()
+// prune lets retention work. What was just taken and what an open baseline needs
+// is pinned.
+func (g *Guard) prune(pinned ...string) error {
+	ledger, err := g.ledger()
 	if err != nil {
 		return err
 	}
-	var pinned []string
 	for _, b := range ledger.Open {
 		pinned = append(pinned, b.Snapshot)
 	}
@@ -126,72 +147,80 @@ type record struct {
 	time  time.Time
 }
 
-// records finds for each app the record it is repaired by: that of its open
-// baseline; else the newest one of the given version, in the snapshots or in
-// the app's running record. A snapshot in which the app could not be read is
-// passed over for the one before it; so is one that is damaged, which is named.
-func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) map[string]record {
-	found := map[string]record{}
-	take := func(name string, m snapshot.Manifest) {
-		if s, ok := m.Host.Apps[name]; ok && len(s.Unreadable) == 0 && m.Time.After(found[name].time) {
+// records finds for each app the record it is repaired by: the newest of its
+// version that knows the app's scale, in the snapshots, in the app's running
+// record, or in its open baseline. A snapshot in which the scale could not be
+// read is passed over for the one before it; so is one that is damaged, which is
+// named and told by the second result.
+func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (found map[string]record, broken bool) {
+	found = map[string]record{}
+	opened := map[string]*snapshot.Manifest{}
+	manifest := func(id string, read func() (snapshot.Manifest, error)) *snapshot.Manifest {
+		m, known := opened[id]
+		if !known {
+			read, err := read()
+			if err == nil {
+				m = &read
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				g.Out.Error(err)
+				broken = true
+			}
+			opened[id] = m
+		}
+		return m
+	}
+	take := func(name string, m *snapshot.Manifest) {
+		if m == nil {
+			return
+		}
+		s, ok := m.Host.Apps[name]
+		before, has := found[name]
+		switch {
+		case !ok || s.Scale.Unreadable:
+		case has && s.EffectiveScale().Empty() && !before.state.EffectiveScale().Empty():
+			// A worse record never takes the place of a better one.
+		case !has || m.Time.After(before.time):
 			found[name] = record{s, m.ID, m.Time}
 		}
 	}
-	var unopened []string
-	opened := map[string]snapshot.Manifest{}
-	for _, name := range apps {
-		b, ok := ledger.Open[name]
-		if !ok {
-			unopened = append(unopened, name)
-			continue
-		}
-		m, known := opened[b.Snapshot]
-		if !known {
-			var err error
-			if m, err = g.open(b.Snapshot, name); err != nil {
-				g.Out.Error(fmt.Errorf("%s: %w", name, err))
-			}
-			opened[b.Snapshot] = m
-		}
-		take(name, m)
-	}
-
-	snapshots, err := g.of(dokku)
-	if err != nil {
-		g.Out.Error(err)
-	}
-	wanted := slices.Clone(unopened)
-	for _, e := range snapshots {
-		if len(wanted) == 0 {
-			break
-		}
-		m, err := g.Store.Manifest(e.ID)
+	// newest takes an app's newest record of a version.
+	newest := func(name, version string) {
+		snapshots, err := g.of(version)
 		if err != nil {
 			g.Out.Error(err)
-			continue
 		}
-		wanted = slices.DeleteFunc(wanted, func(name string) bool {
-			s, there := m.Host.Apps[name]
+		for _, e := range snapshots {
+			m := manifest(e.ID, func() (snapshot.Manifest, error) { return g.Store.Manifest(e.ID) })
+			if m == nil {
+				continue
+			}
 			take(name, m)
-			return !there || len(s.Unreadable) == 0 // not there: it did not exist yet
-		})
-	}
-	for _, name := range unopened {
-		live, err := g.Store.Live(name)
-		if err == nil && live.Dokku == dokku {
+			if s, there := m.Host.Apps[name]; !there || !s.Scale.Unreadable {
+				break // not there: it did not exist yet
+			}
+		}
+		live := manifest("live/"+name, func() (snapshot.Manifest, error) { return g.Store.Live(name) })
+		if live != nil && live.Dokku == version {
 			take(name, live)
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			g.Out.Error(fmt.Errorf("%s: %w", name, err))
 		}
 	}
-	return found
-}
-
-func (g *Guard) open(id, name string) (snapshot.Manifest, error) {
-	if id == "live/"+name {
-		return g.Store.Live(name)
+	disk := host.DokkuVersion(g.Host)
+	for _, name := range apps {
+		b, open := ledger.Open[name]
+		if open && b.Snapshot != "" && b.Snapshot != "live/"+name {
+			take(name, manifest(b.Snapshot, func() (snapshot.Manifest, error) { return g.Store.Manifest(b.Snapshot) }))
+		}
+		if open {
+			if _, has := found[name]; !has {
+				newest(name, b.Dokku)
+			}
+		}
+		// What the present version has recorded is no record of what it lost.
+		if !open || dokku != disk {
+			newest(name, dokku)
+		}
 	}
-	return g.Store.Manifest(id)
+	return found, broken
 }
 
 // subject is an app as the hazards look at it.
@@ -201,8 +230,7 @@ func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, l
 		Paths: p, From: from, To: to, Now: now.Apps[name], NoDocker: now.DockerMissing != "",
 		Digest: func(path string) string { return files.DigestAt(p, path) },
 		Seeded: func(path, digest string) bool {
-			seed, ok := ledger.Seeds[path]
-			return ok && seed.SHA256 == digest
+			return slices.Contains(ledger.Seeds[path].SHA256, digest)
 		},
 	}
 }
@@ -212,7 +240,7 @@ func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, l
 func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record, ledger snapshot.Ledger) []hazard.Finding {
 	var found []hazard.Finding
 	for _, name := range files.Apps {
-		if len(now.Apps[name].Unreadable) > 0 {
+		if now.Apps[name].Scale.Unreadable {
 			continue // what cannot be read is not known to be lost
 		}
 		s := g.subject(files, now, name, "", now.Dokku, ledger)

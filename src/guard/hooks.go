@@ -12,7 +12,6 @@ import (
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
-	"upgrade-guard/src/host"
 	"upgrade-guard/src/packages"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
@@ -43,7 +42,10 @@ func InOurRun() bool { return os.Getenv(inOurRun) != "" }
 // takes the baseline; at a later one it takes another only if the state is not
 // what the first has recorded. apt's list is read from stdin at apt's moment.
 func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) error {
-	disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+	disk, stamp, err := g.versions()
+	if err != nil {
+		return err
+	}
 	from, to := disk, newestKnown
 	switch moment {
 	case BeforeApt:
@@ -74,9 +76,15 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 		return fmt.Errorf("%q to %q is no upgrade from one Dokku version to another", from, to)
 	}
 	baseline := false
-	err := g.locked(ctx, patience, func() error {
+	err = g.locked(ctx, patience, func() error {
 		if moment == BeforeApt {
 			if err := g.refuseDeletion(ctx, to); err != nil {
+				return err
+			}
+		}
+		if moment == BeforeCore {
+			whole, err := g.whole(ctx, from)
+			if err != nil || !whole {
 				return err
 			}
 		}
@@ -101,11 +109,14 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 // After is called by dpkg and apt when Dokku is installed, after an upgrade, a
 // reinstallation, or an upgrade that was given up.
 func (g *Guard) After(ctx context.Context) error {
-	disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+	disk, stamp, err := g.versions()
+	if err != nil {
+		return err
+	}
 	if stamp == "" || stamp == disk && g.Store.Pending() == "" {
 		return nil
 	}
-	err := g.locked(ctx, patience, func() error { return g.postUpgrade(ctx, stamp, disk) })
+	err = g.locked(ctx, patience, func() error { return g.postUpgrade(ctx, stamp, disk) })
 	g.fire(ctx, "post-upgrade", stamp, disk)
 	return err
 }
@@ -138,13 +149,34 @@ func (g *Guard) recorded(ctx context.Context, moment, from string) bool {
 	if err != nil {
 		return false
 	}
-	ledger, err := g.Store.Ledger()
+	ledger, err := g.ledger()
 	if err != nil {
 		return false
 	}
 	return slices.EqualFunc(g.compared(files, ledger), g.compared(old, ledger), func(a, b app.File) bool {
 		return a.Path == b.Path && a.SHA256 == b.SHA256 && a.Link == b.Link
 	})
+}
+
+// whole tells whether the state is still the old version's. After a postinst that
+// has failed half-way, dpkg --configure -a comes by here again with some of it
+// migrated and some deleted, which must not become the newest record.
+func (g *Guard) whole(ctx context.Context, from string) (bool, error) {
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true, Dokku: from})
+	if err != nil {
+		return false, err
+	}
+	ledger, err := g.ledger()
+	if err != nil {
+		return false, err
+	}
+	records, _ := g.records(from, files.Apps, ledger)
+	for name, now := range app.Read(files).Apps {
+		if r, ok := records[name]; ok && now.EffectiveScale().Empty() && !r.state.EffectiveScale().Empty() {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // compared are the files by which two states are told apart: none of what

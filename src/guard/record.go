@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 
 	"upgrade-guard/hook"
@@ -17,21 +18,26 @@ import (
 // does nothing while an upgrade is unfinished for the app: the record then says
 // how it was before.
 func (g *Guard) Refresh(ctx context.Context, name string) error {
+	disk, stamp, err := g.versions()
+	if err != nil || stamp != disk {
+		return err
+	}
+	// Read without the lock: docker may be slow, and another app's deploy must
+	// not wait for it.
+	files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+	if err != nil || !slices.Contains(files.Apps, name) {
+		return err
+	}
+	if len(app.Read(files).Apps[name].Unreadable) > 0 {
+		return nil // a worse record never replaces a better one
+	}
 	return g.locked(ctx, hurry, func() error {
-		ledger, err := g.Store.Ledger()
+		ledger, err := g.ledger()
 		if err != nil {
 			return err
 		}
-		disk := host.DokkuVersion(g.Host)
 		if _, open := ledger.Open[name]; open || g.Store.Stamp() != disk {
 			return nil
-		}
-		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
-		if err != nil || !slices.Contains(files.Apps, name) {
-			return err
-		}
-		if len(files.Incomplete()) > 0 {
-			return nil // a worse record never replaces a better one
 		}
 		if err := g.Store.SaveLive(files, name); err != nil {
 			return err
@@ -53,17 +59,21 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 		return err
 	}
 	scale := app.Read(files).Apps[name].Scale.File
-	for path, seed := range ledger.Seeds {
-		now, err := g.Host.ReadFile(path)
-		if seed.App != name || err != nil || app.Digest(now) != seed.SHA256 || scale.Empty() {
-			continue
+	path := g.Host.Paths().Property("ps", name, "scale")
+	seed, seeded := ledger.Seeds[path]
+	now, err := g.Host.ReadFile(path)
+	if seeded && err == nil && slices.Contains(seed.SHA256, app.Digest(now)) && !scale.Empty() {
+		digest := app.Digest(scale.Lines())
+		if digest != app.Digest(now) {
+			enterSeed(&ledger, path, name, digest, seed.Time)
+			if err := g.Store.SaveLedger(ledger); err != nil {
+				return err
+			}
+			if err := g.Host.Write(path, 0o600, scale.Lines()); err != nil {
+				return err
+			}
 		}
-		if seed.SHA256 = app.Digest(scale.Lines()); seed.SHA256 == app.Digest(now) {
-			continue
-		}
-		if err := g.Host.Write(path, 0o600, scale.Lines()); err != nil {
-			return err
-		}
+		seed.SHA256 = []string{digest}
 		ledger.Seeds[path] = seed
 	}
 	return g.Store.SaveLedger(ledger)
@@ -74,7 +84,7 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 // that a new app of the same name begins without a past.
 func (g *Guard) Forget(ctx context.Context, name string) error {
 	return g.locked(ctx, hurry, func() error {
-		ledger, err := g.Store.Ledger()
+		ledger, err := g.ledger()
 		if err != nil {
 			return err
 		}
@@ -94,20 +104,23 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 // deploy it by; pre-deploy would be too late, because ps sorts before us.
 func (g *Guard) BeforeDeploy(ctx context.Context, name string) error {
 	return g.locked(ctx, hurry, func() error {
-		ledger, err := g.Store.Ledger()
+		ledger, err := g.ledger()
 		if err != nil {
 			return err
 		}
-		stamp := g.Store.Stamp()
+		disk, stamp, err := g.versions()
+		if err != nil {
+			return err
+		}
 		_, open := ledger.Open[name]
-		if stamp == "" || !open && stamp == host.DokkuVersion(g.Host) || !g.autoApply() {
+		if stamp == "" || !open && stamp == disk || !g.autoApply() {
 			return nil
 		}
 		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}, NoCommands: true})
 		if err != nil {
 			return err
 		}
-		records := g.records(stamp, []string{name}, ledger)
+		records, _ := g.records(stamp, []string{name}, ledger)
 		steps, _ := split(g.detect(files, app.Read(files), records, ledger))
 		journal := plan.NewJournal(g.Host, "before-deploy")
 		_, err = steps.Apply(ctx, g.Host, journal, g.Out)
@@ -122,7 +135,7 @@ func (g *Guard) BeforeDeploy(ctx context.Context, name string) error {
 // by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
-		ledger, err := g.Store.Ledger()
+		ledger, err := g.ledger()
 		if err != nil {
 			return err
 		}
@@ -156,10 +169,13 @@ func (g *Guard) withdraw(ledger *snapshot.Ledger, chosen func(snapshot.Seed) boo
 		if !chosen(seed) {
 			continue
 		}
-		if now, err := g.Host.ReadFile(path); err == nil && app.Digest(now) == seed.SHA256 {
+		if now, err := g.Host.ReadFile(path); err == nil && slices.Contains(seed.SHA256, app.Digest(now)) {
 			if err := g.Host.Remove(path); err != nil {
 				return err
 			}
+			// The directory too, if it was made for the seed: it cannot be
+			// removed where it holds anything else.
+			_ = g.Host.Remove(filepath.Dir(path))
 		}
 		delete(ledger.Seeds, path)
 	}

@@ -79,7 +79,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			return Report{}, err
 		}
 	}
-	ledger, err := g.Store.Ledger()
+	ledger, err := g.ledger()
 	if err != nil {
 		return Report{}, err
 	}
@@ -87,7 +87,11 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	now, stamp := app.Read(files), g.Store.Stamp()
+	_, stamp, err := g.versions()
+	if err != nil {
+		return Report{}, err
+	}
+	now := app.Read(files)
 	r := Report{
 		Version: 1, Dokku: now.Dokku, Stamp: stamp, Unfinished: stamp != "" && stamp != now.Dokku,
 		Snapshots: len(list), Docker: now.DockerMissing,
@@ -98,8 +102,8 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	if stamp == "" {
 		stamp = now.Dokku
 	}
-	owed := g.owedRecords(files, now, stamp, ledger)
-	recorded := g.records(stamp, files.Apps, ledger)
+	owed, _ := g.owedRecords(files, now, stamp, ledger)
+	recorded, _ := g.records(stamp, files.Apps, ledger)
 	found := map[string][]hazard.Finding{}
 	for _, f := range g.detect(files, now, owed, ledger) {
 		found[f.App] = append(found[f.App], f)
@@ -148,7 +152,7 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 			a.Status = StatusWaiting
 		}
 	}
-	if len(s.Unreadable) > 0 {
+	if s.Scale.Unreadable {
 		a.Status = StatusUnreadable
 	}
 	return a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -29,16 +30,19 @@ func (g *Guard) Install(ctx context.Context) error {
 		if err := g.writeDokkurc(); err != nil {
 			g.Out.Error(err)
 		}
-		running, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
-		if running == "" {
-			return say.Hint(errors.New("this host's Dokku version cannot be read"), "Is Dokku installed? Its version is in %s/STABLE_VERSION.", g.Host.Paths().LibRoot)
-		}
-		if stamp != "" && stamp != running {
-			return g.finish(ctx, stamp, running)
+		running, stamp, err := g.versions()
+		if err != nil {
+			return err
 		}
 		list, err := g.Store.List()
 		if err != nil {
 			return err
+		}
+		if stamp == "" && len(list) > 0 {
+			stamp = list[0].Dokku // installed before, and taken away since
+		}
+		if stamp != "" && stamp != running {
+			return g.postUpgrade(ctx, stamp, running)
 		}
 		if stamp == "" || !slices.ContainsFunc(list, func(e snapshot.Entry) bool { return e.Dokku == running }) {
 			if _, _, err := g.snapshotNow(ctx, snapshot.Installed, running); err != nil {
@@ -60,31 +64,38 @@ func (g *Guard) Snapshot(ctx context.Context) (snapshot.Manifest, error) {
 }
 
 // PreUpgrade records the whole host and does what can be done ahead of the
-// upgrade. It is safe to call at any time and again: what was seeded before is
-// brought up to date.
-//
-// It may be called with the new version already unpacked and not yet installed.
-// The state is then still the old version's.
+// upgrade. It is safe to call again: what was seeded before is brought up to
+// date. Once the new version is on the disk it is too late, and it says so: what
+// its installation has deleted must not become the newest record.
 func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
 	if err := checkVersions(from, to); err != nil {
 		return err
 	}
 	return g.locked(ctx, patience, func() error {
-		if disk := host.DokkuVersion(g.Host); disk != from && disk != to {
-			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, from)
-			from = disk
+		disk, _, err := g.versions()
+		if err != nil {
+			return err
 		}
-		return g.preUpgrade(ctx, from, to)
+		if disk != from && disk == to {
+			return say.Hint(fmt.Errorf("this host has Dokku %s already: it is too late for pre-upgrade", disk),
+				"dokku plugin:trigger post-upgrade %s %s puts back what was recorded before.", from, to)
+		}
+		if disk != from {
+			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, from)
+		}
+		return g.preUpgrade(ctx, disk, to)
 	})
 }
 
+// preUpgrade is PreUpgrade for a state that is known to be from's: because from
+// is on the disk, or because its successor was unpacked and nothing of it has
+// run.
 func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
 	disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
-	unpacked := disk == to && from != to && (stamp == from || stamp == "")
-	if !unpacked && stamp != "" && stamp != disk {
+	if disk == from && stamp != "" && stamp != disk {
 		// An earlier upgrade is unfinished. It comes first: its baseline is
 		// older than anything recorded now.
-		if err := g.finish(ctx, stamp, disk); err != nil {
+		if err := g.postUpgrade(ctx, stamp, disk); err != nil {
 			g.Out.Error(err)
 		}
 	}
@@ -103,7 +114,7 @@ func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
 // prevent asks the hazards what the jump will do, says so, and does what they
 // know to prevent it.
 func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, from, to string) error {
-	ledger, err := g.Store.Ledger()
+	ledger, err := g.ledger()
 	if err != nil {
 		return err
 	}
@@ -112,14 +123,9 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	g.Out.Title("Dokku %s to %s: %s", from, to, toDo(steps, "loss to prevent", waiting))
 	g.printWaiting(waiting)
 
-	// A seed is entered before it is written: killed between the two, what is
-	// there is known to be ours.
 	for _, s := range steps {
 		if s.Seed {
-			if ledger.Seeds == nil {
-				ledger.Seeds = map[string]snapshot.Seed{}
-			}
-			ledger.Seeds[s.Path] = snapshot.Seed{App: s.App, SHA256: app.Digest(s.Data), Time: g.Host.Now()}
+			enterSeed(&ledger, s.Path, s.App, app.Digest(s.Data), g.Host.Now())
 		}
 	}
 	if err := g.Store.SaveLedger(ledger); err != nil {
@@ -145,7 +151,10 @@ func (g *Guard) PostUpgrade(ctx context.Context, from, to string) error {
 		return err
 	}
 	return g.locked(ctx, patience, func() error {
-		disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+		disk, stamp, err := g.versions()
+		if err != nil {
+			return err
+		}
 		if disk != to {
 			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, to)
 		}
@@ -168,7 +177,10 @@ func (g *Guard) postUpgrade(ctx context.Context, stamp, disk string) error {
 // the plan has or had.
 func (g *Guard) Apply(ctx context.Context, dryRun bool) (owed int, err error) {
 	err = g.locked(ctx, patience, func() error {
-		disk, stamp := host.DokkuVersion(g.Host), g.Store.Stamp()
+		disk, stamp, err := g.versions()
+		if err != nil {
+			return err
+		}
 		if stamp == "" {
 			stamp = disk
 		}
@@ -209,19 +221,20 @@ func (g *Guard) plan(ctx context.Context, stamp string) (plan.Plan, []hazard.Fin
 	if err != nil {
 		return nil, nil, err
 	}
-	ledger, err := g.Store.Ledger()
+	ledger, err := g.ledger()
 	if err != nil {
 		return nil, nil, err
 	}
 	now := app.Read(files)
-	steps, waiting := split(g.detect(files, now, g.owedRecords(files, now, stamp, ledger), ledger))
+	records, _ := g.owedRecords(files, now, stamp, ledger)
+	steps, waiting := split(g.detect(files, now, records, ledger))
 	return steps, waiting, nil
 }
 
 // owedRecords are the records that are open: after a jump, or another run of
 // Dokku's installation, those of all apps; otherwise those of the apps that could
 // not be closed.
-func (g *Guard) owedRecords(files *app.Files, now app.Host, stamp string, ledger snapshot.Ledger) map[string]record {
+func (g *Guard) owedRecords(files *app.Files, now app.Host, stamp string, ledger snapshot.Ledger) (records map[string]record, broken bool) {
 	apps := files.Apps
 	if stamp == now.Dokku && g.Store.Pending() == "" {
 		apps = nil
@@ -243,12 +256,12 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	if err != nil {
 		return err
 	}
-	ledger, err := g.Store.Ledger()
+	ledger, err := g.ledger()
 	if err != nil {
 		return err
 	}
 	now := app.Read(files)
-	records := g.owedRecords(files, now, stamp, ledger)
+	records, broken := g.owedRecords(files, now, stamp, ledger)
 	steps, waiting := split(g.detect(files, now, records, ledger))
 	jumped, pending := stamp != disk, g.Store.Pending() != ""
 	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 && !pending {
@@ -279,7 +292,7 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	}
 	now = app.Read(files)
 	left := g.detect(files, now, records, ledger)
-	g.close(&ledger, now, records, left)
+	g.close(&ledger, now, records, left, stamp, broken)
 	ledger.Runs = journal.AddTo(ledger.Runs)
 	if jumped {
 		j := snapshot.Jump{From: stamp, To: disk, Time: g.Host.Now()}
@@ -293,8 +306,10 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		last.Runs = slices.Compact(append(last.Runs, ledger.Runs...))
 		ledger.Runs = nil
 	}
-	if jumped {
+	if !app.ScaleInFile(disk) {
 		ledger.Seeds = nil // what was seeded is Dokku's own now
+	} else if !pending {
+		// Somebody ran apply between pre-upgrade and the upgrade.
 	} else if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
 		return multierror.Append(errs, err)
 	}
@@ -315,32 +330,57 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		}
 	}
 	g.printWaiting(onlyWaiting(left))
-	if n := len(ledger.Open); n == 0 {
-		g.Out.Step("Every app is as it was recorded. See dokku upgrade-guard:report")
-	} else {
+	switch n := len(ledger.Open); {
+	case n > 0:
 		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", plural(n, "app"))
+	case errs == nil && len(onlyWaiting(left)) == 0:
+		g.Out.Step("Every app is as it was recorded. See dokku upgrade-guard:report")
 	}
 	return errs.ErrorOrNil()
 }
 
-// close enters which apps are still owed something, and by which record.
-func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]record, left []hazard.Finding) {
+// close enters which apps are still owed something, and by which record. Owed is
+// also whoever could not be looked at: an app whose scale cannot be read, and one
+// without a record while a snapshot that may hold it cannot be read.
+func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]record, left []hazard.Finding, stamp string, broken bool) {
 	open := map[string]snapshot.Baseline{}
+	keep := func(name string) {
+		b := snapshot.Baseline{Dokku: stamp}
+		if r, ok := records[name]; ok {
+			b = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+		} else if old, ok := ledger.Open[name]; ok {
+			b = old
+		}
+		open[name] = b
+	}
 	for _, f := range left {
-		if r, ok := records[f.App]; ok && !f.Note {
-			open[f.App] = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+		if _, ok := records[f.App]; ok && !f.Note {
+			keep(f.App)
 		}
 	}
-	// An app that could not be read has not been verified.
-	for name, r := range records {
-		if len(now.Apps[name].Unreadable) > 0 {
-			open[name] = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+	for name, s := range now.Apps {
+		_, recorded := records[name]
+		if s.Scale.Unreadable || broken && !recorded {
+			keep(name)
 		}
 	}
 	if len(open) == 0 {
 		open = nil
 	}
 	ledger.Open = open
+}
+
+// enterSeed enters that a file is about to hold a content of ours.
+func enterSeed(l *snapshot.Ledger, path, name, digest string, now time.Time) {
+	if l.Seeds == nil {
+		l.Seeds = map[string]snapshot.Seed{}
+	}
+	seed := l.Seeds[path]
+	if !slices.Contains(seed.SHA256, digest) {
+		seed.SHA256 = append(slices.Clone(seed.SHA256), digest)
+	}
+	seed.App, seed.Time = name, now
+	l.Seeds[path] = seed
 }
 
 // split parts what the guard does from what a person must do.

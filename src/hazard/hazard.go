@@ -36,6 +36,7 @@ var All = []Hazard{
 	scaleDefault,
 	scaleMalformed,
 	scaleZero,
+	scaleDrift,
 	scaleFromRepository,
 }
 

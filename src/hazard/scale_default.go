@@ -16,7 +16,8 @@ var scaleDefault = Hazard{
 	Guide:   guide030,
 
 	Foresee: func(s Subject) *Finding {
-		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || s.Now.Deployed() || s.Now.Scale.File != nil {
+		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || s.Now.Deployed() || s.Now.Scale.File != nil ||
+			!s.Now.Scale.Property.Empty() {
 			return nil
 		}
 		f := &Finding{

@@ -43,32 +43,34 @@ var scaleLost = Hazard{
 	},
 
 	Detect: func(s Subject) *Finding {
-		if app.ScaleInFile(s.To) || len(s.Now.Scale.Property.MalformedLines()) > 0 {
+		if app.ScaleInFile(s.To) {
+			return downgraded(s)
+		}
+		if len(s.Now.Scale.Property.MalformedLines()) > 0 || !s.Now.Scale.Property.Empty() {
 			return nil
 		}
-		now, before, source := s.Now.Scale.Property, (*app.Scale)(nil), s.Record
+		before, source := (*app.Scale)(nil), s.Record
 		if s.Before != nil {
 			before = s.Before.EffectiveScale()
 		}
-		if before.Empty() {
+		if before.Empty() && s.Now.Scale.File != nil {
 			// Where no install trigger has run yet (the Docker image before
 			// 0.35) the file is still there.
 			before, source = s.Now.Scale.File, "DOKKU_SCALE"
-		}
-		path := s.Paths.Property("ps", s.Now.Name, "scale")
-		ours := s.Seeded(path, s.Digest(path)) && !before.Empty() && !now.Equal(before)
-		if !now.Empty() && !ours {
-			return nil
 		}
 		if before.Empty() {
 			if !s.Now.Deployed() {
 				return nil // scaleDefault
 			}
-			return &Finding{
+			f := &Finding{
 				What:        "the app is deployed and has no scale, and none was recorded",
 				Consequence: "Its next deploy starts no web process; proxy:build-config fails.",
 				Command:     fmt.Sprintf("dokku ps:scale %s web=1", s.Now.Name),
 			}
+			if lines := before.MalformedLines(); len(lines) > 0 {
+				f.What = "the app has no scale, and recorded were only lines that are none: " + quoted(lines)
+			}
+			return f
 		}
 		return &Finding{
 			What:        fmt.Sprintf("the scale %s, recorded in %s, is gone", before, source),
@@ -76,6 +78,23 @@ var scaleLost = Hazard{
 			Step:        putScale(s, before),
 		}
 	},
+}
+
+// downgraded is about a way back below 0.25, which does not read the property.
+// There ps:scale deploys at once, so it is left to a person.
+func downgraded(s Subject) *Finding {
+	scale := s.Now.Scale.Property
+	if s.Before != nil && !s.Before.EffectiveScale().Empty() {
+		scale = s.Before.EffectiveScale()
+	}
+	if s.From == "" || app.ScaleInFile(s.From) || s.Now.Scale.File != nil || scale.Empty() || !s.Now.Deployed() {
+		return nil
+	}
+	return &Finding{
+		What:        fmt.Sprintf("%s reads the scale from DOKKU_SCALE, which is not there; it was %s", s.To, scale),
+		Consequence: "The next deploy starts one web process and nothing else.",
+		Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, scale),
+	}
 }
 
 // putScale is the step that gives an app its scale, and asks Dokku whether it
@@ -110,7 +129,9 @@ func seedScale(s Subject, f *Finding, scale *app.Scale) {
 	path := s.Paths.Property("ps", s.Now.Name, "scale")
 	now := s.Digest(path)
 	if now == app.Digest(scale.Lines()) {
-		return // there already
+		f.What = fmt.Sprintf("the scale %s stands where %s reads it", scale, s.To)
+		f.Consequence, f.Note = "", true
+		return
 	}
 	if now != "" && !s.Seeded(path, now) && !s.Now.Scale.Property.Empty() {
 		f.Note = false

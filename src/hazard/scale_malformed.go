@@ -15,6 +15,15 @@ var scaleMalformed = Hazard{
 	Guide:   guide030,
 
 	Foresee: func(s Subject) *Finding {
+		lines := s.Now.Scale.File.MalformedLines()
+		if app.ScaleInFile(s.From) && s.Crosses("0.30.0") && len(lines) > 0 {
+			// scaleDirty tells it of the versions that import the file.
+			return &Finding{
+				What:        fmt.Sprintf("DOKKU_SCALE has lines that are none, and %s deletes them: %s", s.To, quoted(lines)),
+				Consequence: "What they meant only you know; Dokku itself has written such lines. Set the scale before the upgrade.",
+				Command:     fmt.Sprintf("dokku ps:scale %s web=1", s.Now.Name),
+			}
+		}
 		if app.ScaleInFile(s.From) || !s.Crosses("0.36.0") {
 			return nil
 		}

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/dokku/dokku/plugins/common"
 )
@@ -10,6 +11,8 @@ import (
 // Scale asks Dokku for the scale it goes by for an app (0.25 and later). An app
 // without one is an error, as it is for Dokku.
 func Scale(ctx context.Context, h Host, app string) (map[string]int32, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	out, err := h.Trigger(ctx, "ps-current-scale", app)
 	if err != nil {
 		return nil, err

@@ -34,14 +34,18 @@ type Ledger struct {
 
 // Baseline is the record by which an app is repaired.
 type Baseline struct {
-	Snapshot string `json:"snapshot"` // an id, or live/<app>
-	Dokku    string `json:"dokku"`    // the version it was recorded under
+	// Snapshot is an id or live/<app>; "" when none could be read yet.
+	Snapshot string `json:"snapshot"`
+	Dokku    string `json:"dokku"` // the version it was recorded under
 }
 
 // Seed is a file written ahead of an upgrade.
 type Seed struct {
-	App    string    `json:"app"`
-	SHA256 string    `json:"sha256"`
+	App string `json:"app"`
+	// SHA256 are the digests of what the guard has written there, or is about
+	// to: a new one is entered before the write, the old ones go after it, so
+	// that a killed process leaves nothing that is not known to be ours.
+	SHA256 []string  `json:"sha256"`
 	Time   time.Time `json:"time"`
 }
 
@@ -56,7 +60,9 @@ type Jump struct {
 
 func (s *Store) ledgerPath() string { return s.h.Paths().Data("ledger.json") }
 
-// Ledger reads the ledger. A missing one is empty.
+// Ledger reads the ledger. A missing one is empty, and so is one that cannot be
+// read, with an error that wraps ErrDamaged: stamp and snapshots are enough to
+// go on by.
 func (s *Store) Ledger() (Ledger, error) {
 	l := Ledger{Format: format}
 	b, err := s.h.ReadFile(s.ledgerPath())
@@ -67,16 +73,22 @@ func (s *Store) Ledger() (Ledger, error) {
 		err = json.Unmarshal(b, &l)
 	}
 	if err != nil {
-		return l, say.Hint(fmt.Errorf("%s cannot be read: %w", s.ledgerPath(), err),
-			"It says which apps an upgrade still owes something. Move it away to begin a new one; the snapshots stay.")
+		return Ledger{Format: format}, fmt.Errorf("%s: %w: %v", s.ledgerPath(), ErrDamaged, err)
 	}
 	return l, nil
 }
 
-// SaveLedger stores the ledger, unless it says what the stored one says.
+// SaveLedger stores the ledger, unless it says what the stored one says. One
+// that could not be read is kept beside it.
 func (s *Store) SaveLedger(l Ledger) error {
-	if old, err := s.Ledger(); err == nil && reflect.DeepEqual(old, l) {
+	old, err := s.Ledger()
+	if err == nil && reflect.DeepEqual(old, l) {
 		return nil
+	}
+	if errors.Is(err, ErrDamaged) {
+		if err := s.h.Rename(s.ledgerPath(), s.ledgerPath()+".damaged-"+s.h.Now().Format(timeLayout)); err != nil {
+			return err
+		}
 	}
 	b, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {

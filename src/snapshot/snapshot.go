@@ -90,14 +90,7 @@ func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
 	if version == "" {
 		version = "unknown"
 	}
-	base := m.Time.Format(timeLayout) + "-" + version + "-" + reason
-	m.ID = base
-	for n := 2; ; n++ {
-		if _, err := s.h.Lstat(s.path(m.ID)); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		m.ID = fmt.Sprintf("%s-%d", base, n)
-	}
+	m.ID = m.Time.Format(timeLayout) + "-" + version + "-" + reason
 	if err := s.write(s.path(m.ID), m); err != nil {
 		return m, fmt.Errorf("the snapshot cannot be stored: %w", err)
 	}
@@ -122,7 +115,18 @@ func (s *Store) readsBack(m Manifest) error {
 	if _, err := tr.Next(); err != nil { // the manifest; writing it was checked by its size
 		return damaged(m.ID, err)
 	}
-	return eachFile(m.ID, m, tr, func(int, []byte) {})
+	if err := eachFile(m.ID, m, tr, func(int, []byte) {}); err != nil {
+		return err
+	}
+	return toTheEnd(m.ID, zr)
+}
+
+// toTheEnd reads on to gzip's own checksum, which covers the manifest too.
+func toTheEnd(id string, zr io.Reader) error {
+	if _, err := io.Copy(io.Discard, zr); err != nil {
+		return damaged(id, err)
+	}
+	return nil
 }
 
 // SaveLive replaces the running record of one app.
@@ -152,8 +156,14 @@ func (s *Store) RetireLive(name string) error {
 }
 
 func (s *Store) manifest(files *app.Files, reason string) Manifest {
+	// Where the clock has gone back, what is recorded now is still newer than
+	// what was recorded before: all that follows goes by the order.
+	now := s.h.Now()
+	if list, err := s.List(); err == nil && len(list) > 0 && !now.After(list[0].Time) {
+		now = list[0].Time.Add(time.Second)
+	}
 	return Manifest{
-		Format: format, Time: s.h.Now(), Reason: reason, Dokku: files.Dokku,
+		Format: format, Time: now, Reason: reason, Dokku: files.Dokku,
 		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
 	}
 }
@@ -398,7 +408,10 @@ func (s *Store) read(id, name string, withFiles bool, use func(Manifest, *tar.Re
 		return say.Hint(fmt.Errorf("the snapshot %s has format %d, and this upgrade-guard reads %d", id, m.Format, format),
 			"It was taken by another version of the plugin: dokku plugin:update upgrade-guard")
 	}
-	return use(m, tr)
+	if err := use(m, tr); err != nil {
+		return err
+	}
+	return toTheEnd(id, zr)
 }
 
 // ErrDamaged is wrapped by the error of every snapshot that does not read as
@@ -411,7 +424,7 @@ func damaged(id string, why error) error {
 }
 
 // Prune removes the oldest automatic snapshots until retain of them are left.
-// Pinned ones and manual ones are neither removed nor counted.
+// Pinned ones are not removed; manual ones are not even counted.
 func (s *Store) Prune(retain int, pinned []string) error {
 	list, err := s.List()
 	if err != nil {
@@ -419,10 +432,10 @@ func (s *Store) Prune(retain int, pinned []string) error {
 	}
 	kept := 0
 	for _, e := range list {
-		if !e.Automatic() || slices.Contains(pinned, e.ID) {
+		if !e.Automatic() {
 			continue
 		}
-		if kept++; kept > retain {
+		if kept++; kept > retain && !slices.Contains(pinned, e.ID) {
 			if err := s.h.Remove(s.path(e.ID)); err != nil {
 				return err
 			}

@@ -86,7 +86,7 @@ func (s *story) live() map[string]string {
 				return err
 			}
 			b, err := os.ReadFile(path)
-			found[strings.TrimPrefix(path, s.box.Dir)] = string(b)
+			found[strings.TrimPrefix(path, s.box.Dir)] = strings.ReplaceAll(string(b), s.box.Dir, "")
 			return err
 		})
 		if err != nil {

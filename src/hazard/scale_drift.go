@@ -1,0 +1,28 @@
+package hazard
+
+import "fmt"
+
+// scaleDrift is about an app that has come over 0.25 with a scale other than the
+// recorded one: somebody has set it since, or a property from long ago lay where
+// the old version did not read it and the new one does. Which of them it was
+// cannot be told, so it is only said (law 2).
+var scaleDrift = Hazard{
+	Name:  "scale-drift",
+	Guide: guide030,
+
+	Detect: func(s Subject) *Finding {
+		if s.Before == nil || !s.Crosses("0.25.0") {
+			return nil
+		}
+		before, now := s.Before.EffectiveScale(), s.Now.Scale.Property
+		if before.Empty() || now.Empty() || now.Equal(before) || now.Total() == 0 || len(now.MalformedLines()) > 0 {
+			return nil
+		}
+		return &Finding{
+			What:        fmt.Sprintf("the scale is %s, and was %s in %s", now, before, s.Record),
+			Consequence: "If nobody has changed it since, set it back with the command below.",
+			Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, before),
+			Note:        true,
+		}
+	},
+}
