@@ -1,0 +1,228 @@
+package host_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"upgrade-guard/hook"
+	"upgrade-guard/src/host"
+)
+
+// hooked is a directory in which the hooks are put in place, with a binary, a
+// runuser and a dpkg-query that a test makes up.
+type hooked struct {
+	t     *testing.T
+	dir   string
+	paths host.Paths
+}
+
+func newHooked(t *testing.T) *hooked {
+	dir := t.TempDir()
+	h := &hooked{t, dir, host.Paths{
+		DokkuRoot: dir + "/home", LibRoot: dir + "/lib", PluginPath: dir + "/lib/plugins", User: "dokku", Group: "dokku",
+	}}
+	h.script("bin/runuser", `[ "$1 $2 $3" = "-u dokku --" ] || exit 99; shift 3; exec "$@"`)
+	h.script("bin/dpkg-query", `cat `+dir+`/status`)
+	h.put("status", "installed")
+	h.put("lib/STABLE_VERSION", "v0.20.4\n")
+	h.put("lib/data/upgrade-guard/stamp", "0.20.4\n")
+	packages := hook.Root(h.paths)["/usr/local/lib/upgrade-guard/packages"]
+	h.put("packages", strings.ReplaceAll(packages, "/etc/upgrade-guard.go-ahead", dir+"/go-ahead"))
+	path, dokkurc := hook.Dokkurc(h.paths)
+	h.put(strings.TrimPrefix(path, dir+"/"), dokkurc)
+	return h
+}
+
+func (h *hooked) put(name, content string) {
+	h.t.Helper()
+	path := filepath.Join(h.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *hooked) script(name, body string) { h.put(name, "#!/bin/sh\n"+body+"\n") }
+
+// guard makes the plugin's binary: it notes how it was called, and does body.
+func (h *hooked) guard(body string) {
+	h.script("lib/plugins/enabled/upgrade-guard/bin/upgrade-guard", `echo "$@" >>`+h.dir+`/calls; `+body)
+}
+
+func (h *hooked) calls() string {
+	b, _ := os.ReadFile(h.dir + "/calls")
+	_ = os.Remove(h.dir + "/calls")
+	return strings.TrimSpace(string(b))
+}
+
+func (h *hooked) run(stdin string, name string, args ...string) (output string, code int) {
+	h.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Env = append(os.Environ(), "PATH="+h.dir+"/bin:"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		h.t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+const (
+	dokkuList = "VERSION 3\nA=b\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n"
+	otherList = "VERSION 3\nA=b\n\nnetrc - - none < 0.11.1 amd64 none /x/netrc.deb\n"
+)
+
+// Law 4: whatever state the plugin is in, apt goes on, except for exit code 10.
+func TestPreflight(t *testing.T) {
+	for _, c := range []struct {
+		about, guard, list string
+		goAhead            bool
+		code               int
+		says, calls        string
+	}{
+		{about: "an upgrade of Dokku", guard: "cat >/dev/null", list: dokkuList, calls: "before apt"},
+		{about: "nothing to do with Dokku", guard: "exit 10", list: otherList},
+		{about: "refused", guard: "cat >/dev/null; exit 10", list: dokkuList, code: 10, says: "Nothing has been touched yet. To upgrade all the same: touch", calls: "before apt"},
+		{about: "refused, and overridden", guard: "cat >/dev/null; exit 10", list: dokkuList, goAhead: true, says: "going on all the same", calls: "before apt"},
+		{about: "a panic", guard: "exit 2", list: dokkuList, says: "the upgrade goes on without it", calls: "before apt"},
+		{about: "a binary that is none", guard: "-", list: dokkuList, says: "the upgrade goes on without it"},
+		{about: "the plugin gone or disabled", list: dokkuList, says: "this upgrade of Dokku is not guarded"},
+		{about: "an empty list", guard: "exit 10", list: ""},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			h := newHooked(t)
+			switch c.guard {
+			case "":
+			case "-":
+				h.put("lib/plugins/enabled/upgrade-guard/bin/upgrade-guard", "\x7fELF and no more")
+			default:
+				h.guard(c.guard)
+			}
+			if c.goAhead {
+				h.put("go-ahead", "")
+			}
+			out, code := h.run(c.list, "sh", h.dir+"/packages", "preflight")
+			if code != c.code || !strings.Contains(out, c.says) || c.says == "" && out != "" {
+				t.Errorf("exit code %d, and it said: %s", code, out)
+			}
+			if calls := h.calls(); calls != c.calls {
+				t.Errorf("called was %q", calls)
+			}
+		})
+	}
+}
+
+// What dpkg and apt run afterwards acts once, when Dokku is installed, and never
+// fails.
+func TestAfterwards(t *testing.T) {
+	for _, c := range []struct {
+		about, by, disk, status, pending, guard string
+		says, calls                             string
+	}{
+		{about: "nothing to do with Dokku", by: "dpkg", disk: "0.20.4", status: "installed"},
+		{about: "upgraded", by: "dpkg", disk: "0.35.5", status: "installed", pending: "prerm", calls: "after dpkg"},
+		{about: "upgraded, and no hook came before", by: "dpkg", disk: "0.35.5", status: "installed", calls: "after dpkg"},
+		{about: "unpacked only", by: "dpkg", disk: "0.35.5", status: "unpacked", pending: "prerm"},
+		{about: "another package, before dpkg comes to dokku", by: "dpkg", disk: "0.20.4", status: "installed", pending: "apt"},
+		{about: "given up", by: "apt", disk: "0.20.4", status: "installed", pending: "apt", calls: "after apt"},
+		{about: "installed again", by: "dpkg", disk: "0.20.4", status: "installed", pending: "prerm", calls: "after dpkg"},
+		{about: "half-configured", by: "apt", disk: "0.35.5", status: "half-configured", says: "To do: dpkg --configure -a"},
+		{about: "it fails", by: "apt", disk: "0.35.5", status: "installed", guard: "exit 2", says: "To go on: dokku upgrade-guard:apply", calls: "after apt"},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			h := newHooked(t)
+			h.guard(c.guard)
+			h.put("status", c.status)
+			h.put("lib/STABLE_VERSION", c.disk+"\n")
+			if c.pending != "" {
+				h.put("lib/data/upgrade-guard/pending", c.pending+"\n")
+			}
+			out, code := h.run("", "sh", h.dir+"/packages", c.by)
+			if code != 0 || !strings.Contains(out, c.says) || c.says == "" && out != "" {
+				t.Errorf("exit code %d, and it said: %s", code, out)
+			}
+			if calls := h.calls(); calls != c.calls {
+				t.Errorf("called was %q", calls)
+			}
+		})
+	}
+	h := newHooked(t) // the plugin is gone
+	h.put("lib/STABLE_VERSION", "0.35.5")
+	if out, code := h.run("", "sh", h.dir+"/packages", "dpkg"); code != 0 || out != "" {
+		t.Errorf("without the plugin: exit code %d, and it said: %s", code, out)
+	}
+}
+
+// The lines that every dokku command reads: they end no command, say nothing on
+// standard output, wait for no input, and start no process but in dpkg's run.
+func TestDokkurc(t *testing.T) {
+	// As dokku itself reads them.
+	const dokku = `set -eo pipefail; shopt -s nullglob; set -- "$@"; source %s; echo alive`
+	type run struct {
+		about, guard string
+		env, args    []string
+		calls        string
+	}
+	prerm := []string{"DPKG_MAINTSCRIPT_PACKAGE=dokku", "DPKG_MAINTSCRIPT_NAME=prerm"}
+	runs := []run{
+		{about: "any command", args: []string{"apps:list"}},
+		{about: "the old package's prerm", env: prerm, args: []string{"cleanup"}, calls: "before prerm"},
+		{about: "another package's prerm", env: []string{"DPKG_MAINTSCRIPT_PACKAGE=nginx", "DPKG_MAINTSCRIPT_NAME=prerm"}, args: []string{"cleanup"}},
+		{about: "it fails", guard: "exit 10", env: prerm, calls: "before prerm"},
+		{about: "it speaks and listens", guard: "echo loud; cat; echo loud >&3", env: prerm, calls: "before prerm"},
+		{about: "the plugin is gone", guard: "-", env: prerm},
+		{about: "a child of ours", env: append([]string{"UPGRADE_GUARD_FIRED=yes"}, prerm...)},
+	}
+	if os.Geteuid() == 0 {
+		runs = append(runs,
+			run{about: "core's installation, as root", args: []string{"plugin:install", "--core"}, calls: "before core-install"},
+			run{about: "another plugin's", args: []string{"plugin:install", "https://example.com/x.git"}})
+	}
+	for _, c := range runs {
+		t.Run(c.about, func(t *testing.T) {
+			h := newHooked(t)
+			if c.guard != "-" {
+				h.guard(c.guard)
+			}
+			script := strings.ReplaceAll(dokku, "%s", h.dir+"/home/.dokkurc/upgrade-guard")
+			cmd := exec.Command("bash", append([]string{"-c", script, "dokku"}, c.args...)...)
+			cmd.Env = append(append(os.Environ(), "PATH="+h.dir+"/bin:"+os.Getenv("PATH")), c.env...)
+			stdin, wait, err := os.Pipe() // open, and nothing ever comes
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stdin.Close()
+			defer wait.Close()
+			cmd.Stdin = stdin
+			out, err := cmd.Output()
+			if err != nil || string(out) != "alive\n" {
+				t.Errorf("%v, and it said %q", err, out)
+			}
+			if calls := h.calls(); calls != c.calls {
+				t.Errorf("called was %q", calls)
+			}
+			// Without a call, bash runs its own words only.
+			if c.calls == "" {
+				cmd := exec.Command("bash", append([]string{"-xc", script, "dokku"}, c.args...)...)
+				cmd.Env = append([]string{"PATH=/nowhere"}, c.env...)
+				trace, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Errorf("%v: %s", err, trace)
+				}
+				for _, l := range strings.Split(strings.TrimSpace(string(trace)), "\n") {
+					word, _, _ := strings.Cut(strings.TrimLeft(l, "+ "), " ")
+					if !strings.Contains("set shopt source [[ : echo alive", word) {
+						t.Errorf("it runs %q", l)
+					}
+				}
+			}
+		})
+	}
+}
