@@ -151,10 +151,15 @@ func (h Host) version() string {
 // beginning is left alone, except that DOKKU_SCALE is deleted unread, whatever
 // it holds: that is what 0.30 and later do.
 func (h Host) Upgrade(to string) error {
-	from := h.version()
-	if from == to {
+	if h.version() == to {
 		return nil
 	}
+	return h.Install(h.version(), to)
+}
+
+// Install plays what the new version's installation does to the old one's state:
+// Upgrade where the new version has been unpacked already.
+func (h Host) Install(from, to string) error {
 	before, err := load("issue7253-" + from + "-before")
 	if err != nil {
 		return fmt.Errorf("no upgrade from %s is recorded", from)
