@@ -121,7 +121,10 @@ func (c commands) all() []*cli.Command {
 		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything",
 			Flags: []cli.Flag{formatFlag(), &cli.StringFlag{Name: "to", Usage: "the Dokku `version` to upgrade to; the one apt would install when left out"}}, Action: c.check},
 		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade",
-			Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"}}, Action: c.apply},
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"},
+				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers"},
+			}, Action: c.apply},
 		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it", Action: c.snapshot},
 		{Name: "snapshots", Usage: "The snapshots there are",
 			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
@@ -278,6 +281,8 @@ func explain(out *say.Printer, a guard.AppReport) {
 			out.Result("       %s", f.Consequence)
 		}
 		switch {
+		case f.Step != nil && f.Step.Guess:
+			out.Result("       A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", f.Step.Text)
 		case f.Command != "":
 			out.Result("       To do: %s", f.Command)
 		case f.Step != nil:
@@ -315,7 +320,10 @@ func (c commands) apply(ctx *cli.Context) error {
 	if err := c.noArgs(ctx); err != nil {
 		return err
 	}
-	owed, err := c.guard.Apply(ctx.Context, ctx.Bool("dry-run"))
+	if ctx.Bool("dry-run") && ctx.Bool("guesses") {
+		return say.Hint(errors.New("--dry-run and --guesses exclude each other"), "--dry-run shows the guesses too.")
+	}
+	owed, err := c.guard.Apply(ctx.Context, ctx.Bool("dry-run"), ctx.Bool("guesses"))
 	if err == nil && ctx.Bool("dry-run") && owed > 0 {
 		return errFound
 	}

@@ -17,7 +17,7 @@ const Description = "Keeps apps whole across upgrades of Dokku"
 var lines = []string{
 	"upgrade-guard:report [<app>] [--format stdout|json] [<flag>], What was kept and lost and repaired",
 	"upgrade-guard:check [--to <version>] [--format stdout|json], What is wrong now and what an upgrade would break",
-	"upgrade-guard:apply [--dry-run], Do or go on with the work after an upgrade",
+	"upgrade-guard:apply [--dry-run|--guesses], Do or go on with the work after an upgrade",
 	"upgrade-guard:snapshot, Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
 	"upgrade-guard:set <property> [<value>], Set or unset auto-apply or retain",

@@ -127,7 +127,10 @@ func printFindings(out *say.Printer, found []hazard.Finding) {
 				continue
 			}
 			out.Result("       %s: %s", f.App, f.What)
-			if f.Step != nil {
+			switch {
+			case f.Step != nil && f.Step.Guess:
+				out.Result("         %s %s; if that is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Step.Text)
+			case f.Step != nil:
 				out.Result("         %s upgrade-guard: %s", f.Step.Mark, f.Step.Text)
 			}
 			if f.Command != "" {

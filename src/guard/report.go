@@ -146,7 +146,7 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 	}
 	for _, f := range found {
 		switch {
-		case f.Step != nil:
+		case f.Step != nil && !f.Step.Guess:
 			a.Status = StatusLost
 		case !f.Note && a.Status != StatusLost:
 			a.Status = StatusWaiting
@@ -221,10 +221,14 @@ func (a AppReport) Flags() []Flag {
 	}
 	var lost, waiting, commands []string
 	for _, f := range a.Findings {
-		if f.Step != nil {
+		switch {
+		case f.Step != nil && f.Step.Guess:
+			waiting = append(waiting, f.What+"; "+f.Step.Text)
+			commands = append(commands, "dokku upgrade-guard:apply --guesses")
+		case f.Step != nil:
 			lost = append(lost, f.What)
 			commands = append(commands, "dokku upgrade-guard:apply")
-		} else if !f.Note {
+		case !f.Note:
 			waiting = append(waiting, f.What)
 		}
 		if f.Command != "" {

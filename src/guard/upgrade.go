@@ -49,6 +49,12 @@ func (g *Guard) Install(ctx context.Context) error {
 				return err
 			}
 		}
+		if stamp == "" {
+			// The first time: what was lost before we came is said at once.
+			if steps, waiting, err := g.plan(ctx, running); err == nil && len(steps)+len(waiting) > 0 {
+				g.Out.Trouble("Something was lost before upgrade-guard came. See dokku upgrade-guard:check")
+			}
+		}
 		return g.Store.SetStamp(running)
 	})
 }
@@ -173,9 +179,9 @@ func (g *Guard) postUpgrade(ctx context.Context, stamp, disk string) error {
 }
 
 // Apply does, or goes on with, the post-upgrade work, whatever auto-apply says.
-// With dryRun it prints the plan and changes nothing. owed is how many steps
-// the plan has or had.
-func (g *Guard) Apply(ctx context.Context, dryRun bool) (owed int, err error) {
+// With dryRun it prints the plan and changes nothing, and owed is how much there
+// is to do. With guesses it also does what was recorded nowhere and is guessed.
+func (g *Guard) Apply(ctx context.Context, dryRun, guesses bool) (owed int, err error) {
 	err = g.locked(ctx, patience, func() error {
 		disk, stamp, err := g.versions()
 		if err != nil {
@@ -195,9 +201,31 @@ func (g *Guard) Apply(ctx context.Context, dryRun bool) (owed int, err error) {
 			g.printWaiting(waiting)
 			return nil
 		}
+		if guesses {
+			if err := g.guess(ctx, stamp); err != nil {
+				g.Out.Error(err)
+			}
+		}
 		return g.finish(ctx, stamp, disk)
 	})
 	return owed, err
+}
+
+// guess does the steps that are guesses. It comes before finish, which then
+// finds an app that has what it needs.
+func (g *Guard) guess(ctx context.Context, stamp string) error {
+	_, found, err := g.plan(ctx, stamp)
+	if err != nil {
+		return err
+	}
+	var guesses plan.Plan
+	for _, f := range found {
+		if f.Step != nil && f.Step.Guess {
+			guesses = append(guesses, *f.Step)
+		}
+	}
+	_, err = guesses.Apply(ctx, g.Host, plan.NewJournal(g.Host, "guesses"), g.Out)
+	return err
 }
 
 // announce says what finish would do.
@@ -265,7 +293,9 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	steps, waiting := split(g.detect(files, now, records, ledger))
 	jumped, pending := stamp != disk, g.Store.Pending() != ""
 	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 && !pending {
-		g.Out.Title("Dokku %s: nothing to do", disk)
+		if len(waiting) == 0 {
+			g.Out.Title("Dokku %s: nothing to do", disk)
+		}
 		g.printWaiting(waiting)
 		return nil
 	}
@@ -386,7 +416,7 @@ func enterSeed(l *snapshot.Ledger, path, name, digest string, now time.Time) {
 // split parts what the guard does from what a person must do.
 func split(found []hazard.Finding) (steps plan.Plan, waiting []hazard.Finding) {
 	for _, f := range found {
-		if f.Step != nil {
+		if f.Step != nil && !f.Step.Guess {
 			steps = append(steps, *f.Step)
 		}
 	}
@@ -409,7 +439,7 @@ func toDo(steps plan.Plan, what string, waiting []hazard.Finding) string {
 func onlyWaiting(found []hazard.Finding) []hazard.Finding {
 	var waiting []hazard.Finding
 	for _, f := range found {
-		if f.Step == nil && !f.Note || f.Command != "" || f.Note && f.Consequence != "" {
+		if f.Step == nil && !f.Note || f.Step != nil && f.Step.Guess || f.Command != "" || f.Note && f.Consequence != "" {
 			waiting = append(waiting, f)
 		}
 	}
@@ -421,6 +451,9 @@ func (g *Guard) printWaiting(waiting []hazard.Finding) {
 		g.Out.Trouble("%s: %s.", f.App, f.What)
 		if f.Consequence != "" {
 			g.Out.Trouble("    %s", f.Consequence)
+		}
+		if f.Step != nil && f.Step.Guess {
+			g.Out.Trouble("    A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", f.Step.Text)
 		}
 		if f.Command != "" {
 			g.Out.Trouble("    To do: %s", f.Command)

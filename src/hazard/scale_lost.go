@@ -3,6 +3,7 @@ package hazard
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
@@ -70,6 +71,11 @@ var scaleLost = Hazard{
 			if lines := before.MalformedLines(); len(lines) > 0 {
 				f.What = "the app has no scale, and recorded were only lines that are none: " + quoted(lines)
 			}
+			if guess := scaleOfContainers(s.Now); !guess.Empty() && !s.NoDocker {
+				f.Command = ""
+				f.Step = putScale(s, guess)
+				f.Step.Guess, f.Step.Text = true, f.Step.Text+", guessed from its containers"
+			}
 			return f
 		}
 		return &Finding{
@@ -78,6 +84,24 @@ var scaleLost = Hazard{
 			Step:        putScale(s, before),
 		}
 	},
+}
+
+// scaleOfContainers is the scale that an app's containers show as long as no
+// deploy has come since it was lost: what a guard that was installed too late has
+// left to go by. Process types at 0 have no container and are not in it.
+func scaleOfContainers(s app.State) *app.Scale {
+	guess := &app.Scale{}
+	for _, c := range s.Containers {
+		if !c.Running {
+			continue
+		}
+		i := slices.IndexFunc(guess.Processes, func(p app.Process) bool { return p.Type == c.Type })
+		if i < 0 {
+			guess.Processes, i = append(guess.Processes, app.Process{Type: c.Type}), len(guess.Processes)
+		}
+		guess.Processes[i].Quantity++
+	}
+	return guess
 }
 
 // downgraded is about a way back below 0.25, which does not read the property.

@@ -42,6 +42,9 @@ type Step struct {
 	Was  string
 	// Seed tells that the file is written ahead of an upgrade and stays ours.
 	Seed bool
+	// Guess tells that what is put there was recorded nowhere (law 8): it is
+	// done only when a person says so.
+	Guess bool
 
 	// Verify asks whether the repair has had its effect, beyond the file's
 	// holding what was written. It may be nil.
