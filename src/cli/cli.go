@@ -129,7 +129,12 @@ func (c commands) all() []*cli.Command {
 		{Name: "snapshots", Usage: "The snapshots there are",
 			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
 		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[--global] <property> [<value>]", Action: c.set},
-		{Name: "restore", Usage: "Not there yet: put one app back from a snapshot", ArgsUsage: "<app>", Action: c.restore},
+		{Name: "restore", Usage: "Put one app back as a snapshot has it; another snapshot is taken first", ArgsUsage: "<app>",
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot; the newest from before the last upgrade when left out"},
+				&cli.StringFlag{Name: "only", Usage: "these `parts` only: " + strings.Join(guard.Parts, ",")},
+				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
+			}, Action: c.restore},
 		{Name: "rename", Usage: "Not there yet: rename an app without loss", ArgsUsage: "<old> <new>", Action: c.rename},
 	}
 	for _, command := range list {
@@ -421,10 +426,21 @@ func (c commands) set(ctx *cli.Context) error {
 	return nil
 }
 
-// restore says what it cannot do yet, and what a person can do meanwhile.
-func (c commands) restore(*cli.Context) error {
-	return say.Hint(errors.New("restore is not there yet in this version"),
-		"A snapshot is a tar.gz of the files themselves: dokku upgrade-guard:snapshots lists them, %s holds them.", c.guard.Host.Paths().Data("snapshots"))
+func (c commands) restore(ctx *cli.Context) error {
+	name, err := appArg(ctx)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		return say.Hint(errors.New("an app is needed"), "dokku upgrade-guard:restore my-app --dry-run")
+	}
+	var parts []string
+	if only := ctx.String("only"); only != "" {
+		parts = strings.Split(only, ",")
+	} else if ctx.IsSet("only") {
+		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(guard.Parts, ","))
+	}
+	return c.guard.Restore(ctx.Context, name, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
 }
 
 // rename says what it cannot do yet, and when Dokku's own destroys an app.

@@ -18,6 +18,7 @@ var lines = []string{
 	"upgrade-guard:report [<app>] [--format stdout|json] [<flag>], What was kept and lost and repaired",
 	"upgrade-guard:check [--to <version>] [--format stdout|json], What is wrong now and what an upgrade would break",
 	"upgrade-guard:apply [--dry-run|--guesses], Do or go on with the work after an upgrade",
+	"upgrade-guard:restore <app> [--snapshot <id>] [--only <parts>] [--dry-run], Put one app back as a snapshot has it",
 	"upgrade-guard:snapshot, Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
 	"upgrade-guard:set <property> [<value>], Set or unset auto-apply or retain",
@@ -29,7 +30,7 @@ func help() string {
 	fmt.Fprintf(&b, "Usage: dokku %s:COMMAND\n\n%s.\n\nCommands:\n", host.Plugin, Description)
 	for _, l := range lines {
 		command, what, _ := strings.Cut(l, ", ")
-		fmt.Fprintf(&b, "    %-63s %s\n", strings.TrimPrefix(command, host.Plugin+":"), what)
+		fmt.Fprintf(&b, "    %-66s %s\n", strings.TrimPrefix(command, host.Plugin+":"), what)
 	}
 	b.WriteString(`
 Examples:

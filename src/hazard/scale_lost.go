@@ -121,6 +121,20 @@ func downgraded(s Subject) *Finding {
 	}
 }
 
+// RestoreScale is the step that gives an app a scale because a person asked for
+// it, where its Dokku reads it; nil where it has that scale.
+func RestoreScale(s Subject, scale *app.Scale) *plan.Step {
+	if scale.Empty() || scale.Equal(s.Now.EffectiveScale()) {
+		return nil
+	}
+	step := putScale(s, scale)
+	if app.ScaleInFile(s.To) {
+		step.Path, step.Mode, step.Verify = s.Paths.App(s.Now.Name)+"/DOKKU_SCALE", 0o644, nil
+		step.Was = s.Digest(step.Path)
+	}
+	return step
+}
+
 // putScale is the step that gives an app its scale, and asks Dokku whether it
 // reads it as it was meant.
 func putScale(s Subject, scale *app.Scale) *plan.Step {

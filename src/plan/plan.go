@@ -33,7 +33,8 @@ type Step struct {
 	// Text says what is done, in the operator's words: "scale web=2 worker=1".
 	Text string
 
-	// Path is to hold Data, with Mode. Was is the digest of what the file held
+	// Path is to hold Data, with Mode; without a Path nothing is written, and
+	// Verify is all there is to the step. Was is the digest of what the file held
 	// when the plan was made, "" for no file: if that has changed since, a
 	// person or Dokku was faster, and the step is not done (law 2).
 	Path string
@@ -81,17 +82,19 @@ func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Print
 }
 
 func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
-	now, err := digestOf(h, s.Path)
-	if err != nil {
-		return err
-	}
-	if now != s.Was && now != app.Digest(s.Data) {
-		return ErrChanged
+	if s.Path != "" {
+		now, err := digestOf(h, s.Path)
+		if err != nil {
+			return err
+		}
+		if now != s.Was && now != app.Digest(s.Data) {
+			return ErrChanged
+		}
 	}
 	if err := j.write(s, "begin", nil); err != nil {
 		return err
 	}
-	err = s.do(ctx, h)
+	err := s.do(ctx, h)
 	event := "done"
 	if err != nil {
 		event = "failed"
@@ -103,6 +106,9 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 }
 
 func (s Step) do(ctx context.Context, h host.Host) error {
+	if s.Path == "" {
+		return s.Verify(ctx, h)
+	}
 	if err := h.Write(s.Path, s.Mode, s.Data); err != nil {
 		return err
 	}

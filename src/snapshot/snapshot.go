@@ -36,6 +36,7 @@ const (
 	Installed   = "install"
 	PreUpgrade  = "pre-upgrade"
 	PostUpgrade = "post-upgrade"
+	PreRestore  = "pre-restore"
 	Manual      = "manual"
 )
 
@@ -337,10 +338,23 @@ func (s *Store) Live(name string) (Manifest, error) {
 	return m, err
 }
 
+// inside are the paths that a snapshot may name. What is restored is never taken
+// from a path of the manifest; but a manifest that names others is not ours, and
+// then nothing of it is.
+var inside = regexp.MustCompile(`^(facts/(docker|crontab)|root/[^./][^/]*(/.*)?|lib/(config|data)/.*|lib/(STABLE_)?VERSION)$`)
+
 // Files reads a snapshot whole, every digest checked.
 func (s *Store) Files(id string) (*app.Files, error) {
+	if !idPattern.MatchString(id) {
+		return nil, errNoSnapshot(id) // a person has typed it
+	}
 	var files *app.Files
 	err := s.read(id, s.path(id), true, func(m Manifest, tr *tar.Reader) error {
+		for _, f := range m.Files {
+			if !inside.MatchString(f.Path) || strings.Contains(f.Path, "/../") || strings.Contains(f.Path, "/hooks/") {
+				return damaged(id, fmt.Errorf("it names %q, which no snapshot of ours holds", f.Path))
+			}
+		}
 		list := slices.Clone(m.Files)
 		err := eachFile(id, m, tr, func(i int, data []byte) { list[i].Data = bytes.Clone(data) })
 		files = app.NewFiles(m.Dokku, m.Apps, m.Host.Strays, list)
@@ -382,10 +396,15 @@ func eachFile(id string, m Manifest, tr *tar.Reader, use func(i int, data []byte
 // the manifest of a host with a thousand apps.
 const maxManifest = 256 << 20
 
+// errNoSnapshot says that there is none of this id; it wraps fs.ErrNotExist.
+func errNoSnapshot(id string) error {
+	return say.Hint(fmt.Errorf("there is no snapshot %s: %w", id, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
+}
+
 func (s *Store) read(id, name string, withFiles bool, use func(Manifest, *tar.Reader) error) error {
 	f, err := s.h.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return say.Hint(fmt.Errorf("there is no snapshot %s: %w", id, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
+		return errNoSnapshot(id)
 	}
 	if err != nil {
 		return fmt.Errorf("the snapshot %s cannot be read: %w", id, err)

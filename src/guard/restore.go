@@ -1,0 +1,253 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// Parts are what can be restored, in the order in which it is done: nginx's
+// configuration is built from all of them, so it comes last.
+var Parts = []string{"scale", "domains", "ports", "certs"}
+
+// partsLeft are what a snapshot holds and restore does not put back yet.
+const partsLeft = "environment, letsencrypt, docker-options and other properties"
+
+// Restore puts an app back as a snapshot has it: a value that is set now is
+// replaced, because a person asked for it. A snapshot is taken first, so the next
+// restore can undo this one. Without an id it is the newest record from before
+// the last upgrade. With dryRun the plan is printed and nothing is changed.
+func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dryRun bool) error {
+	for _, p := range parts {
+		if !slices.Contains(Parts, p) {
+			return say.Hint(fmt.Errorf("there is no part %q that can be restored", p), "There are: %s. Not yet: %s.", strings.Join(Parts, ","), partsLeft)
+		}
+	}
+	if len(parts) == 0 {
+		parts = Parts
+	}
+	return g.locked(ctx, patience, func() error {
+		if _, _, err := g.versions(); err != nil {
+			return err
+		}
+		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(files.Apps, name) {
+			return say.Hint(fmt.Errorf("there is no app %s on this host", name),
+				"restore puts back what belongs to an app, not the app itself. If it was destroyed: dokku apps:create %s, deploy it, then restore.", name)
+		}
+		if id == "" {
+			if id, err = g.restorePoint(name); err != nil {
+				return err
+			}
+		}
+		old, err := g.Store.Files(id)
+		if err != nil {
+			return err
+		}
+		was, ok := app.Read(old).Apps[name]
+		if !ok {
+			return say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(old.Apps, ", "))
+		}
+		ledger, err := g.ledger()
+		if err != nil {
+			return err
+		}
+		now := app.Read(files)
+		s := g.subject(files, now, name, "", now.Dokku, ledger)
+		r := restoration{Subject: s, was: was, old: old, paths: g.Host.Paths()}
+		steps, notes := r.plan(parts)
+		g.Out.Title("%s from %s", name, id)
+		for _, n := range notes {
+			g.Out.Trouble("%s", n)
+		}
+		if len(steps) == 0 {
+			g.Out.Result("       [ok] %s as in the snapshot", strings.Join(parts, ", "))
+			return nil
+		}
+		steps.Print(g.Out)
+		if dryRun {
+			return nil
+		}
+		if _, _, err := g.snapshotNow(ctx, snapshot.PreRestore, ""); err != nil {
+			return err
+		}
+		if _, err := steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, "restore"), g.Out); err != nil {
+			return err
+		}
+		after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+		if err != nil {
+			return err
+		}
+		state := app.Read(after).Apps[name]
+		if scale := state.EffectiveScale(); state.Deployed() && slices.Contains(parts, "scale") && running(state) != scale.Total() {
+			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: dokku ps:restart %s", running(state), scale, name)
+		}
+		g.Out.Step("%s is as in the snapshot. To undo this: dokku upgrade-guard:restore %s --snapshot <the pre-restore one>", name, name)
+		return nil
+	})
+}
+
+func running(s app.State) int {
+	n := 0
+	for _, c := range s.Containers {
+		if c.Running {
+			n++
+		}
+	}
+	return n
+}
+
+// restorePoint is the newest snapshot from before the last upgrade that holds
+// the app, or else the newest that does.
+func (g *Guard) restorePoint(name string) (string, error) {
+	ledger, err := g.ledger()
+	if err != nil {
+		return "", err
+	}
+	if b, ok := ledger.Open[name]; ok && b.Snapshot != "" && !strings.HasPrefix(b.Snapshot, "live/") {
+		return b.Snapshot, nil
+	}
+	list, err := g.Store.List()
+	if err != nil {
+		return "", err
+	}
+	if n := len(ledger.Jumps); n > 0 {
+		if i := slices.IndexFunc(list, func(e snapshot.Entry) bool { return e.ID == ledger.Jumps[n-1].Baseline }); i >= 0 {
+			list = append([]snapshot.Entry{list[i]}, list...)
+		}
+	}
+	for _, e := range list {
+		m, err := g.Store.Manifest(e.ID)
+		if err != nil {
+			g.Out.Error(err)
+			continue
+		}
+		if slices.Contains(m.Apps, name) {
+			return e.ID, nil
+		}
+	}
+	return "", say.Hint(fmt.Errorf("no snapshot holds %s: %w", name, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
+}
+
+// restoration is one app between a snapshot and the present.
+type restoration struct {
+	hazard.Subject
+	was   app.State
+	old   *app.Files
+	paths host.Paths
+}
+
+// plan is what must be written for the parts to be as in the snapshot, and what
+// the operator must know of what is not.
+func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
+	add := func(s *plan.Step) {
+		if s != nil {
+			s.App, s.Hazard = r.Now.Name, "restore"
+			steps = append(steps, *s)
+		}
+	}
+	has := func(part string) bool { return slices.Contains(parts, part) }
+	if has("scale") {
+		add(hazard.RestoreScale(r.Subject, r.was.EffectiveScale()))
+	}
+	inNginx := len(steps)
+	if has("domains") {
+		if r.was.Domains.Disabled != r.Now.Domains.Disabled {
+			command := map[bool]string{true: "disable", false: "enable"}[r.was.Domains.Disabled]
+			notes = append(notes, fmt.Sprintf("Domains were %sd. To do: dokku domains:%s %s", command, command, r.Now.Name))
+		}
+		add(r.list("domains", r.was.Domains.Names, r.Now.Domains.Names, filepath.Join(r.paths.App(r.Now.Name), "VHOST"), 0o644))
+	}
+	if has("ports") {
+		switch {
+		case len(r.was.Ports.Map) == 0 || slices.Equal(r.was.Ports.Map, r.Now.Ports.Map):
+		case app.Before(r.To, "0.31.0"):
+			notes = append(notes, fmt.Sprintf("Ports were %s. To do: dokku proxy:ports-set %s %s",
+				strings.Join(r.was.Ports.Map, " "), r.Now.Name, strings.Join(r.was.Ports.Map, " ")))
+		default:
+			add(r.list("ports", r.was.Ports.Map, r.Now.Ports.Map, r.paths.Property("ports", r.Now.Name, "map"), 0o600))
+		}
+	}
+	if has("certs") {
+		certSteps, note := r.certificate()
+		for i := range certSteps {
+			add(&certSteps[i])
+		}
+		if note != "" {
+			notes = append(notes, note)
+		}
+	}
+	if len(steps) > inNginx && r.Now.Deployed() {
+		add(buildConfig(r.Now.Name))
+	}
+	return steps, notes
+}
+
+// list is the step for a file of lines. What the snapshot has nothing for is left
+// as it is.
+func (r restoration) list(what string, was, now []string, path string, mode fs.FileMode) *plan.Step {
+	if len(was) == 0 || slices.Equal(was, now) {
+		return nil
+	}
+	step := &plan.Step{
+		Mark: plan.Add, Text: what + " " + strings.Join(was, " "),
+		Path: path, Mode: mode, Data: []byte(strings.Join(was, "\n") + "\n"), Was: r.Digest(path),
+	}
+	if len(now) > 0 {
+		step.Mark, step.Text = plan.Change, fmt.Sprintf("%s, now %s", step.Text, strings.Join(now, " "))
+	}
+	return step
+}
+
+// certificate puts back certificate and key together, byte for byte. A newer
+// certificate is never replaced by an older one, and none is ever ordered.
+func (r restoration) certificate() (steps []plan.Step, note string) {
+	was, now := r.was.Certificate, r.Now.Certificate
+	switch {
+	case was == nil || now != nil && now.Fingerprint == was.Fingerprint && now.KeyFits:
+		return nil, ""
+	case !was.KeyFits:
+		return nil, "The certificate in the snapshot has no key that fits, and is left there."
+	case now != nil && now.KeyFits && now.NotAfter.After(was.NotAfter):
+		return nil, fmt.Sprintf("The certificate is newer than the snapshot's (until %s) and stays.", now.NotAfter.Format("2006-01-02"))
+	}
+	for _, name := range []string{"server.key", "server.crt"} {
+		file, ok := r.old.Get("root/" + r.Now.Name + "/tls/" + name)
+		if !ok || file.SHA256 == "" {
+			return nil, "The certificate in the snapshot is not whole, and is left there."
+		}
+		path := filepath.Join(r.paths.App(r.Now.Name), "tls", name)
+		steps = append(steps, plan.Step{
+			Mark: plan.Change, Text: fmt.Sprintf("tls/%s of %s, until %s", name, strings.Join(was.Names, " "), was.NotAfter.Format("2006-01-02")),
+			Path: path, Mode: 0o640, Data: file.Data, Was: r.Digest(path),
+		})
+	}
+	return steps, ""
+}
+
+// buildConfig is the step that has Dokku write nginx's configuration anew.
+func buildConfig(name string) *plan.Step {
+	return &plan.Step{
+		Mark: plan.Change, Text: "nginx configuration, built by Dokku",
+		Verify: func(ctx context.Context, h host.Host) error {
+			_, err := h.Trigger(ctx, "proxy-build-config", name)
+			if err != nil {
+				return say.Hint(err, "What was restored is in place. To see why: dokku --trace proxy:build-config %s", name)
+			}
+			return nil
+		},
+	}
+}
