@@ -97,6 +97,11 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 				g.Out.Error(err)
 			}
 			baseline = true
+		} else if moment == BeforeApt {
+			// Recorded by hand, perhaps for another version.
+			if err := g.preventAgain(ctx, from, to); err != nil {
+				g.Out.Error(err)
+			}
 		}
 		return g.Store.SetPending(moment)
 	})
@@ -104,6 +109,15 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 		g.fire(ctx, "pre-upgrade", from, to)
 	}
 	return err
+}
+
+// preventAgain does what prevent does, for a state that is recorded.
+func (g *Guard) preventAgain(ctx context.Context, from, to string) error {
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true, Dokku: from})
+	if err != nil {
+		return err
+	}
+	return g.prevent(ctx, files, app.Read(files), from, to)
 }
 
 // After is called by dpkg and apt when Dokku is installed, after an upgrade, a
@@ -135,11 +149,11 @@ func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
 // what it recorded. Once the new version is unpacked there is no such doubt.
 func (g *Guard) recorded(ctx context.Context, moment, from string) bool {
 	snapshots, err := g.of(from)
-	if err != nil || len(snapshots) == 0 || !strings.HasPrefix(snapshots[0].Reason, snapshot.PreUpgrade) || g.Store.Pending() == "" {
+	if err != nil || len(snapshots) == 0 || !strings.HasPrefix(snapshots[0].Reason, snapshot.PreUpgrade) {
 		return false
 	}
 	if moment == BeforeCore {
-		return g.Host.Now().Sub(snapshots[0].Time) < time.Hour
+		return g.Store.Pending() != "" && g.Host.Now().Sub(snapshots[0].Time) < time.Hour
 	}
 	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
 	if err != nil {

@@ -178,7 +178,8 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 			notes = append(notes, fmt.Sprintf("Ports were %s. To do: dokku proxy:ports-set %s %s",
 				strings.Join(r.was.Ports.Map, " "), r.Now.Name, strings.Join(r.was.Ports.Map, " ")))
 		default:
-			add(r.list("ports", r.was.Ports.Map, r.Now.Ports.Map, r.paths.Property("ports", r.Now.Name, "map"), 0o600))
+			step := hazard.PutPorts(r.Subject, r.was.Ports.Map)
+			add(replacing(step, r.Now.Ports.Map))
 		}
 	}
 	if has("certs") {
@@ -202,14 +203,18 @@ func (r restoration) list(what string, was, now []string, path string, mode fs.F
 	if len(was) == 0 || slices.Equal(was, now) {
 		return nil
 	}
-	step := &plan.Step{
+	return replacing(&plan.Step{
 		Mark: plan.Add, Text: what + " " + strings.Join(was, " "),
 		Path: path, Mode: mode, Data: []byte(strings.Join(was, "\n") + "\n"), Was: r.Digest(path),
-	}
+	}, now)
+}
+
+// replacing says in a step what it replaces.
+func replacing(s *plan.Step, now []string) *plan.Step {
 	if len(now) > 0 {
-		step.Mark, step.Text = plan.Change, fmt.Sprintf("%s, now %s", step.Text, strings.Join(now, " "))
+		s.Mark, s.Text = plan.Change, fmt.Sprintf("%s, now %s", s.Text, strings.Join(now, " "))
 	}
-	return step
+	return s
 }
 
 // certificate puts back certificate and key together, byte for byte. A newer

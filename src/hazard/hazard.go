@@ -38,6 +38,8 @@ var All = []Hazard{
 	scaleZero,
 	scaleDrift,
 	scaleFromRepository,
+	domainsLost,
+	portsLost,
 }
 
 // Subject is what a hazard looks at: one app, and the jump between versions.

@@ -19,3 +19,11 @@ func Scale(ctx context.Context, h Host, app string) (map[string]int32, error) {
 	}
 	return common.ParseScaleOutput([]byte(strings.TrimSpace(string(out))))
 }
+
+// Ports asks Dokku for the port map it goes by for an app (0.31 and later).
+func Ports(ctx context.Context, h Host, app string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := h.Trigger(ctx, "ports-get", app)
+	return strings.Fields(string(out)), err
+}

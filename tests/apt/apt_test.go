@@ -368,7 +368,9 @@ func TestRefusedBecauseOfUnderscores(t *testing.T) {
 // Law 4: whatever has become of the plugin, dpkg and apt go on.
 func TestThePluginIsBroken(t *testing.T) {
 	for about, breakIt := range map[string]func(*machine, string){
-		"gone":     func(m *machine, bin string) { m.must(os.Remove(m.root + "/var/lib/dokku/plugins/enabled/upgrade-guard")) },
+		"gone": func(m *machine, bin string) {
+			m.must(os.Remove(m.root + "/var/lib/dokku/plugins/enabled/upgrade-guard"))
+		},
 		"corrupt":  func(m *machine, bin string) { m.must(os.Remove(bin)); m.put(bin, "\x7fELF and no more") },
 		"panics":   func(m *machine, bin string) { m.must(os.Remove(bin)); m.put(bin, "#!/bin/sh\nexit 2\n") },
 		"no hooks": func(m *machine, bin string) { m.must(os.Remove(m.root + "/usr/local/lib/upgrade-guard/packages")) },

@@ -101,6 +101,11 @@ func (h Host) plugn(args []string) error {
 		}
 		return nil
 	}
+	if args[1] == "ports-get" && len(args) == 3 {
+		b, err := os.ReadFile(h.path("var/lib/dokku/config/ports", args[2], "map"))
+		fmt.Print(string(b))
+		return err
+	}
 	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*", args[1]))
 	if err != nil {
 		return err

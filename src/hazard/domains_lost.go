@@ -1,0 +1,40 @@
+package hazard
+
+import (
+	"fmt"
+	"strings"
+
+	"upgrade-guard/src/plan"
+)
+
+// domainsLost is about an app whose VHOST file an upgrade has emptied or taken
+// away (ATLAS 2; PAIN, cluster 8). The file has been the place of an app's domains
+// in every version, so what is missing is put back as it was. Domains that differ
+// were set since, by a person or by Dokku, and stay.
+var domainsLost = Hazard{
+	Name:    "domains-lost",
+	Threads: "dokku/dokku#7253, #2146, #7967",
+	Guide:   "https://dokku.com/docs/configuration/domains/",
+
+	Detect: func(s Subject) *Finding {
+		if s.Before == nil || len(s.Before.Domains.Names) == 0 || len(s.Now.Domains.Names) > 0 {
+			return nil
+		}
+		names := strings.Join(s.Before.Domains.Names, " ")
+		f := &Finding{
+			What:        fmt.Sprintf("the domains %s, recorded in %s, are gone", names, s.Record),
+			Consequence: "At the next build of its nginx configuration the app stops answering to them.",
+		}
+		if s.Now.Domains.Disabled && !s.Before.Domains.Disabled {
+			f.What = fmt.Sprintf("the domains %s, recorded in %s, are gone and disabled", names, s.Record)
+			f.Command = fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, names)
+			return f
+		}
+		path := s.Paths.App(s.Now.Name) + "/VHOST"
+		f.Step = &plan.Step{
+			Mark: plan.Add, Text: "domains " + names,
+			Path: path, Mode: 0o644, Data: []byte(strings.Join(s.Before.Domains.Names, "\n") + "\n"), Was: s.Digest(path),
+		}
+		return f
+	},
+}
