@@ -56,6 +56,18 @@ func (s *Scale) Total() int {
 	return n
 }
 
+// Of is the quantity of one process type.
+func (s *Scale) Of(processType string) int {
+	if s != nil {
+		for _, p := range s.Processes {
+			if p.Type == processType {
+				return p.Quantity
+			}
+		}
+	}
+	return 0
+}
+
 // Equal tells whether two scales say the same, in whatever order.
 func (s *Scale) Equal(t *Scale) bool {
 	if s.Empty() || t.Empty() {

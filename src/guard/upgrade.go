@@ -313,6 +313,9 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	if _, err := steps.Apply(ctx, g.Host, journal, g.Out); err != nil {
 		errs = multierror.Append(errs, err)
 	}
+	if err := g.buildStale(ctx, steps, journal); err != nil {
+		errs = multierror.Append(errs, err)
+	}
 
 	// Looked at once more as a whole: an app is closed by what it is now, not
 	// by what was done to it.
@@ -367,6 +370,37 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		g.Out.Step("Every app is as it was recorded. See dokku upgrade-guard:report")
 	}
 	return errs.ErrorOrNil()
+}
+
+// buildStale has Dokku build the nginx configuration of those apps whose domains
+// or ports were put back, where it does not say so any more: from 0.35.17 on,
+// core's installation builds it right after it has reset them. It comes after
+// all scales are right, without which no build succeeds.
+func (g *Guard) buildStale(ctx context.Context, steps plan.Plan, journal *plan.Journal) error {
+	var names []string
+	for _, s := range steps {
+		if (s.Hazard == hazard.PortsLost || s.Hazard == hazard.DomainsLost) && !slices.Contains(names, s.App) {
+			names = append(names, s.App)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return err
+	}
+	var builds plan.Plan
+	state := app.Read(files)
+	for _, name := range names {
+		if s := state.Apps[name]; s.Deployed() && s.EffectiveScale().Of("web") > 0 && !files.Serves(s) {
+			step := buildConfig(name)
+			step.App, step.Hazard = name, "nginx"
+			builds = append(builds, *step)
+		}
+	}
+	_, err = builds.Apply(ctx, g.Host, journal, g.Out)
+	return err
 }
 
 // close enters which apps are still owed something, and by which record. Owed is

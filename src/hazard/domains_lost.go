@@ -12,7 +12,7 @@ import (
 // in every version, so what is missing is put back as it was. Domains that differ
 // were set since, by a person or by Dokku, and stay.
 var domainsLost = Hazard{
-	Name:    "domains-lost",
+	Name:    DomainsLost,
 	Threads: "dokku/dokku#7253, #2146, #7967",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
 

@@ -10,6 +10,12 @@ import (
 	"upgrade-guard/src/plan"
 )
 
+// Names of the hazards whose repair must show in nginx's configuration.
+const (
+	PortsLost   = "ports-lost"
+	DomainsLost = "domains-lost"
+)
+
 // Hazard is one known way to lose something. Its functions look at one app and
 // change nothing: what is to be changed is a step of the finding, so that a
 // person can be shown it first.

@@ -19,7 +19,7 @@ import (
 // And the step over 0.31, from the environment to a property, drops everything
 // from the first entry that it cannot read.
 var portsLost = Hazard{
-	Name:    "ports-lost",
+	Name:    PortsLost,
 	Threads: "dokku/dokku#7706, #8619",
 	Guide:   "https://dokku.com/docs/appendices/0.31.0-migration-guide/",
 
