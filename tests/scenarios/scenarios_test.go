@@ -8,6 +8,7 @@
 //	real VERSION            the story also runs on a real host of that version;
 //	                        the five apps must be there (hosts/README.md)
 //	install-guard           dokku plugin:install
+//	without-hooks           take away what apt, dpkg and dokku call us by
 //	upgrade VERSION         apt-get install dokku=VERSION
 //	answers DOMAIN APP      a request for the domain is answered by the app
 //	dead DOMAIN             a request for the domain is answered by no app
@@ -72,7 +73,7 @@ func TestScenarios(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"host": cmdHost, "real": cmdReal, "install-guard": cmdInstallGuard, "upgrade": cmdUpgrade,
+			"host": cmdHost, "real": cmdReal, "install-guard": cmdInstallGuard, "without-hooks": cmdWithoutHooks, "upgrade": cmdUpgrade,
 			"answers": cmdAnswers, "dead": cmdDead, "scale": cmdScale,
 			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "damage": cmdDamage,
 		},
@@ -157,6 +158,16 @@ func cmdInstallGuard(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	ts.Check(box(ts).Enable("upgrade-guard", ts.Getenv("PLUGIN_TREE")))
 	ts.Check(ts.Exec("plugn", "trigger", "install"))
+}
+
+func cmdWithoutHooks(ts *testscript.TestScript, _ bool, _ []string) {
+	files := []string{ts.Getenv("DOKKU_ROOT") + "/.dokkurc/upgrade-guard"}
+	if onRealHost { // the sandbox's apt has no hooks
+		files = append(files, "/etc/apt/apt.conf.d/80upgrade-guard", "/etc/dpkg/dpkg.cfg.d/upgrade-guard")
+	}
+	for _, f := range files {
+		ts.Check(os.Remove(f))
+	}
 }
 
 func cmdUpgrade(ts *testscript.TestScript, _ bool, args []string) {
