@@ -280,6 +280,9 @@ func (g *Guard) owedRecords(files *app.Files, now app.Host, stamp string, ledger
 // the stamp becomes the running version. Nothing is written where nothing is
 // owed.
 func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
+	if err := g.configured(ctx); err != nil {
+		return err
+	}
 	files, err := app.Capture(ctx, g.Host, app.What{})
 	if err != nil {
 		return err
@@ -370,6 +373,21 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		g.Out.Step("Every app is as it was recorded. See dokku upgrade-guard:report")
 	}
 	return errs.ErrorOrNil()
+}
+
+// configured tells whether the package manager has brought Dokku's installation
+// to its end. Before that, half of it is still to come, and closing an app would
+// close it too early. A host without dpkg, or without a package, says nothing.
+func (g *Guard) configured(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := g.Host.Run(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}", "dokku")
+	status := strings.TrimSpace(string(out))
+	if err != nil || status == "installed" || status == "not-installed" || status == "config-files" {
+		return nil
+	}
+	return say.Hint(fmt.Errorf("the installation of Dokku has not come to its end (dpkg says %s)", status),
+		"First: dpkg --configure -a. Then: dokku upgrade-guard:apply")
 }
 
 // buildStale has Dokku build the nginx configuration of those apps whose domains

@@ -325,6 +325,10 @@ func TestHalfConfigured(t *testing.T) {
 	if n := m.snapshots("0.35.5-post-upgrade"); n != 0 {
 		t.Error("the post-upgrade work was done too early")
 	}
+	out = m.run(false, "dokku", "upgrade-guard:apply")
+	if !strings.Contains(out, "has not come to its end (dpkg says half-configured)") {
+		t.Errorf("apply said\n%s", out)
+	}
 	m.must(os.Remove(m.root + "/core-install-fails"))
 	m.dpkg("--configure", "-a")
 	m.through()
