@@ -126,7 +126,11 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	}
 	found := g.foresee(files, now, from, to, ledger)
 	steps, waiting := split(found)
-	g.Out.Title("Dokku %s to %s: %s", from, to, toDo(steps, "loss to prevent", waiting))
+	if from == to {
+		g.Out.Title("Dokku %s, to be installed again: %s", from, toDo(steps, "loss to prevent", waiting))
+	} else {
+		g.Out.Title("Dokku %s to %s: %s", from, to, toDo(steps, "loss to prevent", waiting))
+	}
 	g.printWaiting(waiting)
 
 	for _, s := range steps {

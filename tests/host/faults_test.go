@@ -27,8 +27,11 @@ import (
 // upgrade hundreds of times.
 type noDocker struct{ host.Host }
 
-func (noDocker) Run(context.Context, string, ...string) ([]byte, error) {
-	return nil, errors.New("docker is down")
+func (noDocker) Run(_ context.Context, name string, _ ...string) ([]byte, error) {
+	if name == "crontab" {
+		return nil, errors.New("no crontab for dokku")
+	}
+	return nil, errors.New(name + " is down")
 }
 
 func (h noDocker) Trigger(_ context.Context, name string, args ...string) ([]byte, error) {

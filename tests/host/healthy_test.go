@@ -1,0 +1,80 @@
+package host_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/tests/sandbox"
+)
+
+// healthyVersions are Dokku versions of every layout there has been since 0.20.
+var healthyVersions = strings.Fields(`0.20.4 0.21.4 0.22.3 0.22.9 0.23.9 0.24.10 0.25.0 0.25.7 0.26.8 0.27.10 0.28.4 0.29.4
+	0.30.11 0.31.5 0.32.4 0.33.9 0.34.9 0.35.5 0.35.20 0.36.5 0.36.11 0.37.10 0.38.0 0.38.8 0.38.27`)
+
+// A healthy host of any version gives no finding: none now, none after an upgrade
+// that changed nothing, and nothing to do for apply.
+func TestHealthyHostsGiveNoFinding(t *testing.T) {
+	for _, version := range healthyVersions {
+		t.Run(version, func(t *testing.T) {
+			recording := sandbox.Before
+			switch {
+			case !app.Before(version, "0.38.0"):
+				recording = "issue7253-0.38.27-after"
+			case !app.Before(version, "0.25.0"):
+				recording = "issue7253-0.35.5-after"
+			}
+			_, local := newHost(t, recording)
+			h := noDocker{local}
+			put := func(name, content string) {
+				t.Helper()
+				if err := h.Write(name, 0o600, []byte(content)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(h.Paths().LibRoot+"/STABLE_VERSION", version+"\n")
+			put(h.Paths().LibRoot+"/VERSION", "v"+version+"\n")
+			if !app.ScaleInFile(version) {
+				for name, scale := range map[string]string{"my_app": "web=2\nworker=1\n", "api_server": "web=1\nworker=0\n",
+					"blog": "web=3\n", "jobs_only": "web=0\nworker=2\n", "never_deployed": "web=1\n"} {
+					put(h.Paths().Property("ps", name, "scale"), scale)
+				}
+			}
+			// What people and other programs leave beside the apps.
+			for _, dir := range []string{"tls", "Maildir", "lost+found", ".cache"} {
+				if err := os.MkdirAll(h.Paths().App(dir), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(h.Paths().App("tls")+"/server.crt", "x")
+			put(h.Paths().App("blog")+"/README", "somebody's notes")
+
+			var out strings.Builder
+			g := quietGuard(h, &out)
+			if err := g.Install(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			c, err := g.Check(context.Background(), version)
+			if err != nil || len(c.Present) > 0 || c.Bad() {
+				t.Errorf("%v: %+v", err, c)
+			}
+			if n, err := g.Apply(context.Background(), true, false); n > 0 || err != nil {
+				t.Errorf("%d things to do, %v", n, err)
+			}
+			r, err := g.Report(context.Background(), "")
+			if err != nil || len(r.Apps) != 5 {
+				t.Fatalf("%v, %d apps", err, len(r.Apps))
+			}
+			for _, a := range r.Apps {
+				if a.Status != "ok" {
+					t.Errorf("%s is %s: %+v", a.App, a.Status, a.Findings)
+				}
+			}
+			if strings.Contains(out.String(), " ! ") {
+				t.Errorf("it said:\n%s", &out)
+			}
+		})
+	}
+}
