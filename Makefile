@@ -32,7 +32,7 @@ release: ## dist/upgrade-guard-VERSION.tar.gz for dokku plugin:install, and its 
 	GOARCH=amd64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-amd64 ./src
 	GOARCH=arm64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-arm64 ./src
 	GOARCH=arm GOARM=7 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-armhf ./src
-	cp -P plugin.toml install update uninstall README.md CHANGELOG.md LICENSE dist/upgrade-guard/
+	cp -P plugin.toml install update uninstall run README.md CHANGELOG.md LICENSE dist/upgrade-guard/
 	cd dist/upgrade-guard/bin && sha256sum upgrade-guard-* > SHA256SUMS
 	tar -C dist --owner=0 --group=0 --sort=name -czf dist/upgrade-guard-$(VERSION).tar.gz upgrade-guard
 	cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS

@@ -1,12 +1,13 @@
 // upgrade-guard is a Dokku plugin that keeps apps whole across upgrades of
-// Dokku. This one binary is all of its triggers and commands; it looks at the
-// folder and the name it was called by:
+// Dokku. This one binary is all of its triggers and commands. Dokku calls them
+// through the shell file run, and run calls
 //
-//	…/upgrade-guard/subcommands/report   the command upgrade-guard:report
-//	…/upgrade-guard/commands             the plugin's part of dokku help
-//	…/upgrade-guard/report               the trigger report
-//	…/upgrade-guard/bin/upgrade-guard    trigger NAME, before MOMENT, after (the
-//	                                     hooks' part), links, or a command
+//	upgrade-guard trigger NAME ...      a trigger
+//	upgrade-guard command NAME ...      a command, with its full name before its arguments
+//	upgrade-guard commands PPID ...     the plugin's part of dokku help
+//
+// The hooks call before MOMENT and after; install calls links and hook FILE. A
+// person calls upgrade-guard COMMAND, where the plugin is not installed.
 package main
 
 import (
@@ -32,41 +33,37 @@ func main() {
 	// A small server has little to spare while dpkg runs: rather more work for
 	// the collector than more memory.
 	debug.SetMemoryLimit(56 << 20)
-	name, folder := filepath.Base(os.Args[0]), filepath.Base(filepath.Dir(os.Args[0]))
-	args := os.Args[1:]
-	own := strings.HasPrefix(name, host.Plugin) // upgrade-guard-amd64 in the release archive
+	args := append(os.Args[1:], "", "")[:max(len(os.Args)-1, 2)]
+	verb, name, rest := args[0], args[1], args[min(2, len(args)):]
 	switch {
-	case folder == "subcommands":
-		os.Exit(command(args, name))
-	case name == "commands":
-		os.Exit(cli.Commands(os.Stdout, args, helpAll()))
-	case own && len(args) > 1 && args[0] == "trigger":
-		fire(args[1], args[2:])
-	case own && len(args) == 1 && args[0] == "links":
+	case verb == "trigger":
+		fire(name, rest)
+	case verb == "command":
+		os.Exit(command(rest, name))
+	case verb == "commands":
+		os.Exit(cli.Commands(os.Stdout, os.Args[3:], helpAll(name)))
+	case verb == "before":
+		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.Before(ctx, h, name, os.Stdin) }))
+	case verb == "after":
+		os.Exit(fromHook(trigger.After))
+	case verb == "links":
 		if err := makeLinks(); err != nil {
 			say.Std().Error(err)
 			os.Exit(1)
 		}
-	case own && len(args) == 2 && args[0] == "hook":
-		content, ok := hook.Root(host.FromEnv())[args[1]]
+	case verb == "hook":
+		content, ok := hook.Root(host.FromEnv())[name]
 		if !ok {
 			os.Exit(1)
 		}
 		fmt.Print(content)
-	case own && len(args) == 2 && args[0] == "before":
-		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.Before(ctx, h, args[1], os.Stdin) }))
-	case own && len(args) > 0 && args[0] == "after":
-		os.Exit(fromHook(trigger.After))
-	case own:
-		os.Exit(command(args, "help"))
 	default:
-		fire(name, args)
+		os.Exit(command(os.Args[1:], "help"))
 	}
 }
 
-// makeLinks puts the links to this binary where Dokku looks for triggers and
-// commands: beside and in the plugin's directory. Dokku's own installation
-// deletes links that point nowhere, so they are made, not shipped.
+// makeLinks puts the links to run where Dokku looks for triggers and commands:
+// in the plugin's directory and in subcommands.
 func makeLinks() error {
 	exe, err := os.Executable()
 	if err != nil {
@@ -76,15 +73,15 @@ func makeLinks() error {
 	if err := os.MkdirAll(filepath.Join(dir, "subcommands"), 0o755); err != nil {
 		return err
 	}
-	links := map[string]string{"commands": "bin/upgrade-guard"}
+	links := map[string]string{"commands": "run"}
 	for _, name := range trigger.Names() {
-		links[name] = "bin/upgrade-guard"
+		links[name] = "run"
 	}
 	for _, name := range cli.Names() {
-		links["subcommands/"+name] = "../bin/upgrade-guard"
+		links["subcommands/"+name] = "../run"
 	}
 	for _, shell := range []string{"install", "update", "uninstall"} {
-		delete(links, shell) // these are shell: root's part
+		delete(links, shell) // these are shell themselves: root's part
 	}
 	for name, target := range links {
 		link := filepath.Join(dir, name)
@@ -159,9 +156,9 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
-// helpAll tells whether the command line that called us has --all in it, which
-// is how every plugin tells dokku help from dokku help --all.
-func helpAll() bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", os.Getppid()))
+// helpAll tells whether the command line of the dokku that asks has --all in it,
+// which is how every plugin tells dokku help from dokku help --all.
+func helpAll(ppid string) bool {
+	b, err := os.ReadFile("/proc/" + ppid + "/cmdline")
 	return err == nil && strings.Contains(string(b), "--all")
 }

@@ -246,7 +246,7 @@ func printReport(out *say.Printer, r guard.Report) {
 	default:
 		out.Title("Dokku %s, no upgrade seen yet", r.Dokku)
 	}
-	out.Result("       %d snapshots, the newest %s", r.Snapshots, r.Newest)
+	out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
 	if r.Docker != "" {
 		out.Result("       Nothing is known of containers: %s", r.Docker)
 	}

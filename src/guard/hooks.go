@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/packages"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
@@ -90,7 +92,7 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 		}
 		if !g.recorded(ctx, moment, from) {
 			err := g.preUpgrade(ctx, from, to)
-			if errors.Is(err, errNotRecorded) {
+			if errors.Is(err, errNotRecorded) && moment == BeforeApt {
 				return errors.Join(ErrRefused, err)
 			}
 			if err != nil {
@@ -135,11 +137,32 @@ func (g *Guard) After(ctx context.Context) error {
 	return err
 }
 
-// fire lets every other plugin do its part. That one of them fails is its own.
+// fire lets every other plugin do its part, one after the other as plugn would;
+// but where plugn stops at the first that fails, the others still get theirs.
 func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
 	os.Setenv(inOurRun, "yes")
-	if _, err := g.Host.Trigger(ctx, trigger, from, to); err != nil {
-		g.Out.Trouble("Another plugin's part was not done: %s", err)
+	enabled := filepath.Join(g.Host.Paths().PluginPath, "enabled")
+	plugins, err := g.Host.ReadDir(enabled)
+	if err != nil {
+		return // no plugins, no part
+	}
+	for _, p := range plugins {
+		name := filepath.Join(enabled, p.Name(), trigger)
+		if p.Name() == host.Plugin {
+			continue
+		}
+		if st, err := g.Host.Stat(name); err != nil || st.Mode()&0o111 == 0 {
+			continue
+		}
+		out, err := g.Host.Run(ctx, name, from, to)
+		for _, l := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+			if l != "" {
+				g.Out.Detail("%s: %s", p.Name(), l)
+			}
+		}
+		if err != nil {
+			g.Out.Trouble("The plugin %s has not done its part: %s", p.Name(), err)
+		}
 	}
 }
 

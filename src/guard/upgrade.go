@@ -107,6 +107,10 @@ func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
 	}
 	m, files, err := g.snapshotNow(ctx, snapshot.PreUpgrade, from)
 	if err != nil {
+		// What can be prevented still is: the scales are a few bytes elsewhere.
+		if files != nil {
+			err = errors.Join(err, g.prevent(ctx, files, app.Read(files), from, to))
+		}
 		return say.Hint(fmt.Errorf("%w: %w", errNotRecorded, err), "The upgrade is not guarded by a new snapshot. Make room or mend what is named, then: dokku upgrade-guard:snapshot")
 	}
 	if stamp == "" {
@@ -138,11 +142,10 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 			enterSeed(&ledger, s.Path, s.App, app.Digest(s.Data), g.Host.Now())
 		}
 	}
-	if err := g.Store.SaveLedger(ledger); err != nil {
-		return err
-	}
+	// A seed that is not entered is only not known to be ours; better than none.
+	ledgerErr := g.Store.SaveLedger(ledger)
 	_, err = steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, snapshot.PreUpgrade), g.Out)
-	return err
+	return errors.Join(ledgerErr, err)
 }
 
 func (g *Guard) foresee(files *app.Files, now app.Host, from, to string, ledger snapshot.Ledger) []hazard.Finding {
@@ -374,7 +377,7 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	case n > 0:
 		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", plural(n, "app"))
 	case errs == nil && len(onlyWaiting(left)) == 0:
-		g.Out.Step("Every app is as it was recorded. See dokku upgrade-guard:report")
+		g.Out.Step("Every app has the scale, domains and ports that were recorded. See dokku upgrade-guard:report")
 	}
 	return errs.ErrorOrNil()
 }

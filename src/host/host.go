@@ -25,6 +25,7 @@ type Host interface {
 	Open(name string) (io.ReadCloser, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	Lstat(name string) (fs.FileInfo, error)
+	Stat(name string) (fs.FileInfo, error)
 	Readlink(name string) (string, error)
 
 	// Write replaces a file by data. Killed anywhere, the file is the old one

@@ -42,6 +42,9 @@ func (l *Local) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(
 // Lstat describes a file, a link as itself.
 func (l *Local) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 
+// Stat describes a file, or what a link points to.
+func (l *Local) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
 // Readlink is where a link points.
 func (l *Local) Readlink(name string) (string, error) { return os.Readlink(name) }
 

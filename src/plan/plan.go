@@ -91,18 +91,14 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 			return ErrChanged
 		}
 	}
-	if err := j.write(s, "begin", nil); err != nil {
-		return err
-	}
+	// A repair that cannot be journaled, on a full disk, is better than none.
+	journalErr := j.write(s, "begin", nil)
 	err := s.do(ctx, h)
 	event := "done"
 	if err != nil {
 		event = "failed"
 	}
-	if jerr := j.write(s, event, err); err == nil {
-		err = jerr
-	}
-	return err
+	return errors.Join(err, journalErr, j.write(s, event, err))
 }
 
 func (s Step) do(ctx context.Context, h host.Host) error {

@@ -31,7 +31,11 @@ func newHooked(t *testing.T) *hooked {
 	h.put("lib/STABLE_VERSION", "v0.20.4\n")
 	h.put("lib/data/upgrade-guard/stamp", "0.20.4\n")
 	packages := hook.Root(h.paths)["/usr/local/lib/upgrade-guard/packages"]
-	h.put("packages", strings.ReplaceAll(packages, "/etc/upgrade-guard.go-ahead", dir+"/go-ahead"))
+	h.put("lib/plugins/available/upgrade-guard/plugin.toml", "")
+	h.put("packages", strings.NewReplacer("/etc/upgrade-guard.go-ahead", dir+"/go-ahead", "/run/upgrade-guard.gave-up", dir+"/gave-up",
+		"guard 60", "guard 1", "patience=120", "patience=1", "patience=20", "patience=1",
+		"/etc/apt/apt.conf.d/80upgrade-guard", dir+"/apt.conf", "/etc/dpkg/dpkg.cfg.d/upgrade-guard", dir+"/dpkg.cfg",
+		"/usr/local/lib/upgrade-guard/packages", dir+"/packages").Replace(packages))
 	path, dokkurc := hook.Dokkurc(h.paths)
 	h.put(strings.TrimPrefix(path, dir+"/"), dokkurc)
 	return h
@@ -44,6 +48,13 @@ func (h *hooked) put(name, content string) {
 		h.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *hooked) must(err error) {
+	h.t.Helper()
+	if err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -91,6 +102,7 @@ func TestPreflight(t *testing.T) {
 		{about: "nothing to do with Dokku", guard: "exit 10", list: otherList},
 		{about: "refused", guard: "cat >/dev/null; exit 10", list: dokkuList, code: 10, says: "Nothing has been touched yet. To upgrade all the same: touch", calls: "before apt"},
 		{about: "refused, and overridden", guard: "cat >/dev/null; exit 10", list: dokkuList, goAhead: true, says: "going on all the same", calls: "before apt"},
+		{about: "it hangs", guard: "sleep 30", list: dokkuList, says: "took longer than 60 s", calls: "before apt"},
 		{about: "a panic", guard: "exit 2", list: dokkuList, says: "the upgrade goes on without it", calls: "before apt"},
 		{about: "a binary that is none", guard: "-", list: dokkuList, says: "the upgrade goes on without it"},
 		{about: "the plugin gone or disabled", list: dokkuList, says: "this upgrade of Dokku is not guarded"},
@@ -153,7 +165,30 @@ func TestAfterwards(t *testing.T) {
 			}
 		})
 	}
-	h := newHooked(t) // the plugin is gone
+	// One that hangs is waited for by dpkg once, and then by apt only.
+	h := newHooked(t)
+	h.guard("sleep 30")
+	h.put("lib/STABLE_VERSION", "0.35.5")
+	for i, want := range []string{"after dpkg", "", "after apt", ""} {
+		by := []string{"dpkg", "dpkg", "apt", "dpkg"}[i]
+		if out, code := h.run("", "sh", h.dir+"/packages", by); code != 0 || (want != "") != strings.Contains(out, "and was stopped") {
+			t.Errorf("%d: exit code %d, and it said: %s", i, code, out)
+		}
+		if calls := h.calls(); calls != want {
+			t.Errorf("%d: called was %q", i, calls)
+		}
+	}
+	h = newHooked(t) // the plugin was removed by hand, and takes its files along
+	h.must(os.RemoveAll(h.dir + "/lib/plugins/available/upgrade-guard"))
+	if out, code := h.run("", "sh", h.dir+"/packages", "apt"); code != 0 || out != "" {
+		t.Errorf("exit code %d, and it said: %s", code, out)
+	}
+	for _, name := range []string{"packages", "home/.dokkurc/upgrade-guard"} {
+		if _, err := os.Stat(h.dir + "/" + name); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	h = newHooked(t) // the plugin is disabled
 	h.put("lib/STABLE_VERSION", "0.35.5")
 	if out, code := h.run("", "sh", h.dir+"/packages", "dpkg"); code != 0 || out != "" {
 		t.Errorf("without the plugin: exit code %d, and it said: %s", code, out)

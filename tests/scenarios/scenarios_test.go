@@ -104,7 +104,7 @@ func buildPlugin(t *testing.T) string {
 	tree := filepath.Join(dir, "upgrade-guard")
 	for _, cmd := range [][]string{
 		{"mkdir", "-p", tree + "/bin"},
-		{"cp", "-P", repository() + "/plugin.toml", repository() + "/install", repository() + "/update", repository() + "/uninstall", tree},
+		{"cp", "-P", repository() + "/plugin.toml", repository() + "/install", repository() + "/update", repository() + "/uninstall", repository() + "/run", tree},
 		{"go", "build", "-C", repository(), "-o", tree + "/bin/upgrade-guard", "./src"},
 		{tree + "/bin/upgrade-guard", "links"},
 	} {
