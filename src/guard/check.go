@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -154,8 +155,8 @@ func (g *Guard) Set(name, value string) error {
 		return say.Hint(fmt.Errorf("there is no property %q", name), "There are: %s.", strings.Join(PropertyNames, ", "))
 	}
 	if value != "" {
-		if err := p(value); err != nil {
-			return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", err)
+		if valid, hint := p(value); !valid {
+			return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", hint)
 		}
 	}
 	return g.Host.SetProperty(host.GlobalScope, name, value)
@@ -164,19 +165,14 @@ func (g *Guard) Set(name, value string) error {
 // PropertyNames are the guard's properties, all of them host-wide.
 var PropertyNames = []string{"auto-apply", "retain"}
 
-// properties say what a value must be; the error is a hint.
-var properties = map[string]func(string) error{
-	"auto-apply": func(v string) error {
-		if v != "true" && v != "false" {
-			return fmt.Errorf("It is true or false: whether losses are put back as soon as an upgrade is through.")
-		}
-		return nil
+// properties say whether a value is one, and what one must be.
+var properties = map[string]func(string) (valid bool, hint string){
+	"auto-apply": func(v string) (bool, string) {
+		return v == "true" || v == "false", "It is true or false: whether losses are put back as soon as an upgrade is through."
 	},
-	"retain": func(v string) error {
-		var n int
-		if _, err := fmt.Sscanf(v, "%d", &n); err != nil || n < 1 || n > 1000 || fmt.Sprint(n) != v {
-			return fmt.Errorf("It is a number from 1 to 1000: how many automatic snapshots are kept.")
-		}
-		return nil
+	"retain": func(v string) (bool, string) {
+		n, err := strconv.Atoi(v)
+		return err == nil && n >= 1 && n <= 1000 && strconv.Itoa(n) == v,
+			"It is a number from 1 to 1000: how many automatic snapshots are kept."
 	},
 }

@@ -20,6 +20,7 @@ package scenarios
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -217,12 +218,12 @@ func request(scheme, domain string) (string, error) {
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Dial: func(network, addr string) (net.Conn, error) {
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				_, port, err := net.SplitHostPort(addr)
 				if err != nil {
 					return nil, err
 				}
-				return dialer.Dial(network, net.JoinHostPort("127.0.0.1", port))
+				return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 			},
 			// The certificate is the app's own, for a name nobody vouches for.
 			TLSClientConfig: &tls.Config{ServerName: domain, InsecureSkipVerify: true},
