@@ -235,7 +235,8 @@ func request(scheme, domain string) (string, error) {
 	}
 	defer r.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1000))
-	if err != nil || r.StatusCode != http.StatusOK {
+	// nginx's own page stands where no app's configuration is left.
+	if err != nil || r.StatusCode != http.StatusOK || bytes.HasPrefix(body, []byte("<")) {
 		return "", fmt.Errorf("%s: status %d, %v", domain, r.StatusCode, err)
 	}
 	return regexp.MustCompile(`(?:app=)?([a-z0-9_.-]+)`).FindStringSubmatch(string(body) + "nobody")[1], nil
