@@ -33,25 +33,25 @@ func main() {
 	// A small server has little to spare while dpkg runs: rather more work for
 	// the collector than more memory.
 	debug.SetMemoryLimit(56 << 20)
-	args := append(os.Args[1:], "", "")[:max(len(os.Args)-1, 2)]
-	verb, name, rest := args[0], args[1], args[min(2, len(args)):]
-	switch {
-	case verb == "trigger":
-		fire(name, rest)
-	case verb == "command":
-		os.Exit(command(rest, name))
-	case verb == "commands":
-		os.Exit(cli.Commands(os.Stdout, os.Args[3:], helpAll(name)))
-	case verb == "before":
+	verb, rest := shift(os.Args[1:])
+	name, args := shift(rest)
+	switch verb {
+	case "trigger":
+		fire(name, args)
+	case "command":
+		os.Exit(command(args, name))
+	case "commands":
+		os.Exit(cli.Commands(os.Stdout, args, helpAll(name)))
+	case "before":
 		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.Before(ctx, h, name, os.Stdin) }))
-	case verb == "after":
+	case "after":
 		os.Exit(fromHook(trigger.After))
-	case verb == "links":
+	case "links":
 		if err := makeLinks(); err != nil {
 			say.Std().Error(err)
 			os.Exit(1)
 		}
-	case verb == "hook":
+	case "hook":
 		content, ok := hook.Root(host.FromEnv())[name]
 		if !ok {
 			os.Exit(1)
@@ -102,34 +102,30 @@ func makeLinks() error {
 	return nil
 }
 
+// shift takes the first of the arguments, "" when there is none.
+func shift(args []string) (first string, rest []string) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	return args[0], args[1:]
+}
+
 // fire runs a trigger; what goes wrong is said, and the exit code is 0.
 func fire(name string, args []string) {
 	if !trigger.Known(name) {
 		return
 	}
-	// Whoever reads our warnings may be gone; Dokku's own work goes on.
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGQUIT)
-	paths := host.FromEnv()
-	if err := host.BecomeDokku(paths); err != nil {
-		say.Loud().Error(err)
-		return
-	}
-	ctx, stop := interruptible()
-	defer stop()
-	trigger.Run(ctx, host.NewLocal(paths), name, args)
+	fromHook(func(ctx context.Context, h host.Host) int {
+		trigger.Run(ctx, h, name, args)
+		return 0
+	})
 }
 
-// fromHook does what the package manager's hooks call for.
+// fromHook does what somebody else's run calls for: whoever reads our warnings
+// may be gone, and the work goes on.
 func fromHook(run func(context.Context, host.Host) int) int {
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGQUIT)
-	paths := host.FromEnv()
-	if err := host.BecomeDokku(paths); err != nil {
-		say.Loud().Error(err)
-		return 1
-	}
-	ctx, stop := interruptible()
-	defer stop()
-	return run(ctx, host.NewLocal(paths))
+	return asDokku(say.Loud(), run)
 }
 
 // command runs a command, by the name of its link when Dokku gave none.
@@ -140,14 +136,20 @@ func command(args []string, name string) int {
 		}
 		args = append([]string{host.Plugin + ":" + name}, args...)
 	}
+	out := say.Std()
+	return asDokku(out, func(ctx context.Context, h host.Host) int { return cli.Run(ctx, h, out, args) })
+}
+
+// asDokku gives up root and runs work on this machine.
+func asDokku(out *say.Printer, work func(context.Context, host.Host) int) int {
 	paths := host.FromEnv()
 	if err := host.BecomeDokku(paths); err != nil {
-		say.Std().Error(err)
+		out.Error(err)
 		return 1
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	return cli.Run(ctx, host.NewLocal(paths), say.Std(), args)
+	return work(ctx, host.NewLocal(paths))
 }
 
 // interruptible ends what we wait for when the operator presses ^C. Writes are

@@ -61,11 +61,11 @@ type State struct {
 // version before 0.23.4 that would plant a value which the new one believes.
 func (s State) Deployed() bool { return len(s.Containers) > 0 }
 
-// Running is how many containers of a process type run.
-func (s State) Running(processType string) int {
+// Running is how many of the app's containers run.
+func (s State) Running() int {
 	n := 0
 	for _, c := range s.Containers {
-		if c.Type == processType && c.Running {
+		if c.Running {
 			n++
 		}
 	}

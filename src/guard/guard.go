@@ -75,7 +75,7 @@ func (g *Guard) ledger() (snapshot.Ledger, error) {
 	return l, err
 }
 
-// property is one of our own properties: the app's, the host's, or def.
+// property is one of our own properties, or def where it is not set.
 func (g *Guard) property(name, def string) string {
 	if v := g.Host.Property(host.GlobalScope, name); v != "" {
 		return v
@@ -108,7 +108,11 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	for _, missing := range m.Incomplete {
 		g.Out.Trouble("The snapshot is incomplete: %s", missing)
 	}
-	return m, files, g.prune(m.ID)
+	// The snapshot is there; that an old one cannot be removed refuses nothing.
+	if err := g.prune(m.ID); err != nil {
+		g.Out.Error(err)
+	}
+	return m, files, nil
 }
 
 // prune lets retention work. What was just taken and what an open baseline needs
@@ -183,13 +187,16 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 			found[name] = record{s, m.ID, m.Time}
 		}
 	}
+	list, err := g.Store.List()
+	if err != nil {
+		g.Out.Error(err)
+	}
 	// newest takes an app's newest record of a version.
 	newest := func(name, version string) {
-		snapshots, err := g.of(version)
-		if err != nil {
-			g.Out.Error(err)
-		}
-		for _, e := range snapshots {
+		for _, e := range list {
+			if e.Dokku != version {
+				continue
+			}
 			m := manifest(e.ID, func() (snapshot.Manifest, error) { return g.Store.Manifest(e.ID) })
 			if m == nil {
 				continue

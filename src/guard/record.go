@@ -123,7 +123,7 @@ func (g *Guard) BeforeDeploy(ctx context.Context, name string) error {
 		records, _ := g.records(stamp, []string{name}, ledger)
 		steps, _ := split(g.detect(files, app.Read(files), records, ledger))
 		journal := plan.NewJournal(g.Host, "before-deploy")
-		_, err = steps.Apply(ctx, g.Host, journal, g.Out)
+		err = steps.Apply(ctx, g.Host, journal, g.Out)
 		ledger.Runs = journal.AddTo(ledger.Runs)
 		return errors.Join(err, g.Store.SaveLedger(ledger))
 	})

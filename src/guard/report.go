@@ -127,7 +127,7 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 		App: s.Name, Status: StatusOK,
 		Scale: s.EffectiveScale().String(), RecordedAt: rec.time, Record: rec.id,
 		Domains: s.Domains.Effective(), Ports: s.Ports.Map, Certificate: s.Certificate, Letsencrypt: s.Letsencrypt,
-		Containers: len(s.Containers), Repaired: repaired, Findings: found,
+		Containers: len(s.Containers), Running: s.Running(), Repaired: repaired, Findings: found,
 		Problems: append(slices.Clone(s.Unreadable), s.Problems...),
 	}
 	if rec.id != "" {
@@ -135,11 +135,6 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 	}
 	if len(a.Ports) == 0 {
 		a.Ports = s.Ports.Detected
-	}
-	for _, c := range s.Containers {
-		if c.Running {
-			a.Running++
-		}
 	}
 	if len(repaired) > 0 {
 		a.Status = StatusRepaired

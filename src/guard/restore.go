@@ -74,17 +74,20 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			g.Out.Trouble("%s", n)
 		}
 		if len(steps) == 0 {
-			g.Out.Result("       [ok] %s as in the snapshot", strings.Join(parts, ", "))
+			if len(notes) == 0 {
+				g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
+			}
 			return nil
 		}
 		steps.Print(g.Out)
 		if dryRun {
 			return nil
 		}
-		if _, _, err := g.snapshotNow(ctx, snapshot.PreRestore, ""); err != nil {
+		undo, _, err := g.snapshotNow(ctx, snapshot.PreRestore, "")
+		if err != nil {
 			return err
 		}
-		if _, err := steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, "restore"), g.Out); err != nil {
+		if err := steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, "restore"), g.Out); err != nil {
 			return err
 		}
 		after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
@@ -92,22 +95,12 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			return err
 		}
 		state := app.Read(after).Apps[name]
-		if scale := state.EffectiveScale(); state.Deployed() && slices.Contains(parts, "scale") && running(state) != scale.Total() {
-			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: dokku ps:restart %s", running(state), scale, name)
+		if scale := state.EffectiveScale(); state.Deployed() && slices.Contains(parts, "scale") && state.Running() != scale.Total() {
+			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: dokku ps:restart %s", state.Running(), scale, name)
 		}
-		g.Out.Step("%s is as in the snapshot. To undo this: dokku upgrade-guard:restore %s --snapshot <the pre-restore one>", name, name)
+		g.Out.Step("Done. To undo this: dokku upgrade-guard:restore %s --snapshot %s", name, undo.ID)
 		return nil
 	})
-}
-
-func running(s app.State) int {
-	n := 0
-	for _, c := range s.Containers {
-		if c.Running {
-			n++
-		}
-	}
-	return n
 }
 
 // restorePoint is the newest snapshot from before the last upgrade that holds

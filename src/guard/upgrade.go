@@ -144,7 +144,7 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	}
 	// A seed that is not entered is only not known to be ours; better than none.
 	ledgerErr := g.Store.SaveLedger(ledger)
-	_, err = steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, snapshot.PreUpgrade), g.Out)
+	err = steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, snapshot.PreUpgrade), g.Out)
 	return errors.Join(ledgerErr, err)
 }
 
@@ -231,8 +231,7 @@ func (g *Guard) guess(ctx context.Context, stamp string) error {
 			guesses = append(guesses, *f.Step)
 		}
 	}
-	_, err = guesses.Apply(ctx, g.Host, plan.NewJournal(g.Host, "guesses"), g.Out)
-	return err
+	return guesses.Apply(ctx, g.Host, plan.NewJournal(g.Host, "guesses"), g.Out)
 }
 
 // announce says what finish would do.
@@ -320,7 +319,7 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		g.Out.Title("Dokku %s: %s", disk, toDo(steps, "loss to put back", waiting))
 	}
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
-	if _, err := steps.Apply(ctx, g.Host, journal, g.Out); err != nil {
+	if err := steps.Apply(ctx, g.Host, journal, g.Out); err != nil {
 		errs = multierror.Append(errs, err)
 	}
 	if err := g.buildStale(ctx, steps, journal); err != nil {
@@ -424,8 +423,7 @@ func (g *Guard) buildStale(ctx context.Context, steps plan.Plan, journal *plan.J
 			builds = append(builds, *step)
 		}
 	}
-	_, err = builds.Apply(ctx, g.Host, journal, g.Out)
-	return err
+	return builds.Apply(ctx, g.Host, journal, g.Out)
 }
 
 // close enters which apps are still owed something, and by which record. Owed is

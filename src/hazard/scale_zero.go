@@ -21,7 +21,7 @@ var scaleZero = Hazard{
 			return nil
 		}
 		before, now := s.Before.EffectiveScale(), s.Now.Scale.Property
-		if before.Total() == 0 || now.Empty() || now.Total() > 0 || len(now.MalformedLines()) > 0 || running(s.Now) {
+		if before.Total() == 0 || now.Empty() || now.Total() > 0 || len(now.MalformedLines()) > 0 || s.Now.Running() > 0 {
 			return nil
 		}
 		return &Finding{
@@ -30,13 +30,4 @@ var scaleZero = Hazard{
 			Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, before),
 		}
 	},
-}
-
-func running(s app.State) bool {
-	for _, c := range s.Containers {
-		if c.Running {
-			return true
-		}
-	}
-	return false
 }

@@ -21,7 +21,6 @@ const (
 	OK     = "[ok]" // as it was
 	Add    = "[+]"  // put where nothing is
 	Change = "[~]"  // put in place of something
-	Remove = "[-]"  // taken away
 	Person = "[!]"  // waits for a person
 )
 
@@ -66,19 +65,16 @@ func (p Plan) Print(out *say.Printer) {
 var ErrChanged = errors.New("it has been changed meanwhile and is left as it is")
 
 // Apply does the steps and verifies each. A step that fails stops no other; its
-// error names the app. done tells for each step whether it came to a good end.
-func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Printer) (done []bool, err error) {
+// error names the app.
+func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Printer) error {
 	var errs *multierror.Error
-	done = make([]bool, len(p))
 	for i, s := range p {
 		out.Step("[%d/%d] %s: %s", i+1, len(p), s.App, s.Text)
 		if err := s.apply(ctx, h, j); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w", s.App, s.Text, err))
-			continue
 		}
-		done[i] = true
 	}
-	return done, errs.ErrorOrNil()
+	return errs.ErrorOrNil()
 }
 
 func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {

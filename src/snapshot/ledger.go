@@ -103,8 +103,11 @@ func (s *Store) SaveLedger(l Ledger) error {
 // Stamp is the Dokku version the guard last found, or left, in order; "" when
 // it has seen none yet. While the version on the disk differs, an upgrade is
 // under way or unfinished, and nothing recorded is replaced.
-func (s *Store) Stamp() string {
-	b, err := s.h.ReadFile(s.h.Paths().Data("stamp"))
+func (s *Store) Stamp() string { return s.word("stamp") }
+
+// word is a file that holds one word; the hooks' shell reads it too.
+func (s *Store) word(name string) string {
+	b, err := s.h.ReadFile(s.h.Paths().Data(name))
 	if err != nil {
 		return ""
 	}
@@ -126,13 +129,7 @@ func (s *Store) SetStamp(version string) error {
 // its steps it was last seen: "apt", "prerm" or "core-install"; "" when none is
 // under way. Unlike the stamp it also tells of one that does not change the
 // version: a reinstallation, or an upgrade that was given up.
-func (s *Store) Pending() string {
-	b, err := s.h.ReadFile(s.h.Paths().Data("pending"))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(b))
-}
+func (s *Store) Pending() string { return s.word("pending") }
 
 // SetPending notes the step, or with "" that the upgrade is through.
 func (s *Store) SetPending(step string) error {
