@@ -37,6 +37,8 @@ type Guard struct {
 	Host  host.Host
 	Store *snapshot.Store
 	Out   *say.Printer
+
+	old map[string]*app.Files // the files of records, by id
 }
 
 // New is the guard of a host.
@@ -235,6 +237,7 @@ func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, l
 	p := g.Host.Paths()
 	return hazard.Subject{
 		Paths: p, From: from, To: to, Now: now.Apps[name], NoDocker: now.DockerMissing != "",
+		Files: files, Old: func() *app.Files { return nil },
 		Digest: func(path string) string { return files.DigestAt(p, path) },
 		Seeded: func(path, digest string) bool {
 			return slices.Contains(ledger.Seeds[path].SHA256, digest)
@@ -253,10 +256,29 @@ func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record
 		s := g.subject(files, now, name, "", now.Dokku, ledger)
 		if r, ok := records[name]; ok {
 			s.Before, s.Record, s.From = &r.state, r.id, r.state.Dokku
+			s.Old = func() *app.Files { return g.oldFiles(r.id) }
 		}
 		found = append(found, hazard.Detect(s)...)
 	}
 	return found
+}
+
+// oldFiles are the files of a record, read once; nil, and named, where they
+// cannot be read.
+func (g *Guard) oldFiles(id string) *app.Files {
+	if files, known := g.old[id]; known {
+		return files
+	}
+	files, err := g.Store.Files(id)
+	if err != nil {
+		g.Out.Error(err)
+		files = nil
+	}
+	if g.old == nil {
+		g.old = map[string]*app.Files{}
+	}
+	g.old[id] = files
+	return files
 }
 
 // verifyApp says which app does not exist, with what to do about it.

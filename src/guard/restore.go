@@ -240,7 +240,7 @@ func (r restoration) certificate() (steps []plan.Step, note string) {
 func buildConfig(name string) *plan.Step {
 	return &plan.Step{
 		Mark: plan.Change, Text: "nginx configuration, built by Dokku",
-		Verify: func(ctx context.Context, h host.Host) error {
+		Do: func(ctx context.Context, h host.Host) error {
 			_, err := h.Trigger(ctx, "proxy-build-config", name)
 			if err != nil {
 				return say.Hint(err, "What was restored is in place. To see why: dokku --trace proxy:build-config %s", name)

@@ -16,7 +16,7 @@ var domainsLost = Hazard{
 	Threads: "dokku/dokku#7253, #2146, #7967",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
 
-	Detect: func(s Subject) *Finding {
+	Detect: func(s Subject) []Finding {
 		if s.Before == nil || len(s.Before.Domains.Names) == 0 || len(s.Now.Domains.Names) > 0 {
 			return nil
 		}
@@ -28,13 +28,13 @@ var domainsLost = Hazard{
 		if s.Now.Domains.Disabled && !s.Before.Domains.Disabled {
 			f.What = fmt.Sprintf("the domains %s, recorded in %s, are gone and disabled", names, s.Record)
 			f.Command = fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, names)
-			return f
+			return []Finding{*f}
 		}
 		path := s.Paths.App(s.Now.Name) + "/VHOST"
 		f.Step = &plan.Step{
 			Mark: plan.Add, Text: "domains " + names,
 			Path: path, Mode: 0o644, Data: []byte(strings.Join(s.Before.Domains.Names, "\n") + "\n"), Was: s.Digest(path),
 		}
-		return f
+		return []Finding{*f}
 	},
 }

@@ -27,11 +27,11 @@ type Hazard struct {
 	// Guide is the part of Dokku's documentation that is about it.
 	Guide string
 	// Foresee says, from the state before an upgrade, what the upgrade will do
-	// to the app; the finding's step, if any, prevents it. nil when nothing.
-	Foresee func(Subject) *Finding
-	// Detect says, after an upgrade, what it has done; the finding's step, if
-	// any, repairs it. nil when nothing.
-	Detect func(Subject) *Finding
+	// to the app; a finding's step, if any, prevents it.
+	Foresee func(Subject) []Finding
+	// Detect says, after an upgrade, what it has done; a finding's step, if
+	// any, repairs it.
+	Detect func(Subject) []Finding
 }
 
 // All are the hazards the guard knows, in the order in which their steps are
@@ -61,6 +61,11 @@ type Subject struct {
 	Before *app.State
 	// Record is where Before comes from.
 	Record string
+	// Files are the host's files as Now was read from them. Old are those of the
+	// record, whole; they are read when they are first asked for, and nil where
+	// there is no record or it cannot be read.
+	Files *app.Files
+	Old   func() *app.Files
 	// NoDocker tells that nothing is known of running containers.
 	NoDocker bool
 	// Digest is the digest of a file as Now was read from it, "" for none.
@@ -94,30 +99,28 @@ type Finding struct {
 
 // Foresee asks every hazard what the jump will do to an app.
 func Foresee(s Subject) []Finding {
-	return ask(s, func(h Hazard) func(Subject) *Finding { return h.Foresee })
+	return ask(s, func(h Hazard) func(Subject) []Finding { return h.Foresee })
 }
 
 // Detect asks every hazard what has happened to an app.
 func Detect(s Subject) []Finding {
-	return ask(s, func(h Hazard) func(Subject) *Finding { return h.Detect })
+	return ask(s, func(h Hazard) func(Subject) []Finding { return h.Detect })
 }
 
-func ask(s Subject, part func(Hazard) func(Subject) *Finding) []Finding {
+func ask(s Subject, part func(Hazard) func(Subject) []Finding) []Finding {
 	var found []Finding
 	for _, h := range All {
 		look := part(h)
 		if look == nil {
 			continue
 		}
-		f := look(s)
-		if f == nil {
-			continue
+		for _, f := range look(s) {
+			f.App, f.Hazard, f.Guide = s.Now.Name, h.Name, h.Guide
+			if f.Step != nil {
+				f.Step.App, f.Step.Hazard = f.App, f.Hazard
+			}
+			found = append(found, f)
 		}
-		f.App, f.Hazard, f.Guide = s.Now.Name, h.Name, h.Guide
-		if f.Step != nil {
-			f.Step.App, f.Step.Hazard = f.App, f.Hazard
-		}
-		found = append(found, *f)
 	}
 	return found
 }

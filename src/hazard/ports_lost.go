@@ -23,7 +23,7 @@ var portsLost = Hazard{
 	Threads: "dokku/dokku#7706, #8619",
 	Guide:   "https://dokku.com/docs/appendices/0.31.0-migration-guide/",
 
-	Detect: func(s Subject) *Finding {
+	Detect: func(s Subject) []Finding {
 		if s.Before == nil || slices.Equal(s.Before.Ports.Map, s.Now.Ports.Map) {
 			return nil
 		}
@@ -48,7 +48,7 @@ var portsLost = Hazard{
 		default:
 			f.Step = PutPorts(s, before)
 		}
-		return f
+		return []Finding{*f}
 	},
 }
 

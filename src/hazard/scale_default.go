@@ -15,7 +15,7 @@ var scaleDefault = Hazard{
 	Threads: "dokku/dokku#7253, #5931",
 	Guide:   guide030,
 
-	Foresee: func(s Subject) *Finding {
+	Foresee: func(s Subject) []Finding {
 		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || s.Now.Deployed() || s.Now.Scale.File != nil ||
 			!s.Now.Scale.Property.Empty() {
 			return nil
@@ -25,10 +25,10 @@ var scaleDefault = Hazard{
 			Consequence: "Its first deploy would start no web process.",
 		}
 		seedScale(s, f, defaultScale)
-		return f
+		return []Finding{*f}
 	},
 
-	Detect: func(s Subject) *Finding {
+	Detect: func(s Subject) []Finding {
 		if app.ScaleInFile(s.To) || s.Now.Deployed() || !s.Now.Scale.Property.Empty() || s.Now.Scale.File != nil ||
 			len(s.Now.Scale.Property.MalformedLines()) > 0 {
 			return nil
@@ -36,11 +36,11 @@ var scaleDefault = Hazard{
 		if s.Before != nil && !s.Before.EffectiveScale().Empty() {
 			return nil // scaleLost
 		}
-		return &Finding{
+		return []Finding{{
 			What:        "the app was never deployed and has no scale",
 			Consequence: "Its first deploy would start no web process.",
 			Step:        putScale(s, defaultScale),
-		}
+		}}
 	},
 }
 

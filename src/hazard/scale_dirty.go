@@ -23,7 +23,7 @@ var scaleDirty = Hazard{
 	Threads: "dokku/dokku#4769",
 	Guide:   "https://dokku.com/docs/appendices/0.25.0-migration-guide/",
 
-	Foresee: func(s Subject) *Finding {
+	Foresee: func(s Subject) []Finding {
 		scale := s.Now.Scale.File
 		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || !app.Before(s.To, "0.30.0") || scale == nil || !scale.Dirty {
 			return nil
@@ -38,7 +38,7 @@ var scaleDirty = Hazard{
 			// for us.
 			f.What = strings.TrimSuffix(fmt.Sprintf("DOKKU_SCALE holds nothing that is a scale, and the import of %s stops at it: %s", s.To, quoted(scale.Malformed)), ": ")
 			f.Command = fmt.Sprintf("rm %s && dokku ps:scale %s web=1", path, s.Now.Name)
-			return f
+			return []Finding{*f}
 		}
 		f.Step = &plan.Step{
 			Mark: plan.Change, Text: fmt.Sprintf("DOKKU_SCALE rewritten as clean lines: %s", scale),
@@ -48,7 +48,7 @@ var scaleDirty = Hazard{
 			f.Step.Text += ", without " + quoted(scale.Malformed)
 			f.Command = fmt.Sprintf("dokku ps:scale %s", s.Now.Name)
 		}
-		return f
+		return []Finding{*f}
 	},
 }
 

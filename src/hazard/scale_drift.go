@@ -10,7 +10,7 @@ var scaleDrift = Hazard{
 	Name:  "scale-drift",
 	Guide: guide030,
 
-	Detect: func(s Subject) *Finding {
+	Detect: func(s Subject) []Finding {
 		if s.Before == nil || !s.Crosses("0.25.0") {
 			return nil
 		}
@@ -18,11 +18,11 @@ var scaleDrift = Hazard{
 		if before.Empty() || now.Empty() || now.Equal(before) || now.Total() == 0 || len(now.MalformedLines()) > 0 {
 			return nil
 		}
-		return &Finding{
+		return []Finding{{
 			What:        fmt.Sprintf("the scale is %s, and was %s in %s", now, before, s.Record),
 			Consequence: "If nobody has changed it since, set it back with the command below.",
 			Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, before),
 			Note:        true,
-		}
+		}}
 	},
 }

@@ -15,14 +15,14 @@ var scaleFromRepository = Hazard{
 	Threads: "dokku/dokku#5692",
 	Guide:   guide030,
 
-	Foresee: func(s Subject) *Finding {
+	Foresee: func(s Subject) []Finding {
 		if !s.Now.Scale.FromRepository || !app.Before(s.From, "0.30.0") || !s.Crosses("0.30.0") {
 			return nil
 		}
-		return &Finding{
+		return []Finding{{
 			What:        fmt.Sprintf("the app's repository brings a DOKKU_SCALE, which %s ignores", s.To),
 			Consequence: "The present scale is kept, but later changes in that file have no effect: write a formation key in app.json.",
 			Note:        true,
-		}
+		}}
 	},
 }

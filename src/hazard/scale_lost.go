@@ -26,7 +26,7 @@ var scaleLost = Hazard{
 	Threads: "dokku/dokku#7253, #5931, #5710, #5692, #6066",
 	Guide:   guide030,
 
-	Foresee: func(s Subject) *Finding {
+	Foresee: func(s Subject) []Finding {
 		scale := s.Now.Scale.File
 		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || scale.Empty() {
 			return nil
@@ -40,10 +40,10 @@ var scaleLost = Hazard{
 			f.Consequence, f.Note = "", true
 		}
 		seedScale(s, f, scale)
-		return f
+		return []Finding{*f}
 	},
 
-	Detect: func(s Subject) *Finding {
+	Detect: func(s Subject) []Finding {
 		if app.ScaleInFile(s.To) {
 			return downgraded(s)
 		}
@@ -76,13 +76,13 @@ var scaleLost = Hazard{
 				f.Step = putScale(s, guess)
 				f.Step.Guess, f.Step.Text = true, f.Step.Text+", guessed from its containers"
 			}
-			return f
+			return []Finding{*f}
 		}
-		return &Finding{
+		return []Finding{{
 			What:        fmt.Sprintf("the scale %s, recorded in %s, is gone", before, source),
 			Consequence: "The next deploy or ps:rebuild would stop the app.",
 			Step:        putScale(s, before),
-		}
+		}}
 	},
 }
 
@@ -106,7 +106,7 @@ func scaleOfContainers(s app.State) *app.Scale {
 
 // downgraded is about a way back below 0.25, which does not read the property.
 // There ps:scale deploys at once, so it is left to a person.
-func downgraded(s Subject) *Finding {
+func downgraded(s Subject) []Finding {
 	scale := s.Now.Scale.Property
 	if s.Before != nil && !s.Before.EffectiveScale().Empty() {
 		scale = s.Before.EffectiveScale()
@@ -114,11 +114,11 @@ func downgraded(s Subject) *Finding {
 	if s.From == "" || app.ScaleInFile(s.From) || s.Now.Scale.File != nil || scale.Empty() || !s.Now.Deployed() {
 		return nil
 	}
-	return &Finding{
+	return []Finding{{
 		What:        fmt.Sprintf("%s reads the scale from DOKKU_SCALE, which is not there; it was %s", s.To, scale),
 		Consequence: "The next deploy starts one web process and nothing else.",
 		Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, scale),
-	}
+	}}
 }
 
 // RestoreScale is the step that gives an app a scale because a person asked for

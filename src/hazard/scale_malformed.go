@@ -14,15 +14,15 @@ var scaleMalformed = Hazard{
 	Threads: "dokku/dokku#5931",
 	Guide:   guide030,
 
-	Foresee: func(s Subject) *Finding {
+	Foresee: func(s Subject) []Finding {
 		lines := s.Now.Scale.File.MalformedLines()
 		if app.ScaleInFile(s.From) && s.Crosses("0.30.0") && len(lines) > 0 {
 			// scaleDirty tells it of the versions that import the file.
-			return &Finding{
+			return []Finding{{
 				What:        fmt.Sprintf("DOKKU_SCALE has lines that are none, and %s deletes them: %s", s.To, quoted(lines)),
 				Consequence: "What they meant only you know; Dokku itself has written such lines. Set the scale before the upgrade.",
 				Command:     fmt.Sprintf("dokku ps:scale %s web=1", s.Now.Name),
-			}
+			}}
 		}
 		if app.ScaleInFile(s.From) || !s.Crosses("0.36.0") {
 			return nil
@@ -30,25 +30,24 @@ var scaleMalformed = Hazard{
 		return malformedScale(s)
 	},
 
-	Detect: func(s Subject) *Finding {
+	Detect: func(s Subject) []Finding {
 		if app.ScaleInFile(s.To) {
 			return nil
 		}
-		f := malformedScale(s)
-		if f == nil || s.Before == nil {
-			return f
+		found := malformedScale(s)
+		if len(found) == 0 || s.Before == nil {
+			return found
 		}
 		before, now := s.Before.EffectiveScale(), s.Now.Scale.Property
 		if before.Empty() || len(before.Malformed) > 0 || !contains(before, now) {
-			return f // what can still be read is not what was recorded
+			return found // what can still be read is not what was recorded
 		}
-		f.Command = ""
-		f.Step = putScale(s, before)
-		return f
+		found[0].Command, found[0].Step = "", putScale(s, before)
+		return found
 	},
 }
 
-func malformedScale(s Subject) *Finding {
+func malformedScale(s Subject) []Finding {
 	scale := s.Now.Scale.Property
 	if len(scale.MalformedLines()) == 0 {
 		return nil
@@ -58,11 +57,11 @@ func malformedScale(s Subject) *Finding {
 	if wanted == "" {
 		wanted = "web=1"
 	}
-	return &Finding{
+	return []Finding{{
 		What:        fmt.Sprintf("the scale property holds what is none: %s", quoted(scale.MalformedLines())),
 		Consequence: "Deploys, ps:scale and proxy:build-config of the app fail.",
 		Command:     fmt.Sprintf("rm %s && dokku ps:scale %s %s", path, s.Now.Name, wanted),
-	}
+	}}
 }
 
 // contains tells whether every process of part is in whole, with its quantity.

@@ -16,7 +16,7 @@ var scaleZero = Hazard{
 	Threads: "dokku/dokku#7253, #6066",
 	Guide:   guide030,
 
-	Detect: func(s Subject) *Finding {
+	Detect: func(s Subject) []Finding {
 		if s.Before == nil || s.NoDocker || app.ScaleInFile(s.To) || !app.ScaleInFile(s.Before.Dokku) {
 			return nil
 		}
@@ -24,10 +24,10 @@ var scaleZero = Hazard{
 		if before.Total() == 0 || now.Empty() || now.Total() > 0 || len(now.MalformedLines()) > 0 || s.Now.Running() > 0 {
 			return nil
 		}
-		return &Finding{
+		return []Finding{{
 			What:        fmt.Sprintf("the scale is %s, and was %s before the upgrade", now, before),
 			Consequence: "The app is stopped: a deploy came after its scale was lost.",
 			Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, before),
-		}
+		}}
 	},
 }

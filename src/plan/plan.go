@@ -24,7 +24,7 @@ const (
 	Person = "[!]"  // waits for a person
 )
 
-// Step is one repair: a file that is to hold something.
+// Step is one repair: a file that is to hold something, or something to be done.
 type Step struct {
 	App    string
 	Hazard string
@@ -32,22 +32,24 @@ type Step struct {
 	// Text says what is done, in the operator's words: "scale web=2 worker=1".
 	Text string
 
-	// Path is to hold Data, with Mode; without a Path nothing is written, and
-	// Verify is all there is to the step. Was is the digest of what the file held
+	// Path is to hold Data, with Mode. Was is the digest of what the file held
 	// when the plan was made, "" for no file: if that has changed since, a
 	// person or Dokku was faster, and the step is not done (law 2).
 	Path string
 	Mode fs.FileMode
 	Data []byte
 	Was  string
+	// Do is what is done where the step is no file: it must be safe to be done
+	// again by the next run when this one is killed.
+	Do func(context.Context, host.Host) error
 	// Seed tells that the file is written ahead of an upgrade and stays ours.
 	Seed bool
 	// Guess tells that what is put there was recorded nowhere (law 8): it is
 	// done only when a person says so.
 	Guess bool
 
-	// Verify asks whether the repair has had its effect, beyond the file's
-	// holding what was written. It may be nil.
+	// Verify asks whether the repair has had its effect, beyond what Do returned
+	// and the file's holding what was written. It may be nil.
 	Verify func(context.Context, host.Host) error
 }
 
@@ -98,9 +100,23 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 }
 
 func (s Step) do(ctx context.Context, h host.Host) error {
-	if s.Path == "" {
-		return s.Verify(ctx, h)
+	if s.Do != nil {
+		if err := s.Do(ctx, h); err != nil {
+			return err
+		}
 	}
+	if s.Path != "" {
+		if err := s.write(h); err != nil {
+			return err
+		}
+	}
+	if s.Verify == nil {
+		return nil
+	}
+	return s.Verify(ctx, h)
+}
+
+func (s Step) write(h host.Host) error {
 	if err := h.Write(s.Path, s.Mode, s.Data); err != nil {
 		return err
 	}
@@ -111,10 +127,7 @@ func (s Step) do(ctx context.Context, h host.Host) error {
 	if now != app.Digest(s.Data) {
 		return fmt.Errorf("%s does not hold what was written to it", s.Path)
 	}
-	if s.Verify == nil {
-		return nil
-	}
-	return s.Verify(ctx, h)
+	return nil
 }
 
 // digestOf is the digest of a file, "" when there is none.

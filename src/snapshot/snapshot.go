@@ -343,13 +343,19 @@ func (s *Store) Live(name string) (Manifest, error) {
 // then nothing of it is.
 var inside = regexp.MustCompile(`^(facts/(docker|crontab)|root/[^./][^/]*(/.*)?|lib/(config|data)/.*|lib/(STABLE_)?VERSION)$`)
 
-// Files reads a snapshot whole, every digest checked.
+// Files reads a snapshot, or with live/<app> an app's running record, whole,
+// every digest checked.
 func (s *Store) Files(id string) (*app.Files, error) {
-	if !idPattern.MatchString(id) {
+	name, live := strings.CutPrefix(id, "live/")
+	file := s.livePath(name)
+	switch {
+	case live && (name == "" || strings.ContainsAny(name, "/")), !live && !idPattern.MatchString(id):
 		return nil, errNoSnapshot(id) // a person has typed it
+	case !live:
+		file = s.path(id)
 	}
 	var files *app.Files
-	err := s.read(id, s.path(id), true, func(m Manifest, tr *tar.Reader) error {
+	err := s.read(id, file, true, func(m Manifest, tr *tar.Reader) error {
 		for _, f := range m.Files {
 			if !inside.MatchString(f.Path) || strings.Contains(f.Path, "/../") || strings.Contains(f.Path, "/hooks/") {
 				return damaged(id, fmt.Errorf("it names %q, which no snapshot of ours holds", f.Path))
