@@ -66,6 +66,9 @@ type Files struct {
 	// Strays are directories beside the apps that hold nothing of an app. Some
 	// versions take them for apps (DESIGN, ATLAS 4.3).
 	Strays []string
+	// Partial tells that only some apps were captured, and of what belongs to
+	// the host itself not all.
+	Partial bool
 
 	list []File // sorted by path
 }
@@ -178,7 +181,9 @@ func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
 	if dokku == "" {
 		dokku = host.DokkuVersion(h)
 	}
-	return NewFiles(dokku, apps, strays, c.files), nil
+	files := NewFiles(dokku, apps, strays, c.files)
+	files.Partial = len(only) > 0
+	return files, nil
 }
 
 type capture struct {

@@ -127,7 +127,7 @@ func printFindings(out *say.Printer, found []hazard.Finding) {
 			if f.Hazard != h.Name {
 				continue
 			}
-			out.Result("       %s: %s", f.App, f.What)
+			out.Result("       %s: %s", host.Place(f.App), f.What)
 			switch {
 			case f.Step != nil && f.Step.Guess:
 				out.Result("         %s %s; if that is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Step.Text)

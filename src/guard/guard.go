@@ -146,14 +146,16 @@ func (g *Guard) of(dokku string) ([]snapshot.Entry, error) {
 	return slices.DeleteFunc(list, func(e snapshot.Entry) bool { return e.Dokku != dokku }), err
 }
 
-// record is what is known of an app from before an upgrade.
+// record is what is known of an app from before an upgrade; of the host itself
+// (GlobalScope) it is global, and of the state nothing but the version.
 type record struct {
-	state app.State
-	id    string
-	time  time.Time
+	state  app.State
+	global app.Global
+	id     string
+	time   time.Time
 }
 
-// records finds for each app the record it is repaired by: the newest of its
+// records finds for each app, or GlobalScope, the record it is repaired by: the newest of its
 // version that knows the app's scale, in the snapshots, in the app's running
 // record, or in its open baseline. A snapshot in which the scale could not be
 // read is passed over for the one before it; so is one that is damaged, which is
@@ -181,12 +183,18 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 		}
 		s, ok := m.Host.Apps[name]
 		before, has := found[name]
+		if name == host.GlobalScope {
+			if !has || m.Time.After(before.time) {
+				found[name] = record{app.State{Name: name, Dokku: m.Dokku}, m.Host.Global, m.ID, m.Time}
+			}
+			return
+		}
 		switch {
 		case !ok || s.Scale.Unreadable:
 		case has && s.EffectiveScale().Empty() && !before.state.EffectiveScale().Empty():
 			// A worse record never takes the place of a better one.
 		case !has || m.Time.After(before.time):
-			found[name] = record{s, m.ID, m.Time}
+			found[name] = record{state: s, id: m.ID, time: m.Time}
 		}
 	}
 	list, err := g.Store.List()
@@ -232,35 +240,79 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 	return found, broken
 }
 
-// subject is an app as the hazards look at it.
-func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, ledger snapshot.Ledger) hazard.Subject {
-	p := g.Host.Paths()
-	return hazard.Subject{
-		Paths: p, From: from, To: to, Now: now.Apps[name], NoDocker: now.DockerMissing != "",
+// jump is what the hazards look at beside an app or the host.
+func (g *Guard) jump(files *app.Files, from, to string, ledger snapshot.Ledger) hazard.Jump {
+	return hazard.Jump{
+		Paths: g.Host.Paths(), From: from, To: to,
 		Files: files, Old: func() *app.Files { return nil },
-		Digest: func(path string) string { return files.DigestAt(p, path) },
 		Seeded: func(path, digest string) bool {
 			return slices.Contains(ledger.Seeds[path].SHA256, digest)
 		},
 	}
 }
 
-// detect asks the hazards what has happened to the apps. Only apps whose record
-// is open have a Before: what was closed is not held against anybody.
+// subject is an app as the hazards look at it.
+func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, ledger snapshot.Ledger) hazard.Subject {
+	return hazard.Subject{Jump: g.jump(files, from, to, ledger), Now: now.Apps[name], NoDocker: now.DockerMissing != ""}
+}
+
+// detect asks the hazards what has happened to the host and to the apps. Only
+// what has an open record has a Before: what was closed is not held against
+// anybody. That goes for each hazard by itself, once the upgrade has been looked
+// after.
 func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record, ledger snapshot.Ledger) []hazard.Finding {
 	var found []hazard.Finding
+	look := func(name string, ask func(*record) []hazard.Finding) {
+		r, ok := records[name]
+		if !ok {
+			found = append(found, ask(nil)...)
+			return
+		}
+		owed := ledger.Open[name].Owed
+		if len(owed) == 0 || g.underWay(now.Dokku) {
+			found = append(found, ask(&r)...)
+			return
+		}
+		isOwed := func(f hazard.Finding) bool { return slices.Contains(owed, f.Hazard) }
+		found = append(found, slices.DeleteFunc(ask(nil), isOwed)...)
+		found = append(found, slices.DeleteFunc(ask(&r), func(f hazard.Finding) bool { return !isOwed(f) })...)
+	}
+	if !files.Partial {
+		look(host.GlobalScope, func(r *record) []hazard.Finding {
+			s := hazard.HostSubject{Jump: g.jump(files, "", now.Dokku, ledger), Now: now}
+			if r != nil {
+				s.Before, s.Jump = &r.global, g.since(s.Jump, *r)
+			}
+			return hazard.DetectHost(s)
+		})
+	}
 	for _, name := range files.Apps {
 		if now.Apps[name].Scale.Unreadable {
 			continue // what cannot be read is not known to be lost
 		}
-		s := g.subject(files, now, name, "", now.Dokku, ledger)
-		if r, ok := records[name]; ok {
-			s.Before, s.Record, s.From = &r.state, r.id, r.state.Dokku
-			s.Old = func() *app.Files { return g.oldFiles(r.id) }
-		}
-		found = append(found, hazard.Detect(s)...)
+		look(name, func(r *record) []hazard.Finding {
+			s := g.subject(files, now, name, "", now.Dokku, ledger)
+			if r != nil {
+				s.Before, s.Jump = &r.state, g.since(s.Jump, *r)
+			}
+			return hazard.Detect(s)
+		})
 	}
 	return found
+}
+
+// underWay tells that an upgrade, or another run of Dokku's installation, has not
+// been looked after yet.
+func (g *Guard) underWay(disk string) bool {
+	stamp := g.Store.Stamp()
+	return stamp != "" && stamp != disk || g.Store.Pending() != ""
+}
+
+// since is a jump that begins at a record.
+func (g *Guard) since(j hazard.Jump, r record) hazard.Jump {
+	j.Record, j.From = r.id, r.state.Dokku
+	j.Old = func() *app.Files { return g.oldFiles(r.id) }
+	return j
 }
 
 // oldFiles are the files of a record, read once; nil, and named, where they

@@ -149,7 +149,7 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 }
 
 func (g *Guard) foresee(files *app.Files, now app.Host, from, to string, ledger snapshot.Ledger) []hazard.Finding {
-	var found []hazard.Finding
+	found := hazard.ForeseeHost(hazard.HostSubject{Jump: g.jump(files, from, to, ledger), Now: now})
 	for _, name := range files.Apps {
 		found = append(found, hazard.Foresee(g.subject(files, now, name, from, to, ledger))...)
 	}
@@ -269,16 +269,14 @@ func (g *Guard) plan(ctx context.Context, stamp string) (plan.Plan, []hazard.Fin
 // Dokku's installation, those of all apps; otherwise those of the apps that could
 // not be closed.
 func (g *Guard) owedRecords(files *app.Files, now app.Host, stamp string, ledger snapshot.Ledger) (records map[string]record, broken bool) {
-	apps := files.Apps
-	if stamp == now.Dokku && g.Store.Pending() == "" {
-		apps = nil
-		for _, name := range files.Apps {
-			if _, open := ledger.Open[name]; open {
-				apps = append(apps, name)
-			}
-		}
+	names := append([]string{host.GlobalScope}, files.Apps...)
+	if !g.underWay(now.Dokku) {
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, open := ledger.Open[name]
+			return !open
+		})
 	}
-	return g.records(stamp, apps, ledger)
+	return g.records(stamp, names, ledger)
 }
 
 // finish is the post-upgrade work from beginning to end: what is owed is done
@@ -374,7 +372,7 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	g.printWaiting(onlyWaiting(left))
 	switch n := len(ledger.Open); {
 	case n > 0:
-		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", plural(n, "app"))
+		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", openOnes(ledger.Open))
 	case errs == nil && len(onlyWaiting(left)) == 0:
 		g.Out.Step("Every app has the scale, domains and ports that were recorded. See dokku upgrade-guard:report")
 	}
@@ -431,30 +429,49 @@ func (g *Guard) buildStale(ctx context.Context, steps plan.Plan, journal *plan.J
 // without a record while a snapshot that may hold it cannot be read.
 func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]record, left []hazard.Finding, stamp string, broken bool) {
 	open := map[string]snapshot.Baseline{}
-	keep := func(name string) {
-		b := snapshot.Baseline{Dokku: stamp}
-		if r, ok := records[name]; ok {
-			b = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
-		} else if old, ok := ledger.Open[name]; ok {
-			b = old
+	keep := func(name, hazard string) {
+		b, again := open[name]
+		if !again {
+			b = snapshot.Baseline{Dokku: stamp}
+			if r, ok := records[name]; ok {
+				b = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+			} else if old, ok := ledger.Open[name]; ok {
+				b = old
+			}
+		}
+		if hazard != "" && !slices.Contains(b.Owed, hazard) {
+			b.Owed = append(b.Owed, hazard)
 		}
 		open[name] = b
 	}
 	for _, f := range left {
 		if _, ok := records[f.App]; ok && !f.Note {
-			keep(f.App)
+			keep(f.App, f.Hazard)
 		}
 	}
 	for name, s := range now.Apps {
 		_, recorded := records[name]
 		if s.Scale.Unreadable || broken && !recorded {
-			keep(name)
+			keep(name, "")
 		}
 	}
 	if len(open) == 0 {
 		open = nil
 	}
 	ledger.Open = open
+}
+
+// openOnes counts, in words, what is still open.
+func openOnes(open map[string]snapshot.Baseline) string {
+	_, hostToo := open[host.GlobalScope]
+	switch n := len(open); {
+	case hostToo && n == 1:
+		return host.Place(host.GlobalScope)
+	case hostToo:
+		return plural(n-1, "app") + " and " + host.Place(host.GlobalScope)
+	default:
+		return plural(n, "app")
+	}
 }
 
 // enterSeed enters that a file is about to hold a content of ours.
@@ -505,7 +522,7 @@ func onlyWaiting(found []hazard.Finding) []hazard.Finding {
 
 func (g *Guard) printWaiting(waiting []hazard.Finding) {
 	for _, f := range waiting {
-		g.Out.Trouble("%s: %s.", f.App, f.What)
+		g.Out.Trouble("%s: %s.", host.Place(f.App), f.What)
 		if f.Consequence != "" {
 			g.Out.Trouble("    %s", f.Consequence)
 		}

@@ -16,9 +16,9 @@ const (
 	DomainsLost = "domains-lost"
 )
 
-// Hazard is one known way to lose something. Its functions look at one app and
-// change nothing: what is to be changed is a step of the finding, so that a
-// person can be shown it first.
+// Hazard is one known way to lose something. Its functions look at one app, or
+// at what belongs to the host as a whole, and change nothing: what is to be
+// changed is a step of the finding, so that a person can be shown it first.
 type Hazard struct {
 	// Name is what reports and journals call it.
 	Name string
@@ -32,6 +32,10 @@ type Hazard struct {
 	// Detect says, after an upgrade, what it has done; a finding's step, if
 	// any, repairs it.
 	Detect func(Subject) []Finding
+	// ForeseeHost and DetectHost are the same for what belongs to no app: global
+	// settings, stray directories, plugins.
+	ForeseeHost func(HostSubject) []Finding
+	DetectHost  func(HostSubject) []Finding
 }
 
 // All are the hazards the guard knows, in the order in which their steps are
@@ -48,41 +52,57 @@ var All = []Hazard{
 	portsLost,
 }
 
-// Subject is what a hazard looks at: one app, and the jump between versions.
-type Subject struct {
+// Jump is what all hazards look at: two Dokku versions, and the host's files.
+type Jump struct {
 	Paths host.Paths
-	// From and To are the Dokku versions of the jump. For Foresee, the app's
-	// state is From's; for Detect it is To's, and From is "" when nothing of an
-	// upgrade is known.
+	// From and To are the Dokku versions of the jump. Before it, the state is
+	// From's; after it, it is To's, and From is "" when nothing of an upgrade is
+	// known.
 	From, To string
-	Now      app.State
-	// Before is the app as it was recorded before the jump; nil when it was
-	// not, or when the record is closed.
-	Before *app.State
-	// Record is where Before comes from.
+	// Record is where the state before the jump comes from, "" when there is
+	// none, or when it is closed.
 	Record string
-	// Files are the host's files as Now was read from them. Old are those of the
-	// record, whole; they are read when they are first asked for, and nil where
-	// there is no record or it cannot be read.
+	// Files are the host's files at present. Old are those of the record, whole;
+	// they are read when they are first asked for, and nil where there is no
+	// record or it cannot be read.
 	Files *app.Files
 	Old   func() *app.Files
-	// NoDocker tells that nothing is known of running containers.
-	NoDocker bool
-	// Digest is the digest of a file as Now was read from it, "" for none.
-	Digest func(path string) string
 	// Seeded tells whether the guard itself put this content into this file
 	// ahead of an upgrade.
 	Seeded func(path, digest string) bool
 }
 
+// Subject is what a hazard looks at: one app in a jump between versions.
+type Subject struct {
+	Jump
+	Now app.State
+	// Before is the app as it was recorded before the jump; nil when it was
+	// not, or when the record is closed.
+	Before *app.State
+	// NoDocker tells that nothing is known of running containers.
+	NoDocker bool
+}
+
+// HostSubject is the host itself in a jump between versions.
+type HostSubject struct {
+	Jump
+	Now    app.Host
+	Before *app.Global
+}
+
 // Crosses tells whether the jump passes a version: it comes from below it and
 // ends at it or above.
-func (s Subject) Crosses(version string) bool {
-	return s.From != "" && app.Before(s.From, version) && !app.Before(s.To, version)
+func (j Jump) Crosses(version string) bool {
+	return j.From != "" && app.Before(j.From, version) && !app.Before(j.To, version)
 }
+
+// Digest is the digest of a file as the present state was read from it, "" for
+// none.
+func (j Jump) Digest(path string) string { return j.Files.DigestAt(j.Paths, path) }
 
 // Finding is one thing that will be, or was, lost.
 type Finding struct {
+	// App is an app, or --global for what belongs to the host.
 	App    string `json:"app"`
 	Hazard string `json:"hazard"`
 	Guide  string `json:"guide,omitempty"`
@@ -99,23 +119,36 @@ type Finding struct {
 
 // Foresee asks every hazard what the jump will do to an app.
 func Foresee(s Subject) []Finding {
-	return ask(s, func(h Hazard) func(Subject) []Finding { return h.Foresee })
+	return ask(s.Now.Name, func(h Hazard) []Finding { return call(h.Foresee, s) })
 }
 
 // Detect asks every hazard what has happened to an app.
 func Detect(s Subject) []Finding {
-	return ask(s, func(h Hazard) func(Subject) []Finding { return h.Detect })
+	return ask(s.Now.Name, func(h Hazard) []Finding { return call(h.Detect, s) })
 }
 
-func ask(s Subject, part func(Hazard) func(Subject) []Finding) []Finding {
+// ForeseeHost asks every hazard what the jump will do to the host itself.
+func ForeseeHost(s HostSubject) []Finding {
+	return ask(host.GlobalScope, func(h Hazard) []Finding { return call(h.ForeseeHost, s) })
+}
+
+// DetectHost asks every hazard what has happened to the host itself.
+func DetectHost(s HostSubject) []Finding {
+	return ask(host.GlobalScope, func(h Hazard) []Finding { return call(h.DetectHost, s) })
+}
+
+func call[S any](look func(S) []Finding, s S) []Finding {
+	if look == nil {
+		return nil
+	}
+	return look(s)
+}
+
+func ask(name string, look func(Hazard) []Finding) []Finding {
 	var found []Finding
 	for _, h := range All {
-		look := part(h)
-		if look == nil {
-			continue
-		}
-		for _, f := range look(s) {
-			f.App, f.Hazard, f.Guide = s.Now.Name, h.Name, h.Guide
+		for _, f := range look(h) {
+			f.App, f.Hazard, f.Guide = name, h.Name, h.Guide
 			if f.Step != nil {
 				f.Step.App, f.Step.Hazard = f.App, f.Hazard
 			}

@@ -56,6 +56,14 @@ type Host interface {
 // GlobalScope is the app name under which Dokku keeps host-wide properties.
 const GlobalScope = "--global"
 
+// Place is what a scope is called before a person: an app, or the host.
+func Place(scope string) string {
+	if scope == GlobalScope {
+		return "this host"
+	}
+	return scope
+}
+
 // Plugin is our name: of the plugin's directory, its commands and its property
 // namespace.
 const Plugin = "upgrade-guard"

@@ -59,7 +59,7 @@ type Plan []Step
 // Print shows the plan. Nothing is printed of an empty one.
 func (p Plan) Print(out *say.Printer) {
 	for _, s := range p {
-		out.Result("       %-4s %s: %s", s.Mark, s.App, s.Text)
+		out.Result("       %-4s %s: %s", s.Mark, host.Place(s.App), s.Text)
 	}
 }
 
@@ -71,9 +71,9 @@ var ErrChanged = errors.New("it has been changed meanwhile and is left as it is"
 func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Printer) error {
 	var errs *multierror.Error
 	for i, s := range p {
-		out.Step("[%d/%d] %s: %s", i+1, len(p), s.App, s.Text)
+		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
 		if err := s.apply(ctx, h, j); err != nil {
-			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w", s.App, s.Text, err))
+			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w", host.Place(s.App), s.Text, err))
 		}
 	}
 	return errs.ErrorOrNil()

@@ -37,6 +37,10 @@ type Baseline struct {
 	// Snapshot is an id or live/<app>; "" when none could be read yet.
 	Snapshot string `json:"snapshot"`
 	Dokku    string `json:"dokku"` // the version it was recorded under
+	// Owed are the hazards that are still open. What else differs from the
+	// record was looked at once after the upgrade and is a person's since. Empty
+	// where nothing could be looked at yet.
+	Owed []string `json:"owed,omitempty"`
 }
 
 // Seed is a file written ahead of an upgrade.
