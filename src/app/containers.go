@@ -33,6 +33,7 @@ type inspected struct {
 	Running  bool              `json:"running"`
 	Image    string            `json:"image"`
 	Labels   map[string]string `json:"labels"`
+	Workdir  string            `json:"workdir"`
 	Networks map[string]struct {
 		IPAddress string `json:"IPAddress"`
 	} `json:"networks"`

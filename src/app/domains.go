@@ -27,15 +27,15 @@ func (d Domains) Effective() []string {
 }
 
 func readDomains(f *Files, app string, e env) Domains {
-	d := Domains{Names: lines(f, "root/"+app+"/VHOST"), Disabled: e.values["NO_VHOST"] == "1"}
+	d := Domains{Names: f.Lines("root/" + app + "/VHOST"), Disabled: e.values["NO_VHOST"] == "1"}
 	_, d.File = f.Get("root/" + app + "/VHOST")
 	if d.File {
 		return d
 	}
 	if _, ok := f.Get("root/VHOST"); ok && Before(f.Dokku, "0.22.0") {
-		d.Inherited = lines(f, "root/VHOST")
+		d.Inherited = f.Lines("root/VHOST")
 	} else if Before(f.Dokku, "0.25.0") {
-		d.Inherited = lines(f, "root/HOSTNAME")
+		d.Inherited = f.Lines("root/HOSTNAME")
 	}
 	return d
 }

@@ -19,14 +19,7 @@ type env struct {
 // app's directory up to 0.37, beside the properties from 0.38 on. A file that
 // 0.38.0 to 0.38.25 left in the old place does not count there any more.
 func readEnv(f *Files, scope string) env {
-	old := "root/" + scope + "/ENV"
-	if scope == host.GlobalScope {
-		old = "root/ENV"
-	}
-	path := "lib/config/" + scope + "/ENV"
-	if _, ok := f.Get(path); !ok && !EnvMoved(f, scope) {
-		path = old
-	}
+	path := f.EnvPath(scope)
 	e := env{}
 	t, ok := f.Text(path)
 	if !ok {
@@ -39,6 +32,26 @@ func readEnv(f *Files, scope string) env {
 	}
 	e.values = values
 	return e
+}
+
+// Variable is the value of a variable in the environment of an app, or of the
+// host for GlobalScope. It may be a secret: it is for writing it where it belongs,
+// never for showing.
+func (f *Files) Variable(scope, name string) (value string, ok bool) {
+	value, ok = readEnv(f, scope).values[name]
+	return value, ok
+}
+
+// EnvPath is where this host keeps a scope's ENV, among the captured paths.
+func (f *Files) EnvPath(scope string) string {
+	path := "lib/config/" + scope + "/ENV"
+	if _, ok := f.Get(path); ok || EnvMoved(f, scope) {
+		return path
+	}
+	if scope == host.GlobalScope {
+		return "root/ENV"
+	}
+	return "root/" + scope + "/ENV"
 }
 
 // EnvMoved tells whether Dokku has moved this scope's ENV out of the app's

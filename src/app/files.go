@@ -5,13 +5,16 @@
 package app
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -54,6 +57,9 @@ const (
 	// Where docker's and cron's answers are kept.
 	dockerFacts = "facts/docker"
 	cronFacts   = "facts/crontab"
+
+	// ImageFacts is where the files from the images of apps are kept, by app.
+	ImageFacts = "facts/image/"
 )
 
 // Files are the captured files of a host, and which of its directories are
@@ -101,6 +107,42 @@ func (f *Files) Text(path string) (string, bool) {
 	return string(file.Data), ok && file.Error == "" && file.Link == ""
 }
 
+// Lines are a file's lines, trimmed, blank ones left out: what Dokku makes of
+// VHOST and of property lists.
+func (f *Files) Lines(path string) []string {
+	var out []string
+	t, _ := f.Text(path)
+	for _, l := range strings.Split(t, "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// Properties are the properties of a scope in all namespaces: an app, or
+// GlobalScope. There may be tens of thousands for the whole host, so the list is
+// leapt through from namespace to namespace.
+func (f *Files) Properties(scope string) []File {
+	const dir = "lib/config/"
+	var found []File
+	for i, _ := f.find(dir); i < len(f.list); {
+		rest, ok := strings.CutPrefix(f.list[i].Path, dir)
+		namespace, _, deeper := strings.Cut(rest, "/")
+		if !ok {
+			break
+		}
+		if deeper {
+			found = append(found, f.Under(dir+namespace+"/"+scope+"/")...)
+		}
+		// What follows "/" in the order of characters is "0".
+		if i, _ = f.find(dir + namespace + "0"); !deeper {
+			i, _ = f.find(dir + namespace + "/")
+		}
+	}
+	return slices.DeleteFunc(found, func(file File) bool { return strings.Count(file.Path, "/") != 4 || strings.HasSuffix(file.Path, "/") })
+}
+
 // Under are the files whose path begins with prefix.
 func (f *Files) Under(prefix string) []File {
 	from, _ := f.find(prefix)
@@ -117,7 +159,7 @@ func (f *Files) Under(prefix string) []File {
 func (f *Files) Incomplete() []string {
 	var names []string
 	for _, file := range f.list {
-		if file.Error != "" && file.Path != dockerFacts && !strings.HasPrefix(file.Error, leftOut) {
+		if file.Error != "" && file.Path != dockerFacts && !strings.HasPrefix(file.Path, ImageFacts) && !strings.HasPrefix(file.Error, leftOut) {
 			names = append(names, fmt.Sprintf("%s: %s", file.Path, file.Error))
 		}
 	}
@@ -130,6 +172,9 @@ type What struct {
 	Apps []string
 	// NoCommands leaves docker and cron alone, for where every second counts.
 	NoCommands bool
+	// Images fetches from the apps' containers what Dokku up to 0.28 takes from
+	// their images whenever it needs it.
+	Images bool
 	// Dokku is the version that wrote the state, where it is not the one on
 	// the disk: between a package's unpacking and its installation.
 	Dokku string
@@ -161,7 +206,13 @@ func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
 		})
 	}
 	if !what.NoCommands {
-		spawn(func() error { c.docker(ctx, only); return nil })
+		spawn(func() error {
+			c.docker(ctx, only)
+			if what.Images {
+				c.images(ctx)
+			}
+			return nil
+		})
 	}
 	if !what.NoCommands && len(only) == 0 {
 		spawn(func() error { c.crontab(ctx); return nil })
@@ -294,6 +345,12 @@ func (c *capture) app(name string) {
 	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
 		c.tree("lib/data/"+dir, filepath.Join(data, dir))
 	}
+	// Of those that are empty it counts that they are there.
+	for _, dir := range []string{"apps/" + name, "ps/" + name, "app-json/" + name} {
+		if st, err := c.h.Stat(filepath.Join(data, dir)); err == nil && st.IsDir() {
+			c.add(File{Path: "lib/data/" + dir, Mode: fs.ModeDir | st.Mode().Perm()})
+		}
+	}
 }
 
 // properties captures the property tree and letsencrypt's markers.
@@ -394,7 +451,7 @@ func (c *capture) fact(logical string, data []byte, err error) {
 // dockerFormat keeps of docker inspect what an app's state needs, a container
 // a line. The whole of it would be 15 KiB a container.
 const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"image":{{json .Config.Image}},` +
-	`"labels":{{json .Config.Labels}},"networks":{{json .NetworkSettings.Networks}}}`
+	`"labels":{{json .Config.Labels}},"workdir":{{json .Config.WorkingDir}},"networks":{{json .NetworkSettings.Networks}}}`
 
 // docker asks docker about all containers that Dokku knows, by label and by
 // CONTAINER file, in one docker inspect.
@@ -426,6 +483,48 @@ func (c *capture) docker(ctx context.Context, only []string) {
 	c.fact(dockerFacts, out, err)
 }
 
+// images fetches Procfile and nginx.conf.sigil from a running container of each
+// app. What is not in there is no error.
+func (c *capture) images(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	c.mu.Lock()
+	facts := readDocker(NewFiles("", nil, nil, slices.DeleteFunc(slices.Clone(c.files), func(f File) bool { return f.Path != dockerFacts })))
+	c.mu.Unlock()
+	done := map[string]bool{}
+	for id, container := range facts.byID {
+		name := container.Labels["com.dokku.app-name"]
+		if name == "" || strings.Contains(name, "/") || !container.Running || done[name] {
+			continue
+		}
+		done[name] = true
+		for _, file := range []string{"Procfile", "nginx.conf.sigil"} {
+			out, err := c.h.Run(ctx, "docker", "cp", id+":"+path.Join("/", container.Workdir, file), "-")
+			if err != nil && (strings.Contains(err.Error(), "Could not find the file") || strings.Contains(err.Error(), "No such container:path")) {
+				continue
+			}
+			var data []byte
+			if err == nil {
+				data, err = onlyFile(out)
+			}
+			c.fact(ImageFacts+name+"/"+file, data, err)
+		}
+	}
+}
+
+// onlyFile is the file that docker cp writes, as an archive, to standard output.
+func onlyFile(archive []byte) ([]byte, error) {
+	tr := tar.NewReader(bytes.NewReader(archive))
+	head, err := tr.Next()
+	if err != nil {
+		return nil, err
+	}
+	if head.Typeflag != tar.TypeReg || head.Size > maxFile {
+		return nil, fmt.Errorf("%sno small regular file", leftOut)
+	}
+	return io.ReadAll(tr)
+}
+
 // crontab asks for the Dokku user's crontab, which 0.23.0 and later overwrite.
 func (c *capture) crontab(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -450,15 +549,19 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// At is a file of the host as it was captured, by its real path.
+func (f *Files) At(p host.Paths, name string) (File, bool) {
+	for top, dir := range map[string]string{"root/": p.DokkuRoot, "lib/": p.LibRoot} {
+		if rel, ok := strings.CutPrefix(name, dir+"/"); ok {
+			return f.Get(top + rel)
+		}
+	}
+	return File{}, false
+}
+
 // DigestAt is the digest of a file of the host as it was captured, by its real
 // path; "" when there was none.
 func (f *Files) DigestAt(p host.Paths, name string) string {
-	for top, dir := range map[string]string{"root/": p.DokkuRoot, "lib/": p.LibRoot} {
-		if rel, ok := strings.CutPrefix(name, dir+"/"); ok {
-			if file, ok := f.Get(top + rel); ok {
-				return file.SHA256
-			}
-		}
-	}
-	return ""
+	file, _ := f.At(p, name)
+	return file.SHA256
 }

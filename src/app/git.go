@@ -23,7 +23,7 @@ func readGit(f *Files, app string, e env) Git {
 		}
 		g.Refs[name] = commit
 	}
-	for _, l := range lines(f, dir+"packed-refs") {
+	for _, l := range f.Lines(dir + "packed-refs") {
 		if commit, name, ok := strings.Cut(l, " "); ok && strings.HasPrefix(name, "refs/") {
 			ref(name, commit)
 		}

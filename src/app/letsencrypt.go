@@ -68,7 +68,7 @@ func autoRenew(f *Files) string {
 	if _, ok := f.Get("lib/data/letsencrypt/autorenew"); ok {
 		return "marker"
 	}
-	for _, l := range lines(f, cronFacts) {
+	for _, l := range f.Lines(cronFacts) {
 		if !strings.HasPrefix(l, "#") && (strings.Contains(l, "letsencrypt/cron-job") || strings.Contains(l, "letsencrypt:auto-renew")) {
 			return "crontab"
 		}

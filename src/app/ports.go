@@ -28,7 +28,7 @@ type Proxy struct {
 
 func readPorts(f *Files, app string, e env) Ports {
 	p := Ports{
-		Detected:   lines(f, "lib/config/ports/"+app+"/map-detected"),
+		Detected:   f.Lines("lib/config/ports/" + app + "/map-detected"),
 		Port:       e.values["DOKKU_PROXY_PORT"],
 		SSLPort:    e.values["DOKKU_PROXY_SSL_PORT"],
 		Dockerfile: e.values["DOKKU_DOCKERFILE_PORTS"],
@@ -36,7 +36,7 @@ func readPorts(f *Files, app string, e env) Ports {
 	if Before(f.Dokku, "0.31.0") {
 		p.Map = strings.Fields(e.values["DOKKU_PROXY_PORT_MAP"])
 	} else {
-		p.Map = lines(f, "lib/config/ports/"+app+"/map")
+		p.Map = f.Lines("lib/config/ports/" + app + "/map")
 	}
 	if !Before(f.Dokku, "0.38.0") {
 		p.Port, _ = property(f, "proxy", app, "proxy-port")

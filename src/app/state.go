@@ -27,6 +27,7 @@ type Host struct {
 // Global is what belongs to the host rather than to an app.
 type Global struct {
 	Domains     []string          `json:"domains,omitempty"`
+	DomainsFile bool              `json:"domains_file,omitempty"` // there is a VHOST file, if an empty one
 	Hostname    string            `json:"hostname,omitempty"`
 	Letsencrypt Letsencrypt       `json:"letsencrypt"`
 	Env         map[string]string `json:"env,omitempty"` // name to fingerprint
@@ -90,17 +91,19 @@ func ValidVersion(text string) bool {
 // Read reads a host's state out of its files.
 func Read(f *Files) Host {
 	facts := readDocker(f)
+	_, domainsFile := f.Get("root/VHOST")
 	global := readEnv(f, host.GlobalScope)
 	unreadable := unreadableOf(f)
 	h := Host{
 		Dokku: f.Dokku, Apps: make(map[string]State, len(f.Apps)), Strays: f.Strays,
 		DockerMissing: facts.missing,
 		Global: Global{
-			Domains:     lines(f, "root/VHOST"),
+			Domains:     f.Lines("root/VHOST"),
+			DomainsFile: domainsFile,
 			Hostname:    strings.TrimSpace(text(f, "root/HOSTNAME")),
 			Letsencrypt: readLetsencrypt(f, host.GlobalScope, global),
 			Env:         global.fingerprints(),
-			Crontab:     lines(f, cronFacts),
+			Crontab:     f.Lines(cronFacts),
 			Problems:    global.problems,
 		},
 	}
@@ -165,18 +168,6 @@ func readApp(f *Files, name string, facts docker) State {
 func text(f *Files, path string) string {
 	t, _ := f.Text(path)
 	return t
-}
-
-// lines are a file's lines, trimmed, blank ones left out: what Dokku makes of
-// VHOST and of property lists.
-func lines(f *Files, path string) []string {
-	var out []string
-	for _, l := range strings.Split(text(f, path), "\n") {
-		if l = strings.TrimSpace(l); l != "" {
-			out = append(out, l)
-		}
-	}
-	return out
 }
 
 // property is the raw value of a property.

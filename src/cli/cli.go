@@ -227,75 +227,6 @@ func (c commands) report(ctx *cli.Context) error {
 	return nil
 }
 
-// PrintApp prints the block of one app, as dokku report has them.
-func PrintApp(out *say.Printer, a guard.AppReport) {
-	out.Title("%s upgrade-guard information", a.App)
-	for _, f := range a.Flags() {
-		label := strings.ToUpper("u") + strings.ReplaceAll("pgrade-guard-"+f.Name, "-", " ") + ":"
-		out.Result("       %-31s %s", label, f.Value)
-	}
-}
-
-func printReport(out *say.Printer, r guard.Report) {
-	switch {
-	case r.Unfinished:
-		out.Title("Dokku was upgraded from %s to %s, and the apps have not been looked after yet", r.Stamp, r.Dokku)
-		out.Result("       To do: dokku upgrade-guard:apply")
-	case r.Last != nil:
-		out.Title("Dokku %s, upgraded from %s on %s", r.Dokku, r.Last.From, r.Last.Time.Format("2006-01-02 15:04 UTC"))
-	default:
-		out.Title("Dokku %s, no upgrade seen yet", r.Dokku)
-	}
-	out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
-	if r.Docker != "" {
-		out.Result("       Nothing is known of containers: %s", r.Docker)
-	}
-	tw := tabwriter.NewWriter(out.Out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "       APP\tSTATUS\tSCALE\tRUNNING\tDOMAINS")
-	for _, a := range r.Apps {
-		scale := a.Scale
-		if scale == "" {
-			scale = "none"
-		}
-		fmt.Fprintf(tw, "       %s\t%s\t%s\t%d\t%s\n", a.App, a.Status, scale, a.Running, strings.Join(a.Domains, " "))
-	}
-	tw.Flush()
-	for _, name := range r.Gone {
-		out.Result("       %s does not exist any more", name)
-	}
-	for _, a := range r.Apps {
-		explain(out, a)
-	}
-}
-
-// explain says of an app what the table cannot. Nothing is said of one that is
-// as it was.
-func explain(out *say.Printer, a guard.AppReport) {
-	if a.Status == guard.StatusOK && len(a.Problems) == 0 {
-		return
-	}
-	for _, r := range a.Repaired {
-		out.Result("-----> %s: put back and verified: %s", a.App, r)
-	}
-	for _, p := range a.Problems {
-		out.Result("-----> %s: %s", a.App, p)
-	}
-	for _, f := range a.Findings {
-		out.Result("-----> %s: %s", a.App, f.What)
-		if f.Consequence != "" {
-			out.Result("       %s", f.Consequence)
-		}
-		switch {
-		case f.Step != nil && f.Step.Guess:
-			out.Result("       A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", f.Step.Text)
-		case f.Command != "":
-			out.Result("       To do: %s", f.Command)
-		case f.Step != nil:
-			out.Result("       To do: dokku upgrade-guard:apply")
-		}
-	}
-}
-
 func (c commands) check(ctx *cli.Context) error {
 	if err := c.noArgs(ctx); err != nil {
 		return err
@@ -313,7 +244,7 @@ func (c commands) check(ctx *cli.Context) error {
 			return err
 		}
 	} else {
-		guard.PrintCheck(c.out, r)
+		printCheck(c.out, r)
 	}
 	if r.Bad() {
 		return errFound

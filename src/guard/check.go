@@ -9,7 +9,6 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
-	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
 
@@ -90,62 +89,6 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 		return running
 	}
 	return newestKnown
-}
-
-// PrintCheck prints a check for a person.
-func PrintCheck(out *say.Printer, c Check) {
-	out.Title("Dokku %s now: %s", c.From, countOf(c.Present, "finding"))
-	printFindings(out, c.Present)
-	if c.To != c.From {
-		out.Title("Upgrade to %s: %s", c.To, countOf(c.Upgrade, "loss"))
-		printFindings(out, c.Upgrade)
-	}
-	for _, u := range c.Unknown {
-		out.Trouble("%s", u)
-	}
-}
-
-func countOf(found []hazard.Finding, what string) string {
-	n := 0
-	for _, f := range found {
-		if !f.Note {
-			n++
-		}
-	}
-	if n == 0 {
-		return "nothing found"
-	}
-	return plural(n, what)
-}
-
-// printFindings prints findings by hazard, so that what comes of it and where
-// to read about it stand there once and not for every app.
-func printFindings(out *say.Printer, found []hazard.Finding) {
-	for _, h := range hazard.All {
-		var last hazard.Finding
-		for _, f := range found {
-			if f.Hazard != h.Name {
-				continue
-			}
-			out.Result("       %s: %s", host.Place(f.App), f.What)
-			switch {
-			case f.Step != nil && f.Step.Guess:
-				out.Result("         %s %s; if that is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Step.Text)
-			case f.Step != nil:
-				out.Result("         %s upgrade-guard: %s", f.Step.Mark, f.Step.Text)
-			}
-			if f.Command != "" {
-				out.Result("         %s to do: %s", plan.Person, f.Command)
-			}
-			last = f
-		}
-		if last.Consequence != "" {
-			out.Result("         %s", last.Consequence)
-		}
-		if last.Guide != "" {
-			out.Result("         %s", last.Guide)
-		}
-	}
 }
 
 // Set sets or, without a value, unsets one of the guard's properties.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +54,10 @@ func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() erro
 		return err
 	}
 	defer unlock()
+	// A dokku command that a repair calls fires our own triggers, which would
+	// wait for the lock that we hold.
+	os.Setenv(inOurRun, "yes")
+	defer os.Unsetenv(inOurRun)
 	return work()
 }
 
@@ -98,7 +103,8 @@ func (g *Guard) retain() int {
 // snapshotNow takes a snapshot of the whole host, whose state was written by the
 // given Dokku version, and lets retention remove what is too much.
 func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot.Manifest, *app.Files, error) {
-	files, err := app.Capture(ctx, g.Host, app.What{Dokku: dokku})
+	images := reason == snapshot.PreUpgrade && app.Before(dokku, "0.29.0")
+	files, err := app.Capture(ctx, g.Host, app.What{Dokku: dokku, Images: images})
 	if err != nil {
 		return snapshot.Manifest{}, nil, err
 	}
@@ -106,7 +112,7 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	if err != nil {
 		return m, files, err
 	}
-	g.Out.Step("Snapshot %s of %s taken", m.ID, plural(len(m.Apps), "app"))
+	g.Out.Step("Snapshot %s of %s taken", m.ID, Plural(len(m.Apps), "app"))
 	for _, missing := range m.Incomplete {
 		g.Out.Trouble("The snapshot is incomplete: %s", missing)
 	}
@@ -341,7 +347,8 @@ func (g *Guard) verifyApp(files *app.Files, name string) error {
 	return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
 }
 
-func plural(n int, what string) string {
+// Plural is a number with what it counts.
+func Plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

@@ -141,6 +141,7 @@ func (g *Guard) After(ctx context.Context) error {
 // but where plugn stops at the first that fails, the others still get theirs.
 func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
 	os.Setenv(inOurRun, "yes")
+	defer os.Unsetenv(inOurRun)
 	enabled := filepath.Join(g.Host.Paths().PluginPath, "enabled")
 	plugins, err := g.Host.ReadDir(enabled)
 	if err != nil {

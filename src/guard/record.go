@@ -65,7 +65,7 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 	if seeded && err == nil && slices.Contains(seed.SHA256, app.Digest(now)) && !scale.Empty() {
 		digest := app.Digest(scale.Lines())
 		if digest != app.Digest(now) {
-			enterSeed(&ledger, path, name, digest, seed.Time)
+			enterSeed(&ledger, plan.Step{App: name, Path: path, Data: scale.Lines(), Seed: seed.ReadFrom}, seed.Time)
 			if err := g.Store.SaveLedger(ledger); err != nil {
 				return err
 			}
@@ -162,11 +162,9 @@ func (g *Guard) withdraw(ledger *snapshot.Ledger, chosen func(snapshot.Seed) boo
 	if len(ledger.Seeds) == 0 {
 		return nil
 	}
-	if !app.ScaleInFile(host.DokkuVersion(g.Host)) {
-		return nil
-	}
+	disk := host.DokkuVersion(g.Host)
 	for path, seed := range ledger.Seeds {
-		if !chosen(seed) {
+		if !chosen(seed) || !app.Before(disk, seed.ReadFrom) {
 			continue
 		}
 		if now, err := g.Host.ReadFile(path); err == nil && slices.Contains(seed.SHA256, app.Digest(now)) {

@@ -11,6 +11,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/snapshot"
 )
@@ -31,15 +32,22 @@ type Report struct {
 	Stamp   string `json:"stamp"`
 	// Unfinished tells that the version has changed and the post-upgrade work
 	// has not been done.
-	Unfinished bool           `json:"unfinished"`
-	Last       *snapshot.Jump `json:"last_upgrade,omitempty"`
-	Snapshots  int            `json:"snapshots"`
-	Newest     string         `json:"newest_snapshot,omitempty"`
-	Apps       []AppReport    `json:"apps"`
+	Unfinished bool `json:"unfinished"`
+	// Unconfigured is what dpkg says of an installation of Dokku that has not
+	// come to its end.
+	Unconfigured string         `json:"unconfigured,omitempty"`
+	Last         *snapshot.Jump `json:"last_upgrade,omitempty"`
+	Snapshots    int            `json:"snapshots"`
+	Newest       string         `json:"newest_snapshot,omitempty"`
+	Apps         []AppReport    `json:"apps"`
 	// Gone are apps that were recorded before the last upgrade and do not
 	// exist any more. They are not brought back.
 	Gone   []string `json:"gone,omitempty"`
 	Docker string   `json:"docker_missing,omitempty"`
+	// Findings, Repaired and Drift are of what belongs to no app.
+	Findings []hazard.Finding `json:"findings,omitempty"`
+	Repaired []string         `json:"repaired,omitempty"`
+	Drift    []string         `json:"drift,omitempty"`
 }
 
 // AppReport is what the guard knows of one app.
@@ -59,8 +67,11 @@ type AppReport struct {
 	Containers    int              `json:"containers"`
 	Running       int              `json:"running"`
 	Repaired      []string         `json:"repaired,omitempty"`
-	Findings      []hazard.Finding `json:"findings,omitempty"`
-	Problems      []string         `json:"problems,omitempty"`
+	// Drift is what differed from the record right after the last upgrade, is
+	// explained by no known hazard, and was not touched.
+	Drift    []string         `json:"drift,omitempty"`
+	Findings []hazard.Finding `json:"findings,omitempty"`
+	Problems []string         `json:"problems,omitempty"`
 }
 
 // Report reads the host and says how it stands. It changes nothing, and needs
@@ -108,16 +119,25 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	for _, f := range g.detect(files, now, owed, ledger) {
 		found[f.App] = append(found[f.App], f)
 	}
-	repaired := g.repaired(ledger.Runs)
+	runs := ledger.Runs
 	if n := len(ledger.Jumps); n > 0 {
 		r.Last = &ledger.Jumps[n-1]
-		repaired = g.repaired(append(slices.Clone(r.Last.Runs), ledger.Runs...))
+		runs = append(slices.Clone(r.Last.Runs), ledger.Runs...)
 		if only == "" {
 			r.Gone = g.gone(r.Last.Baseline, files.Apps)
 		}
 	}
+	journal := g.journaled(runs)
 	for _, name := range files.Apps {
-		r.Apps = append(r.Apps, appReport(now.Apps[name], recorded[name], found[name], repaired[name]))
+		a := appReport(now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
+		a.Drift = journal[plan.Drift][name]
+		r.Apps = append(r.Apps, a)
+	}
+	if only == "" {
+		r.Findings, r.Repaired, r.Drift = found[host.GlobalScope], journal[plan.Done][host.GlobalScope], journal[plan.Drift][host.GlobalScope]
+		if err := g.configured(ctx); err != nil {
+			r.Unconfigured = err.Error()
+		}
 	}
 	return r, nil
 }
@@ -153,21 +173,21 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 	return a
 }
 
-// repaired is what the journals of the last upgrade say was put back, by app.
-func (g *Guard) repaired(runs []string) map[string][]string {
-	done := map[string][]string{}
+// journaled are the texts of some runs' journals, by event and app.
+func (g *Guard) journaled(runs []string) map[string]map[string][]string {
+	texts := map[string]map[string][]string{plan.Done: {}, plan.Drift: {}}
 	for _, run := range runs {
 		lines, err := plan.ReadJournal(g.Host, run)
 		if err != nil {
 			g.Out.Error(err)
 		}
 		for _, l := range lines {
-			if l.Event == "done" && !slices.Contains(done[l.App], l.Text) {
-				done[l.App] = append(done[l.App], l.Text)
+			if of := texts[l.Event]; of != nil && !slices.Contains(of[l.App], l.Text) {
+				of[l.App] = append(of[l.App], l.Text)
 			}
 		}
 	}
-	return done
+	return texts
 }
 
 // gone are the apps of a snapshot that do not exist any more.
@@ -243,6 +263,7 @@ func (a AppReport) Flags() []Flag {
 		{"repaired", strings.Join(a.Repaired, "; ")},
 		{"lost", strings.Join(lost, "; ")},
 		{"waiting", strings.Join(waiting, "; ")},
+		{"drift", strings.Join(a.Drift, "; ")},
 		{"to-do", strings.Join(slices.Compact(commands), "; ")},
 		{"problems", strings.Join(a.Problems, "; ")},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -138,8 +139,8 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	g.printWaiting(waiting)
 
 	for _, s := range steps {
-		if s.Seed {
-			enterSeed(&ledger, s.Path, s.App, app.Digest(s.Data), g.Host.Now())
+		if s.Seed != "" {
+			enterSeed(&ledger, s, g.Host.Now())
 		}
 	}
 	// A seed that is not entered is only not known to be ours; better than none.
@@ -333,6 +334,11 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	now = app.Read(files)
 	left := g.detect(files, now, records, ledger)
 	g.close(&ledger, now, records, left, stamp, broken)
+	if jumped || pending {
+		if err := noteDrift(journal, left); err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
 	ledger.Runs = journal.AddTo(ledger.Runs)
 	if jumped {
 		j := snapshot.Jump{From: stamp, To: disk, Time: g.Host.Now()}
@@ -346,12 +352,17 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		last.Runs = slices.Compact(append(last.Runs, ledger.Runs...))
 		ledger.Runs = nil
 	}
-	if !app.ScaleInFile(disk) {
-		ledger.Seeds = nil // what was seeded is Dokku's own now
-	} else if !pending {
-		// Somebody ran apply between pre-upgrade and the upgrade.
-	} else if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
-		return multierror.Append(errs, err)
+	maps.DeleteFunc(ledger.Seeds, func(_ string, s snapshot.Seed) bool {
+		return !app.Before(disk, s.ReadFrom) // what was seeded is Dokku's own now
+	})
+	// Not pending: somebody ran apply between pre-upgrade and the upgrade.
+	if pending {
+		if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
+			return multierror.Append(errs, err)
+		}
+	}
+	if len(ledger.Seeds) == 0 {
+		ledger.Seeds = nil
 	}
 	if err := g.Store.SaveLedger(ledger); err != nil {
 		return multierror.Append(errs, err)
@@ -379,6 +390,19 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	return errs.ErrorOrNil()
 }
 
+// noteDrift keeps for the report what differs from the record right after the
+// upgrade. Later nobody can tell any more what was the upgrade's doing.
+func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
+	for _, f := range found {
+		if f.Hazard == hazard.Drift {
+			if err := journal.Drift(f.App, f.What); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // configured tells whether the package manager has brought Dokku's installation
 // to its end. Before that, half of it is still to come, and closing an app would
 // close it too early. A host without dpkg, or without a package, says nothing.
@@ -401,7 +425,7 @@ func (g *Guard) configured(ctx context.Context) error {
 func (g *Guard) buildStale(ctx context.Context, steps plan.Plan, journal *plan.Journal) error {
 	var names []string
 	for _, s := range steps {
-		if (s.Hazard == hazard.PortsLost || s.Hazard == hazard.DomainsLost) && !slices.Contains(names, s.App) {
+		if slices.Contains([]string{hazard.PortsLost, hazard.DomainsLost, hazard.DomainsRewritten}, s.Hazard) && !slices.Contains(names, s.App) {
 			names = append(names, s.App)
 		}
 	}
@@ -468,23 +492,23 @@ func openOnes(open map[string]snapshot.Baseline) string {
 	case hostToo && n == 1:
 		return host.Place(host.GlobalScope)
 	case hostToo:
-		return plural(n-1, "app") + " and " + host.Place(host.GlobalScope)
+		return Plural(n-1, "app") + " and " + host.Place(host.GlobalScope)
 	default:
-		return plural(n, "app")
+		return Plural(n, "app")
 	}
 }
 
 // enterSeed enters that a file is about to hold a content of ours.
-func enterSeed(l *snapshot.Ledger, path, name, digest string, now time.Time) {
+func enterSeed(l *snapshot.Ledger, s plan.Step, now time.Time) {
 	if l.Seeds == nil {
 		l.Seeds = map[string]snapshot.Seed{}
 	}
-	seed := l.Seeds[path]
+	seed, digest := l.Seeds[s.Path], app.Digest(s.Data)
 	if !slices.Contains(seed.SHA256, digest) {
 		seed.SHA256 = append(slices.Clone(seed.SHA256), digest)
 	}
-	seed.App, seed.Time = name, now
-	l.Seeds[path] = seed
+	seed.App, seed.ReadFrom, seed.Time = s.App, s.Seed, now
+	l.Seeds[s.Path] = seed
 }
 
 // split parts what the guard does from what a person must do.
@@ -502,10 +526,10 @@ func toDo(steps plan.Plan, what string, waiting []hazard.Finding) string {
 	noun, rest, _ := strings.Cut(what, " ")
 	text := "no " + what
 	if len(steps) > 0 {
-		text = plural(len(steps), noun) + " " + rest
+		text = Plural(len(steps), noun) + " " + rest
 	}
 	if len(waiting) > 0 {
-		text += ", " + plural(len(waiting), "thing") + " for you"
+		text += ", " + Plural(len(waiting), "thing") + " for you"
 	}
 	return text
 }

@@ -12,8 +12,9 @@ import (
 
 // Names of the hazards whose repair must show in nginx's configuration.
 const (
-	PortsLost   = "ports-lost"
-	DomainsLost = "domains-lost"
+	PortsLost        = "ports-lost"
+	DomainsLost      = "domains-lost"
+	DomainsRewritten = "domains-rewritten"
 )
 
 // Hazard is one known way to lose something. Its functions look at one app, or
@@ -41,15 +42,28 @@ type Hazard struct {
 // All are the hazards the guard knows, in the order in which their steps are
 // done.
 var All = []Hazard{
+	names,
 	scaleDirty,
+	scaleUnknownType,
 	scaleLost,
 	scaleDefault,
 	scaleMalformed,
 	scaleZero,
 	scaleDrift,
 	scaleFromRepository,
+	imageFiles,
+	dataDirs,
+	deployedFalse,
+	globalDomain,
 	domainsLost,
+	domainsRewritten,
 	portsLost,
+	bindAll,
+	envFlags,
+	envRewound,
+	dockerOptionsLeft,
+	percent,
+	drift,
 }
 
 // Jump is what all hazards look at: two Dokku versions, and the host's files.

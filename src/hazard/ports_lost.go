@@ -17,39 +17,96 @@ import (
 // app without a VHOST file on a host without a global domain ends in ports:clear:
 // the app comes up on a random port at its next build, from 0.35.17 on at once.
 // And the step over 0.31, from the environment to a property, drops everything
-// from the first entry that it cannot read.
+// from the first entry that it cannot read, does nothing where a property from long
+// ago lies in its way (26), and forgets DOKKU_DOCKERFILE_PORTS (28).
 var portsLost = Hazard{
 	Name:    PortsLost,
 	Threads: "dokku/dokku#7706, #8619",
 	Guide:   "https://dokku.com/docs/appendices/0.31.0-migration-guide/",
 
+	Foresee: func(s Subject) []Finding {
+		resets := !app.Before(s.To, "0.27.0") && app.Before(s.To, "0.37.0")
+		switch bad := malformedPorts(s.Now.Ports.Map); {
+		case s.Crosses("0.31.0") && len(bad) > 0:
+			return []Finding{{
+				What:        fmt.Sprintf("%s drops the port map from %s on, which it cannot read", s.To, bad[0]),
+				Consequence: "Set the map without it before the upgrade.",
+				Command:     fmt.Sprintf("dokku proxy:ports-remove %s %s", s.Now.Name, strings.Join(bad, " ")),
+			}}
+		case s.Crosses("0.31.0") && len(s.Now.Ports.Map) > 0 && leftover(s, s.Files) != nil:
+			return []Finding{{
+				What:        fmt.Sprintf("%s goes by a port map from long ago (%s) instead of the present one (%s)", s.To, strings.Join(leftover(s, s.Files), " "), strings.Join(s.Now.Ports.Map, " ")),
+				Consequence: "upgrade-guard puts the present one there after the upgrade.",
+			}}
+		case resets && withoutVHOST(s.Now) && len(s.Now.Ports.Map) > 0 && len(s.Files.Lines("root/VHOST")) == 0:
+			return []Finding{{
+				What:        fmt.Sprintf("the installation of %s clears the port map %s, because neither app nor host has a domain", s.To, strings.Join(s.Now.Ports.Map, " ")),
+				Consequence: "upgrade-guard puts it back after the upgrade.",
+			}}
+		}
+		return nil
+	},
+
 	Detect: func(s Subject) []Finding {
-		if s.Before == nil || slices.Equal(s.Before.Ports.Map, s.Now.Ports.Map) {
+		if s.Before == nil {
 			return nil
 		}
 		before, now := s.Before.Ports.Map, s.Now.Ports.Map
-		truncated := s.Crosses("0.31.0") && len(now) < len(before) && slices.Equal(now, before[:len(now)])
-		if len(before) == 0 || len(now) > 0 && !truncated {
+		if len(before) == 0 && s.Crosses("0.31.0") && s.Before.Deployed() && len(now) == 0 {
+			before = dockerfilePorts(s.Before.Ports)
+		}
+		if len(before) == 0 || slices.Equal(before, now) {
 			return nil
 		}
-		f := &Finding{
+		f := Finding{
 			What:        fmt.Sprintf("the port map %s, recorded in %s, is gone", strings.Join(before, " "), s.Record),
 			Consequence: "At the next build of its nginx configuration the app moves to another port.",
 		}
-		if len(now) > 0 {
+		switch {
+		case len(now) == 0:
+		case s.Crosses("0.31.0") && len(now) < len(before) && slices.Equal(now, before[:len(now)]):
 			f.What = fmt.Sprintf("of the port map %s, recorded in %s, only %s is left", strings.Join(before, " "), s.Record, strings.Join(now, " "))
+		case s.Crosses("0.31.0") && s.Old() != nil && slices.Equal(now, leftover(s, s.Old())):
+			// Nobody has set it since: it lay there already, and was not read.
+			f.What = fmt.Sprintf("a port map from long ago (%s) is read now, and the one in force was %s, recorded in %s", strings.Join(now, " "), strings.Join(before, " "), s.Record)
+		default:
+			return nil
 		}
-		good := slices.DeleteFunc(slices.Clone(before), func(p string) bool { return !portMapping.MatchString(p) })
+		bad := malformedPorts(before)
 		switch {
 		case app.Before(s.To, "0.31.0"): // in the environment, which is Dokku's to write
 			f.Command = fmt.Sprintf("dokku proxy:ports-set %s %s", s.Now.Name, strings.Join(before, " "))
-		case len(good) < len(before):
-			f.Command = fmt.Sprintf("dokku ports:set %s %s", s.Now.Name, strings.Join(good, " "))
+		case len(bad) > 0:
+			f.Command = fmt.Sprintf("dokku ports:set %s %s", s.Now.Name, strings.Join(without(before, bad), " "))
 		default:
 			f.Step = PutPorts(s, before)
 		}
-		return []Finding{*f}
+		return []Finding{f}
 	},
+}
+
+// malformedPorts are the entries of a port map that Dokku cannot read.
+func malformedPorts(ports []string) []string {
+	return slices.DeleteFunc(slices.Clone(ports), portMapping.MatchString)
+}
+
+// leftover is a port map that lies where 0.31 and later look for it, as the files
+// have it.
+func leftover(s Subject, files *app.Files) []string {
+	return files.Lines("lib/config/ports/" + s.Now.Name + "/map")
+}
+
+// dockerfilePorts is the port map that versions before 0.31 made of
+// DOKKU_DOCKERFILE_PORTS where none was set: each port as itself.
+func dockerfilePorts(p app.Ports) []string {
+	var ports []string
+	for _, port := range strings.Fields(p.Dockerfile) {
+		port = strings.TrimSuffix(port, "/tcp")
+		if mapping := "http:" + port + ":" + port; portMapping.MatchString(mapping) {
+			ports = append(ports, mapping)
+		}
+	}
+	return ports
 }
 
 var portMapping = regexp.MustCompile(`^(http|https|grpc|grpcs|tcp|udp):[0-9]+:[0-9]+$`)

@@ -12,6 +12,9 @@ import (
 
 const guide030 = "https://dokku.com/docs/appendices/0.30.0-migration-guide/"
 
+// scaleProperty is the first version that keeps the scale in a property.
+const scaleProperty = "0.25.0"
+
 // scaleLost is the hazard most people met (ATLAS 10: 1, 3 and 5). Up to 0.24 an
 // app's scale is the file DOKKU_SCALE. 0.25 to 0.29 import it into a property;
 // 0.30.0 dropped the import (5dcc1cb13) and kept the deletion, so a jump from
@@ -179,6 +182,6 @@ func seedScale(s Subject, f *Finding, scale *app.Scale) {
 	}
 	f.Step = &plan.Step{
 		Mark: plan.Add, Text: fmt.Sprintf("scale %s, written where %s reads it", scale, s.To),
-		Path: path, Mode: 0o600, Data: scale.Lines(), Was: now, Seed: true,
+		Path: path, Mode: 0o600, Data: scale.Lines(), Was: now, Seed: scaleProperty,
 	}
 }

@@ -27,10 +27,16 @@ type Line struct {
 	Time   time.Time `json:"time"`
 	App    string    `json:"app"`
 	Hazard string    `json:"hazard"`
-	Event  string    `json:"event"` // begin, done, failed
+	Event  string    `json:"event"` // begin, done, failed; or drift: seen, and not touched
 	Text   string    `json:"text"`
 	Error  string    `json:"error,omitempty"`
 }
+
+// Events of a journal's lines that others look for.
+const (
+	Done  = "done"
+	Drift = "drift"
+)
 
 // NewJournal is the journal of a run that begins now. Why is one word.
 func NewJournal(h host.Host, why string) *Journal {
@@ -48,10 +54,20 @@ func (j *Journal) AddTo(runs []string) []string {
 func journalPath(h host.Host, id string) string { return h.Paths().Data("runs", id+".jsonl") }
 
 func (j *Journal) write(s Step, event string, failure error) error {
-	l := Line{Time: j.h.Now(), App: s.App, Hazard: s.Hazard, Event: event, Text: s.Text}
+	l := Line{App: s.App, Hazard: s.Hazard, Event: event, Text: s.Text}
 	if failure != nil {
 		l.Error = failure.Error()
 	}
+	return j.append(l)
+}
+
+// Drift notes that something differs from the record and was left as it is.
+func (j *Journal) Drift(name, text string) error {
+	return j.append(Line{App: name, Event: Drift, Text: text})
+}
+
+func (j *Journal) append(l Line) error {
+	l.Time = j.h.Now()
 	b, err := json.Marshal(l)
 	if err != nil {
 		return err

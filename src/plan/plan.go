@@ -21,6 +21,7 @@ const (
 	OK     = "[ok]" // as it was
 	Add    = "[+]"  // put where nothing is
 	Change = "[~]"  // put in place of something
+	Remove = "[-]"  // taken away
 	Person = "[!]"  // waits for a person
 )
 
@@ -39,11 +40,12 @@ type Step struct {
 	Mode fs.FileMode
 	Data []byte
 	Was  string
-	// Do is what is done where the step is no file: it must be safe to be done
-	// again by the next run when this one is killed.
+	// Do is what is done where the step is no file, or after the file is in place.
+	// It must be safe to be done again by the next run when this one is killed.
 	Do func(context.Context, host.Host) error
-	// Seed tells that the file is written ahead of an upgrade and stays ours.
-	Seed bool
+	// Seed tells that the file is written ahead of an upgrade and stays ours
+	// until that is through: it is the first Dokku version that reads it.
+	Seed string
 	// Guess tells that what is put there was recorded nowhere (law 8): it is
 	// done only when a person says so.
 	Guess bool
@@ -92,7 +94,7 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 	// A repair that cannot be journaled, on a full disk, is better than none.
 	journalErr := j.write(s, "begin", nil)
 	err := s.do(ctx, h)
-	event := "done"
+	event := Done
 	if err != nil {
 		event = "failed"
 	}
@@ -100,13 +102,13 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 }
 
 func (s Step) do(ctx context.Context, h host.Host) error {
-	if s.Do != nil {
-		if err := s.Do(ctx, h); err != nil {
+	if s.Path != "" {
+		if err := s.write(h); err != nil {
 			return err
 		}
 	}
-	if s.Path != "" {
-		if err := s.write(h); err != nil {
+	if s.Do != nil {
+		if err := s.Do(ctx, h); err != nil {
 			return err
 		}
 	}

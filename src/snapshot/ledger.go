@@ -46,6 +46,8 @@ type Baseline struct {
 // Seed is a file written ahead of an upgrade.
 type Seed struct {
 	App string `json:"app"`
+	// ReadFrom is the first Dokku version that reads the file.
+	ReadFrom string `json:"read_from,omitempty"`
 	// SHA256 are the digests of what the guard has written there, or is about
 	// to: a new one is entered before the write, the old ones go after it, so
 	// that a killed process leaves nothing that is not known to be ours.

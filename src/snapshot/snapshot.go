@@ -341,7 +341,7 @@ func (s *Store) Live(name string) (Manifest, error) {
 // inside are the paths that a snapshot may name. What is restored is never taken
 // from a path of the manifest; but a manifest that names others is not ours, and
 // then nothing of it is.
-var inside = regexp.MustCompile(`^(facts/(docker|crontab)|root/[^./][^/]*(/.*)?|lib/(config|data)/.*|lib/(STABLE_)?VERSION)$`)
+var inside = regexp.MustCompile(`^(facts/[a-z-]+(/.*)?|root/[^./][^/]*(/.*)?|lib/(config|data)/.*|lib/(STABLE_)?VERSION)$`)
 
 // Files reads a snapshot, or with live/<app> an app's running record, whole,
 // every digest checked.

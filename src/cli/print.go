@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"upgrade-guard/src/guard"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+)
+
+// PrintApp prints the block of one app, as dokku report has them.
+func PrintApp(out *say.Printer, a guard.AppReport) {
+	out.Title("%s upgrade-guard information", a.App)
+	for _, f := range a.Flags() {
+		label := strings.ToUpper("u") + strings.ReplaceAll("pgrade-guard-"+f.Name, "-", " ") + ":"
+		out.Result("       %-31s %s", label, f.Value)
+	}
+}
+
+// printReport prints a line for each app, and below them what a line cannot say.
+func printReport(out *say.Printer, r guard.Report) {
+	switch {
+	case r.Unconfigured != "":
+		out.Title("Dokku %s is not wholly installed: %s", r.Dokku, r.Unconfigured)
+		out.Result("       To do: dpkg --configure -a")
+	case r.Unfinished:
+		out.Title("Dokku was upgraded from %s to %s, and the apps have not been looked after yet", r.Stamp, r.Dokku)
+		out.Result("       To do: dokku upgrade-guard:apply")
+	case r.Last != nil:
+		out.Title("Dokku %s, upgraded from %s on %s", r.Dokku, r.Last.From, r.Last.Time.Format("2006-01-02 15:04 UTC"))
+	default:
+		out.Title("Dokku %s, no upgrade seen yet", r.Dokku)
+	}
+	out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
+	if r.Docker != "" {
+		out.Result("       Nothing is known of containers: %s", r.Docker)
+	}
+	tw := tabwriter.NewWriter(out.Out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, "       APP\tSTATUS\tSCALE\tRUNNING\tDOMAINS")
+	for _, a := range r.Apps {
+		scale := a.Scale
+		if scale == "" {
+			scale = "none"
+		}
+		fmt.Fprintf(tw, "       %s\t%s\t%s\t%d\t%s\n", a.App, a.Status, scale, a.Running, strings.Join(a.Domains, " "))
+	}
+	tw.Flush()
+	for _, name := range r.Gone {
+		out.Result("       %s does not exist any more", name)
+	}
+	printRepaired(out, host.GlobalScope, r.Repaired)
+	found := slices.Clone(r.Findings)
+	for _, a := range r.Apps {
+		printRepaired(out, a.App, a.Repaired)
+		for _, p := range a.Problems {
+			out.Result("-----> %s: %s", a.App, p)
+		}
+		found = append(found, a.Findings...)
+	}
+	printFindings(out, false, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
+	printDrift(out, host.GlobalScope, r.Drift)
+	for _, a := range r.Apps {
+		printDrift(out, a.App, a.Drift)
+	}
+}
+
+func printRepaired(out *say.Printer, scope string, texts []string) {
+	if len(texts) > 0 {
+		out.Result("-----> %s: put back and verified: %s", host.Place(scope), strings.Join(texts, "; "))
+	}
+}
+
+// printDrift says what differed after the upgrade. More than three of one app are
+// in its own report.
+func printDrift(out *say.Printer, scope string, texts []string) {
+	const shown = 3
+	for i, t := range texts {
+		if i == shown {
+			out.Result("       and %d more: dokku upgrade-guard:report %s --upgrade-guard-drift", len(texts)-shown, scope)
+			return
+		}
+		out.Result("-----> %s: not touched: %s", host.Place(scope), t)
+	}
+}
+
+// printCheck prints a check for a person.
+func printCheck(out *say.Printer, c guard.Check) {
+	out.Title("Dokku %s now: %s", c.From, countOf(c.Present, "finding"))
+	printFindings(out, true, c.Present)
+	if c.To != c.From {
+		out.Title("Upgrade to %s: %s", c.To, countOf(c.Upgrade, "loss"))
+		printFindings(out, true, c.Upgrade)
+	}
+	for _, u := range c.Unknown {
+		out.Trouble("%s", u)
+	}
+}
+
+func countOf(found []hazard.Finding, what string) string {
+	n := 0
+	for _, f := range found {
+		if !f.Note {
+			n++
+		}
+	}
+	if n == 0 {
+		return "nothing found"
+	}
+	return guard.Plural(n, what)
+}
+
+// printFindings prints findings by hazard, so that what comes of it, what to do
+// about it and where to read about it stand there once and not for every app. With
+// plans it is said of each what the guard will do about it.
+func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
+	for _, h := range hazard.All {
+		var last hazard.Finding
+		apply := false
+		for _, f := range found {
+			if f.Hazard != h.Name {
+				continue
+			}
+			out.Result("-----> %s: %s", host.Place(f.App), f.What)
+			switch {
+			case f.Step != nil && f.Step.Guess:
+				out.Result("       %s A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Step.Text)
+			case f.Step != nil && plans:
+				out.Result("       %s upgrade-guard: %s", f.Step.Mark, f.Step.Text)
+			case f.Step != nil:
+				apply = true
+			}
+			if f.Command != "" {
+				out.Result("       %s To do: %s", plan.Person, f.Command)
+			}
+			last = f
+		}
+		if apply {
+			out.Result("       To do: dokku upgrade-guard:apply")
+		}
+		if last.Consequence != "" {
+			out.Result("       %s", last.Consequence)
+		}
+		if last.Guide != "" {
+			out.Result("       %s", last.Guide)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package hazard
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+)
+
+// dataDirs is about directories that only core's installation makes (ATLAS 9, 10:
+// 37). Where it did not come to its end, and in the Docker image up to 0.34, where
+// it is never run, they are missing; from 0.34 on the lock of every deploy is one of
+// the files in them, and no deploy can begin.
+var dataDirs = Hazard{
+	Name:    "data-directories",
+	Threads: "dokku/dokku#7018, #8223",
+	Guide:   "https://dokku.com/docs/appendices/0.34.0-migration-guide/",
+
+	Detect: func(s Subject) []Finding {
+		var missing []string
+		for _, d := range []struct{ name, since string }{{"ps", "0.22.0"}, {"app-json", "0.24.0"}, {"apps", "0.34.0"}} {
+			if _, ok := s.Files.Get("lib/data/" + d.name + "/" + s.Now.Name); !ok && !app.Before(s.To, d.since) {
+				missing = append(missing, filepath.Join(s.Paths.LibRoot, "data", d.name, s.Now.Name))
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		return []Finding{{
+			What:        "directories that Dokku's installation makes are missing: " + strings.Join(missing, " "),
+			Consequence: "Deploys of the app fail.",
+			Step: &plan.Step{
+				Mark: plan.Add, Text: fmt.Sprintf("%d data directories", len(missing)),
+				Do: func(_ context.Context, h host.Host) error {
+					for _, dir := range missing {
+						if err := h.Mkdir(dir, fs.FileMode(0o755)); err != nil {
+							return err
+						}
+					}
+					return nil
+				},
+			},
+		}}
+	},
+}

@@ -1,0 +1,127 @@
+package hazard
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+)
+
+// domainsRewritten is about deployed apps without a VHOST file, whose meaning has
+// changed under them (ATLAS 2.2, 2.3, 10: 21 and 23). Up to 0.21 such an app
+// answers to the host's own domains, up to 0.24 to its HOSTNAME, later to no name
+// at all. And from 0.27 on each run of core's installation gives it the default
+// domain, or where the host has none disables its domains.
+//
+// What core's installation has put there is taken back; what a person has set
+// stays.
+var domainsRewritten = Hazard{
+	Name:    DomainsRewritten,
+	Threads: "dokku/dokku#7253, #2146, #2927",
+	Guide:   "https://dokku.com/docs/configuration/domains/",
+
+	Foresee: func(s Subject) []Finding {
+		names := strings.Join(s.Now.Domains.Inherited, " ")
+		if names == "" || !withoutVHOST(s.Now) || inherits(s.To) {
+			return nil
+		}
+		return []Finding{{
+			What:        fmt.Sprintf("the app has no domains of its own and answers to the host's (%s), which %s ends", names, s.To),
+			Consequence: "upgrade-guard makes them its own after the upgrade.",
+			Note:        true,
+		}}
+	},
+
+	Detect: func(s Subject) []Finding {
+		if s.Before == nil || !withoutVHOST(*s.Before) {
+			return nil
+		}
+		now, inherited := s.Now.Domains, s.Before.Domains.Inherited
+		switch missing := without(inherited, now.Effective()); {
+		case len(missing) > 0:
+			names := append(slices.Clone(inherited), without(now.Names, inherited)...)
+			path := s.Paths.App(s.Now.Name) + "/VHOST"
+			step := &plan.Step{
+				Mark: plan.Change, Text: "domains " + strings.Join(names, " "),
+				Path: path, Mode: 0o644, Data: []byte(strings.Join(names, "\n") + "\n"), Was: s.Digest(path),
+			}
+			if now.Disabled {
+				step.Do = config("config:set", "--no-restart", s.Now.Name, "NO_VHOST=0")
+			}
+			return []Finding{{
+				What:        fmt.Sprintf("the app answered to the host's domains (%s), and %s does not", strings.Join(missing, " "), s.To),
+				Consequence: "At the next build of its nginx configuration the app stops answering to them.",
+				Step:        step,
+			}}
+		case len(inherited) > 0:
+			return nil
+		case now.Disabled:
+			return []Finding{{
+				What:        fmt.Sprintf("the installation of %s has disabled the app's domains", s.To),
+				Consequence: "At the next build of its nginx configuration the app moves to another port.",
+				Step: &plan.Step{
+					Mark: plan.Remove, Text: "NO_VHOST, set by Dokku's installation",
+					Do: config("config:unset", "--no-restart", s.Now.Name, "NO_VHOST"),
+				},
+			}}
+		case len(now.Names) > 0 && slices.Equal(now.Names, defaultDomains(s)):
+			path := s.Paths.App(s.Now.Name) + "/VHOST"
+			return []Finding{{
+				What: fmt.Sprintf("the app had no domains, and the installation of %s has given it %s", s.To, strings.Join(now.Names, " ")),
+				Step: &plan.Step{
+					Mark: plan.Remove, Text: "domains " + strings.Join(now.Names, " ") + ", set by Dokku's installation",
+					Do: removeUnchanged(path, s.Digest(path)),
+				},
+			}}
+		}
+		return nil
+	},
+}
+
+// withoutVHOST is the state that has changed its meaning. A never-deployed app is
+// not meant: up to 0.24 it is the first deploy that gives it domains.
+func withoutVHOST(s app.State) bool {
+	return s.Deployed() && !s.Domains.File && !s.Domains.Disabled
+}
+
+// inherits tells whether an app without a VHOST file answers to the host's names.
+func inherits(dokku string) bool { return app.Before(dokku, "0.25.0") }
+
+// defaultDomains are what Dokku gives an app: its name below each of the host's
+// domains.
+func defaultDomains(s Subject) []string {
+	var names []string
+	for _, global := range s.Files.Lines("root/VHOST") {
+		names = append(names, s.Now.Name+"."+global)
+	}
+	return names
+}
+
+// without are the elements of a list that are not in the other.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(e string) bool { return slices.Contains(other, e) })
+}
+
+// config is a call of Dokku's own config command, which alone knows where and how
+// this version keeps an environment.
+func config(args ...string) func(context.Context, host.Host) error {
+	return func(ctx context.Context, h host.Host) error {
+		_, err := h.Run(ctx, "dokku", append([]string{"--quiet"}, args...)...)
+		return err
+	}
+}
+
+// removeUnchanged removes a file that is still as the plan has seen it.
+func removeUnchanged(path, digest string) func(context.Context, host.Host) error {
+	return func(_ context.Context, h host.Host) error {
+		now, err := h.ReadFile(path)
+		if err == nil && app.Digest(now) != digest {
+			return plan.ErrChanged
+		}
+		return h.Remove(path)
+	}
+}

@@ -1,0 +1,158 @@
+package hazard
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+)
+
+// Drift is the name of what no hazard explains.
+const Drift = "drift"
+
+// drift is what nobody has reported yet. Everything the record holds of an app, or
+// of the host, is compared with what there is: properties, environment, docker
+// options, files. What has gone or changed, and none of the other hazards is about,
+// is said with both values and not touched: it may be the upgrade's doing, or
+// Dokku's, or a person's.
+//
+// What is new is no loss; core adds properties with every version.
+var drift = Hazard{
+	Name: Drift,
+
+	Detect: func(s Subject) []Finding {
+		if s.Before == nil || s.Old() == nil {
+			return nil
+		}
+		d := differences{Jump: s.Jump, scope: s.Now.Name}
+		d.properties()
+		d.environment(s.Before.Env, s.Now.Env)
+		d.dockerOptions()
+		d.files("root/"+s.Now.Name+"/", func(rel string) bool { return !ownFiles.MatchString(rel) })
+		d.refs(s.Before.Git.Refs, s.Now.Git.Refs)
+		return d.found
+	},
+
+	DetectHost: func(s HostSubject) []Finding {
+		if s.Before == nil || s.Old() == nil {
+			return nil
+		}
+		d := differences{Jump: s.Jump, scope: host.GlobalScope}
+		d.properties()
+		d.environment(s.Before.Env, s.Now.Global.Env)
+		return d.found
+	},
+}
+
+// ownFiles are the files of an app's directory that Dokku writes anew all the time,
+// or that have a reader and a hazard of their own.
+var ownFiles = regexp.MustCompile(`^(ENV.*|VHOST|URLS|DOKKU_SCALE.*|DOKKU_PROCFILE|nginx\.conf|HEAD|config|description|packed-refs|refs/.*|FETCH_HEAD|ORIG_HEAD|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_.*|tls/.*|letsencrypt/.*|\..*)$`)
+
+// ownProperties are those that have a hazard of their own, and those that are no
+// setting but Dokku's memory.
+var ownProperties = regexp.MustCompile(`^(ps/[^/]+/(scale|scale\.old|can-scale|running-state)|ports/[^/]+/.*|common/[^/]+/deployed|network/[^/]+/bind-all-interfaces|` +
+	`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at)|config/.*|upgrade-guard/.*)$`)
+
+// ownVariables are those that core moves or sets by itself, or that have a hazard of
+// their own.
+var ownVariables = regexp.MustCompile(`^(DOKKU_.*|NO_VHOST|GIT_REV|PORT)$`)
+
+type differences struct {
+	Jump
+	scope string
+	found []Finding
+}
+
+func (d *differences) add(format string, args ...any) {
+	d.found = append(d.found, Finding{What: fmt.Sprintf(format, args...), Note: true})
+}
+
+func (d *differences) properties() {
+	for _, was := range d.Old().Properties(d.scope) {
+		name := strings.TrimPrefix(was.Path, "lib/config/")
+		if was.SHA256 == "" || ownProperties.MatchString(name) {
+			continue
+		}
+		now, ok := d.Files.Get(was.Path)
+		switch {
+		case !ok:
+			d.add("the property %s was %s, and is gone", name, show(name, was.Data))
+		case now.SHA256 != "" && now.SHA256 != was.SHA256:
+			d.add("the property %s was %s, and is %s", name, show(name, was.Data), show(name, now.Data))
+		}
+	}
+}
+
+func (d *differences) environment(before, now map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		switch value, ok := now[name]; {
+		case ownVariables.MatchString(name) || value == before[name]:
+		case !ok:
+			d.add("the variable %s of its environment is gone", name)
+		default:
+			d.add("the variable %s of its environment has another value (fingerprints %s, and now %s)", name, before[name], value)
+		}
+	}
+}
+
+func (d *differences) dockerOptions() {
+	for _, phase := range []string{"build", "deploy", "run"} {
+		was, now := options(d.Old(), d.scope, phase), options(d.Files, d.scope, phase)
+		missing := without(was, now)
+		if app.Before(d.From, "0.38.0") && !app.Before(d.To, "0.38.0") {
+			missing = slices.DeleteFunc(missing, movedOption)
+		}
+		if len(missing) > 0 {
+			d.add("%d of its docker options for %s are gone", len(missing), phase)
+		}
+	}
+}
+
+// options are an app's docker options for a phase: a file of its directory up to
+// 0.37, a property list from 0.38 on.
+func options(f *app.Files, name, phase string) []string {
+	return append(f.Lines("root/"+name+"/DOCKER_OPTIONS_"+strings.ToUpper(phase)), f.Lines("lib/config/docker-options/"+name+"/_default_."+phase)...)
+}
+
+func (d *differences) files(dir string, counts func(rel string) bool) {
+	for _, was := range d.Old().Under(dir) {
+		rel := strings.TrimPrefix(was.Path, dir)
+		if was.SHA256 == "" || !counts(rel) {
+			continue
+		}
+		switch now, ok := d.Files.Get(was.Path); {
+		case !ok:
+			d.add("its file %s is gone", rel)
+		case now.SHA256 != "" && now.SHA256 != was.SHA256:
+			d.add("its file %s has been changed", rel)
+		}
+	}
+}
+
+func (d *differences) refs(before, now map[string]string) {
+	for _, ref := range slices.Sorted(maps.Keys(before)) {
+		if _, ok := now[ref]; !ok {
+			d.add("%s of its repository is gone", ref)
+		}
+	}
+}
+
+// safeProperty are the properties whose values are settings and not secrets.
+var safeProperty = regexp.MustCompile(`^(apps|builder[a-z-]*|buildpacks|caddy|checks|cron|domains|git|haproxy|logs|network|nginx|openresty|proxy|ps|resource|scheduler[a-z0-9-]*|traefik)/[^/]+/[^/]+$`)
+var secretProperty = regexp.MustCompile(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn)`)
+
+// show is a property's value where it is sure to be no secret, and its fingerprint
+// elsewhere.
+func show(name string, value []byte) string {
+	text := strings.TrimSpace(strings.ReplaceAll(string(value), "\n", " "))
+	printable := !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+	if safeProperty.MatchString(name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) && printable && len(text) <= 60 {
+		return fmt.Sprintf("%q", text)
+	}
+	return "a value with the fingerprint " + app.Fingerprint(string(value))
+}
