@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/joho/godotenv"
 
@@ -40,6 +42,16 @@ func readEnv(f *Files, scope string) env {
 func (f *Files) Variable(scope, name string) (value string, ok bool) {
 	value, ok = readEnv(f, scope).values[name]
 	return value, ok
+}
+
+// Environment is the environment of an app, with its values: for writing it where it
+// belongs, never for showing.
+func (f *Files) Environment(app string) (map[string]string, error) {
+	e := readEnv(f, app)
+	if len(e.problems) > 0 {
+		return nil, errors.New(strings.Join(e.problems, "; "))
+	}
+	return e.values, nil
 }
 
 // EnvPath is where this host keeps a scope's ENV, among the captured paths.

@@ -134,6 +134,9 @@ func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 			case f.Step != nil:
 				apply = true
 			}
+			if f.Afterwards != "" {
+				out.Result("       %s upgrade-guard, after the upgrade: %s", plan.Add, f.Afterwards)
+			}
 			if f.Command != "" {
 				out.Result("       %s To do: %s", plan.Person, f.Command)
 			}

@@ -18,10 +18,7 @@ import (
 
 // Parts are what can be restored, in the order in which it is done: nginx's
 // configuration is built from all of them, so it comes last.
-var Parts = []string{"scale", "domains", "ports", "certs"}
-
-// partsLeft are what a snapshot holds and restore does not put back yet.
-const partsLeft = "environment, letsencrypt, docker-options and other properties"
+var Parts = []string{"scale", "env", "docker-options", "domains", "ports", "certs", "properties", "nginx"}
 
 // Restore puts an app back as a snapshot has it: a value that is set now is
 // replaced, because a person asked for it. A snapshot is taken first, so the next
@@ -30,7 +27,7 @@ const partsLeft = "environment, letsencrypt, docker-options and other properties
 func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dryRun bool) error {
 	for _, p := range parts {
 		if !slices.Contains(Parts, p) {
-			return say.Hint(fmt.Errorf("there is no part %q that can be restored", p), "There are: %s. Not yet: %s.", strings.Join(Parts, ","), partsLeft)
+			return say.Hint(fmt.Errorf("there is no part %q that can be restored", p), "There are: %s.", strings.Join(Parts, ","))
 		}
 	}
 	if len(parts) == 0 {
@@ -146,34 +143,39 @@ type restoration struct {
 // plan is what must be written for the parts to be as in the snapshot, and what
 // the operator must know of what is not.
 func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
-	add := func(s *plan.Step) {
-		if s != nil {
-			s.App, s.Hazard = r.Now.Name, "restore"
-			steps = append(steps, *s)
+	add := func(list ...*plan.Step) {
+		for _, s := range list {
+			if s != nil {
+				s.App, s.Hazard = r.Now.Name, "restore"
+				steps = append(steps, *s)
+			}
 		}
 	}
 	has := func(part string) bool { return slices.Contains(parts, part) }
 	if has("scale") {
 		add(hazard.RestoreScale(r.Subject, r.was.EffectiveScale()))
 	}
+	if has("env") {
+		step, err := r.environment()
+		if err != nil {
+			notes = append(notes, "The environment is not restored: "+err.Error())
+		}
+		add(step)
+	}
+	if has("docker-options") {
+		options, note := r.dockerOptions()
+		add(options...)
+		if note != "" {
+			notes = append(notes, note)
+		}
+	}
 	inNginx := len(steps)
 	if has("domains") {
-		if r.was.Domains.Disabled != r.Now.Domains.Disabled {
-			command := map[bool]string{true: "disable", false: "enable"}[r.was.Domains.Disabled]
-			notes = append(notes, fmt.Sprintf("Domains were %sd. To do: dokku domains:%s %s", command, command, r.Now.Name))
-		}
 		add(r.list("domains", r.was.Domains.Names, r.Now.Domains.Names, filepath.Join(r.paths.App(r.Now.Name), "VHOST"), 0o644))
+		add(r.vhosts())
 	}
 	if has("ports") {
-		switch {
-		case len(r.was.Ports.Map) == 0 || slices.Equal(r.was.Ports.Map, r.Now.Ports.Map):
-		case app.Before(r.To, "0.31.0"):
-			notes = append(notes, fmt.Sprintf("Ports were %s. To do: dokku proxy:ports-set %s %s",
-				strings.Join(r.was.Ports.Map, " "), r.Now.Name, strings.Join(r.was.Ports.Map, " ")))
-		default:
-			step := hazard.PutPorts(r.Subject, r.was.Ports.Map)
-			add(replacing(step, r.Now.Ports.Map))
-		}
+		add(r.portMap())
 	}
 	if has("certs") {
 		certSteps, note := r.certificate()
@@ -183,6 +185,12 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 		if note != "" {
 			notes = append(notes, note)
 		}
+	}
+	if has("properties") {
+		add(r.properties()...)
+	}
+	if has("nginx") {
+		add(r.nginxFiles()...)
 	}
 	if len(steps) > inNginx && r.Now.Deployed() {
 		add(buildConfig(r.Now.Name))

@@ -425,7 +425,7 @@ func (g *Guard) configured(ctx context.Context) error {
 func (g *Guard) buildStale(ctx context.Context, steps plan.Plan, journal *plan.Journal) error {
 	var names []string
 	for _, s := range steps {
-		if slices.Contains([]string{hazard.PortsLost, hazard.DomainsLost, hazard.DomainsRewritten}, s.Hazard) && !slices.Contains(names, s.App) {
+		if slices.Contains([]string{hazard.PortsLost, hazard.ProxyPortLost, hazard.DomainsLost, hazard.DomainsRewritten}, s.Hazard) && !slices.Contains(names, s.App) {
 			names = append(names, s.App)
 		}
 	}
@@ -537,7 +537,7 @@ func toDo(steps plan.Plan, what string, waiting []hazard.Finding) string {
 func onlyWaiting(found []hazard.Finding) []hazard.Finding {
 	var waiting []hazard.Finding
 	for _, f := range found {
-		if f.Step == nil && !f.Note || f.Step != nil && f.Step.Guess || f.Command != "" || f.Note && f.Consequence != "" {
+		if f.Step == nil && !f.Note && f.Afterwards == "" || f.Step != nil && f.Step.Guess || f.Command != "" || f.Note && f.Consequence != "" {
 			waiting = append(waiting, f)
 		}
 	}

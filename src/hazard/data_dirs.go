@@ -23,12 +23,12 @@ var dataDirs = Hazard{
 
 	Detect: func(s Subject) []Finding {
 		var missing []string
-		for _, d := range []struct{ name, since string }{{"ps", "0.22.0"}, {"app-json", "0.24.0"}, {"apps", "0.34.0"}} {
-			if _, ok := s.Files.Get("lib/data/" + d.name + "/" + s.Now.Name); !ok && !app.Before(s.To, d.since) {
-				missing = append(missing, filepath.Join(s.Paths.LibRoot, "data", d.name, s.Now.Name))
+		for _, dir := range []string{"apps", "app-json", "ps"} {
+			if _, ok := s.Files.Get("lib/data/" + dir + "/" + s.Now.Name); !ok {
+				missing = append(missing, filepath.Join(s.Paths.LibRoot, "data", dir, s.Now.Name))
 			}
 		}
-		if len(missing) == 0 {
+		if app.Before(s.To, "0.34.0") || len(missing) == 0 {
 			return nil
 		}
 		return []Finding{{

@@ -28,7 +28,7 @@ var dockerOptionsLeft = Hazard{
 			file := "DOCKER_OPTIONS_" + strings.ToUpper(phase)
 			property := s.Paths.Property("docker-options", s.Now.Name, "_default_."+phase)
 			now := s.Files.Lines("lib/config/docker-options/" + s.Now.Name + "/_default_." + phase)
-			missing := slices.DeleteFunc(without(s.Files.Lines("root/"+s.Now.Name+"/"+file), now), movedOption)
+			missing := slices.DeleteFunc(without(s.Files.Lines("root/"+s.Now.Name+"/"+file), now), MovedOption)
 			if len(missing) == 0 {
 				continue
 			}
@@ -46,8 +46,8 @@ var dockerOptionsLeft = Hazard{
 	},
 }
 
-// movedOption tells the options that 0.38 keeps as something else: the restart
+// MovedOption tells the docker options that 0.38 keeps as something else: the restart
 // policy of ps, and storage mounts.
-func movedOption(line string) bool {
+func MovedOption(line string) bool {
 	return strings.HasPrefix(line, "--restart") || strings.HasPrefix(line, "-v ") || strings.HasPrefix(line, "-v=") || strings.HasPrefix(line, "--volume") || strings.HasPrefix(line, "-v/")
 }

@@ -31,8 +31,8 @@ var domainsRewritten = Hazard{
 		}
 		return []Finding{{
 			What:        fmt.Sprintf("the app has no domains of its own and answers to the host's (%s), which %s ends", names, s.To),
-			Consequence: "upgrade-guard makes them its own after the upgrade.",
-			Note:        true,
+			Consequence: "At the next build of its nginx configuration the app would stop answering to them.",
+			Afterwards:  "domains " + names,
 		}}
 	},
 

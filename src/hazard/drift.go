@@ -58,6 +58,10 @@ var ownFiles = regexp.MustCompile(`^(ENV.*|VHOST|URLS|DOKKU_SCALE.*|DOKKU_PROCFI
 var ownProperties = regexp.MustCompile(`^(ps/[^/]+/(scale|scale\.old|can-scale|running-state)|ports/[^/]+/.*|common/[^/]+/deployed|network/[^/]+/bind-all-interfaces|` +
 	`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at)|config/.*|upgrade-guard/.*)$`)
 
+// OwnProperty tells whether a property, namespace/app/name, has a reader and a hazard
+// of its own, or is no setting at all.
+func OwnProperty(name string) bool { return ownProperties.MatchString(name) }
+
 // ownVariables are those that core moves or sets by itself, or that have a hazard of
 // their own.
 var ownVariables = regexp.MustCompile(`^(DOKKU_.*|NO_VHOST|GIT_REV|PORT)$`)
@@ -75,7 +79,7 @@ func (d *differences) add(format string, args ...any) {
 func (d *differences) properties() {
 	for _, was := range d.Old().Properties(d.scope) {
 		name := strings.TrimPrefix(was.Path, "lib/config/")
-		if was.SHA256 == "" || ownProperties.MatchString(name) {
+		if was.SHA256 == "" || OwnProperty(name) {
 			continue
 		}
 		now, ok := d.Files.Get(was.Path)
@@ -102,21 +106,15 @@ func (d *differences) environment(before, now map[string]string) {
 
 func (d *differences) dockerOptions() {
 	for _, phase := range []string{"build", "deploy", "run"} {
-		was, now := options(d.Old(), d.scope, phase), options(d.Files, d.scope, phase)
+		was, now := d.Old().DockerOptions(d.scope, phase), d.Files.DockerOptions(d.scope, phase)
 		missing := without(was, now)
 		if app.Before(d.From, "0.38.0") && !app.Before(d.To, "0.38.0") {
-			missing = slices.DeleteFunc(missing, movedOption)
+			missing = slices.DeleteFunc(missing, MovedOption)
 		}
 		if len(missing) > 0 {
 			d.add("%d of its docker options for %s are gone", len(missing), phase)
 		}
 	}
-}
-
-// options are an app's docker options for a phase: a file of its directory up to
-// 0.37, a property list from 0.38 on.
-func options(f *app.Files, name, phase string) []string {
-	return append(f.Lines("root/"+name+"/DOCKER_OPTIONS_"+strings.ToUpper(phase)), f.Lines("lib/config/docker-options/"+name+"/_default_."+phase)...)
 }
 
 func (d *differences) files(dir string, counts func(rel string) bool) {

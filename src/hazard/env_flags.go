@@ -101,7 +101,8 @@ func foreseeFlags(j Jump, scope string, env map[string]string) []Finding {
 		case f.property == "":
 			finding.Consequence, finding.Command = "Its builds go without it.", f.by(scope)
 		case j.Digest(j.Paths.Property(f.namespace, scope, f.property)) == "":
-			finding.Consequence = fmt.Sprintf("upgrade-guard makes it the property %s of %s after the upgrade.", f.property, f.namespace)
+			finding.Consequence = "What it sets would not be in force any more."
+			finding.Afterwards = fmt.Sprintf("property %s %s", f.namespace, f.property)
 		default:
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 // Names of the hazards whose repair must show in nginx's configuration.
 const (
 	PortsLost        = "ports-lost"
+	ProxyPortLost    = "proxy-port-lost"
 	DomainsLost      = "domains-lost"
 	DomainsRewritten = "domains-rewritten"
 )
@@ -58,6 +59,7 @@ var All = []Hazard{
 	domainsLost,
 	domainsRewritten,
 	portsLost,
+	proxyPortLost,
 	bindAll,
 	envFlags,
 	envRewound,
@@ -123,6 +125,8 @@ type Finding struct {
 	// What is the evidence, Consequence what comes of it: a sentence each.
 	What        string `json:"what"`
 	Consequence string `json:"consequence,omitempty"`
+	// Afterwards is what the guard does about it after the upgrade.
+	Afterwards string `json:"afterwards,omitempty"`
 	// Command is what a person types where the guard does nothing by itself.
 	Command string `json:"command,omitempty"`
 	// Note tells that it is only to be known; nothing is owed to the app.

@@ -3,7 +3,6 @@ package hazard
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
@@ -50,7 +49,7 @@ var imageFiles = Hazard{
 		var found []Finding
 		for _, f := range filesOfImage {
 			// What was deployed since has brought its own files, or has none.
-			if !s.Crosses(f.readFrom) || !sameContainers(s) || s.Old() == nil {
+			if !s.Crosses(f.readFrom) || s.Now.Git.Revision != s.Before.Git.Revision || s.Old() == nil {
 				continue
 			}
 			if finding, step := f.missing(s, s.Old()); finding != nil {
@@ -85,11 +84,4 @@ func (f fileOfImage) missing(s Subject, images *app.Files) (*Finding, *plan.Step
 		return nil, nil
 	}
 	return &Finding{Consequence: f.consequence}, &plan.Step{Mark: plan.Add, Path: path, Mode: 0o644, Data: file.Data}
-}
-
-// sameContainers tells that no deploy has come since the record.
-func sameContainers(s Subject) bool {
-	return slices.ContainsFunc(s.Before.Containers, func(was app.Container) bool {
-		return slices.ContainsFunc(s.Now.Containers, func(now app.Container) bool { return was.ID == now.ID })
-	})
 }

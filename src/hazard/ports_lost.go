@@ -36,12 +36,14 @@ var portsLost = Hazard{
 		case s.Crosses("0.31.0") && len(s.Now.Ports.Map) > 0 && leftover(s, s.Files) != nil:
 			return []Finding{{
 				What:        fmt.Sprintf("%s goes by a port map from long ago (%s) instead of the present one (%s)", s.To, strings.Join(leftover(s, s.Files), " "), strings.Join(s.Now.Ports.Map, " ")),
-				Consequence: "upgrade-guard puts the present one there after the upgrade.",
+				Consequence: "At the next build of its nginx configuration the app would move to other ports.",
+				Afterwards:  "ports " + strings.Join(s.Now.Ports.Map, " "),
 			}}
 		case resets && withoutVHOST(s.Now) && len(s.Now.Ports.Map) > 0 && len(s.Files.Lines("root/VHOST")) == 0:
 			return []Finding{{
 				What:        fmt.Sprintf("the installation of %s clears the port map %s, because neither app nor host has a domain", s.To, strings.Join(s.Now.Ports.Map, " ")),
-				Consequence: "upgrade-guard puts it back after the upgrade.",
+				Consequence: "At the next build of its nginx configuration the app would move to another port.",
+				Afterwards:  "ports " + strings.Join(s.Now.Ports.Map, " "),
 			}}
 		}
 		return nil
@@ -74,14 +76,48 @@ var portsLost = Hazard{
 		}
 		bad := malformedPorts(before)
 		switch {
-		case app.Before(s.To, "0.31.0"): // in the environment, which is Dokku's to write
-			f.Command = fmt.Sprintf("dokku proxy:ports-set %s %s", s.Now.Name, strings.Join(before, " "))
 		case len(bad) > 0:
 			f.Command = fmt.Sprintf("dokku ports:set %s %s", s.Now.Name, strings.Join(without(before, bad), " "))
 		default:
 			f.Step = PutPorts(s, before)
 		}
 		return []Finding{f}
+	},
+}
+
+// proxyPortLost is the other half of it: the host port that nginx listens on for an
+// app without domains. Core's installation unsets it together with the map.
+var proxyPortLost = Hazard{
+	Name:    ProxyPortLost,
+	Threads: "dokku/dokku#3150",
+	Guide:   "https://dokku.com/docs/networking/port-management/",
+
+	Detect: func(s Subject) []Finding {
+		if s.Before == nil {
+			return nil
+		}
+		var found []Finding
+		for _, p := range []struct{ was, now, variable, property string }{
+			{s.Before.Ports.Port, s.Now.Ports.Port, "DOKKU_PROXY_PORT", "proxy-port"},
+			{s.Before.Ports.SSLPort, s.Now.Ports.SSLPort, "DOKKU_PROXY_SSL_PORT", "proxy-ssl-port"},
+		} {
+			// 80 and 443 are what Dokku sets itself, for apps with domains.
+			if p.was == "" || p.now != "" || p.was == "80" || p.was == "443" {
+				continue
+			}
+			step := &plan.Step{Mark: plan.Add, Text: p.property + " " + p.was}
+			if app.Before(s.To, "0.38.0") {
+				step.Do = config("config:set", "--no-restart", s.Now.Name, p.variable+"="+p.was)
+			} else {
+				step.Path, step.Mode, step.Data = s.Paths.Property("proxy", s.Now.Name, p.property), 0o600, []byte(p.was)
+			}
+			found = append(found, Finding{
+				What:        fmt.Sprintf("the %s %s, recorded in %s, is gone", p.property, p.was, s.Record),
+				Consequence: "At the next build of its nginx configuration the app moves to another port.",
+				Step:        step,
+			})
+		}
+		return found
 	},
 }
 
@@ -111,25 +147,29 @@ func dockerfilePorts(p app.Ports) []string {
 
 var portMapping = regexp.MustCompile(`^(http|https|grpc|grpcs|tcp|udp):[0-9]+:[0-9]+$`)
 
-// PutPorts is the step that gives an app its port map, where 0.31 and later keep
-// it, and asks Dokku whether it reads it as it was meant.
+// PutPorts is the step that gives an app its port map, and asks Dokku whether it
+// reads it as it was meant. Up to 0.30 the map is in the environment, which is
+// Dokku's own to write.
 func PutPorts(s Subject, ports []string) *plan.Step {
 	path, name := s.Paths.Property("ports", s.Now.Name, "map"), s.Now.Name
-	return &plan.Step{
-		Mark: plan.Add, Text: "ports " + strings.Join(ports, " "),
-		Path: path, Mode: 0o600, Data: []byte(strings.Join(ports, "\n") + "\n"), Was: s.Digest(path),
-		Verify: func(ctx context.Context, h host.Host) error {
-			read, err := host.Ports(ctx, h, name)
-			if err != nil {
-				return err
-			}
-			for _, p := range ports {
-				// https without a certificate is rightly not among them.
-				if !slices.Contains(read, p) && !strings.HasPrefix(p, "https:") {
-					return fmt.Errorf("Dokku reads the port map it was given (%s) as %s", strings.Join(ports, " "), strings.Join(read, " "))
-				}
-			}
-			return nil
-		},
+	step := &plan.Step{Mark: plan.Add, Text: "ports " + strings.Join(ports, " ")}
+	if app.Before(s.To, "0.31.0") {
+		step.Do = config("config:set", "--no-restart", name, "DOKKU_PROXY_PORT_MAP="+strings.Join(ports, " "))
+		return step
 	}
+	step.Path, step.Mode, step.Data, step.Was = path, 0o600, []byte(strings.Join(ports, "\n")+"\n"), s.Digest(path)
+	step.Verify = func(ctx context.Context, h host.Host) error {
+		read, err := host.Ports(ctx, h, name)
+		if err != nil {
+			return err
+		}
+		for _, p := range ports {
+			// https without a certificate is rightly not among them.
+			if !slices.Contains(read, p) && !strings.HasPrefix(p, "https:") {
+				return fmt.Errorf("Dokku reads the port map it was given (%s) as %s", strings.Join(ports, " "), strings.Join(read, " "))
+			}
+		}
+		return nil
+	}
+	return step
 }

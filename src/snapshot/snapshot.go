@@ -357,7 +357,7 @@ func (s *Store) Files(id string) (*app.Files, error) {
 	var files *app.Files
 	err := s.read(id, file, true, func(m Manifest, tr *tar.Reader) error {
 		for _, f := range m.Files {
-			if !inside.MatchString(f.Path) || strings.Contains(f.Path, "/../") || strings.Contains(f.Path, "/hooks/") {
+			if !inside.MatchString(f.Path) || path.Clean(f.Path) != strings.TrimSuffix(f.Path, "/") || slices.Contains(strings.Split(f.Path, "/"), "hooks") {
 				return damaged(id, fmt.Errorf("it names %q, which no snapshot of ours holds", f.Path))
 			}
 		}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"archive/tar"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+
+	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/app"
 )
@@ -71,6 +74,8 @@ func (h Host) dokku(args []string) error {
 		return nil
 	case args[0] == "ps:rebuild" && len(args) == 2:
 		return h.rebuild(args[1])
+	case len(args) > 3 && args[0] == "--quiet" && strings.HasPrefix(args[1], "config:"):
+		return h.config(args[1], slices.DeleteFunc(slices.Clone(args[2:]), func(a string) bool { return a == "--no-restart" }))
 	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
 	case args[0] == "plugin:disable" && len(args) == 2:
@@ -215,6 +220,28 @@ func (h Host) rebuild(name string) error {
 	return h.plugn([]string{"trigger", "post-deploy", name})
 }
 
+// config plays config:set and config:unset, which write the whole ENV anew where
+// the version has it.
+func (h Host) config(command string, args []string) error {
+	path := h.path("home/dokku", args[0], "ENV")
+	if !app.Before(h.version(), "0.38.0") {
+		path = h.path("var/lib/dokku/config", args[0], "ENV")
+	} else if args[0] == "--global" {
+		path = h.path("home/dokku/ENV")
+	}
+	env, err := godotenv.Read(path)
+	if err != nil {
+		return err
+	}
+	for _, a := range args[1:] {
+		name, value, _ := strings.Cut(a, "=")
+		if env[name] = value; command == "config:unset" {
+			delete(env, name)
+		}
+	}
+	return godotenv.Write(env, path)
+}
+
 func (h Host) destroy(name string) error {
 	if err := h.plugn([]string{"trigger", "post-delete", name}); err != nil {
 		return err
@@ -275,7 +302,9 @@ func (h Host) removeContainers(gone func(inspected) bool) error {
 	return os.WriteFile(h.path("docker-inspect.json"), b, 0o644)
 }
 
-// docker answers docker ps --filter label=... and docker inspect --format.
+// docker answers docker ps --filter label=..., docker inspect --format, and docker
+// cp of a file that a scenario has put into images/<app> of the sandbox: recordings
+// hold no images.
 // The file docker-is-down in the sandbox makes it answer nothing.
 func (h Host) docker(args []string) error {
 	if _, err := os.Stat(h.path("docker-is-down")); err == nil {
@@ -294,6 +323,24 @@ func (h Host) docker(args []string) error {
 			}
 		}
 		return nil
+	case len(args) == 3 && args[0] == "cp" && args[2] == "-":
+		id, file, _ := strings.Cut(args[1], ":")
+		i := slices.IndexFunc(parsed, func(c inspected) bool { return c.ID == id })
+		if i < 0 {
+			return fmt.Errorf("No such container: %s", id)
+		}
+		b, err := os.ReadFile(h.path("images", parsed[i].app(), file))
+		if err != nil {
+			return fmt.Errorf("Error response from daemon: Could not find the file %s in container %s", file, id)
+		}
+		tw := tar.NewWriter(os.Stdout)
+		if err := tw.WriteHeader(&tar.Header{Name: filepath.Base(file), Mode: 0o644, Size: int64(len(b))}); err != nil {
+			return err
+		}
+		if _, err := tw.Write(b); err != nil {
+			return err
+		}
+		return tw.Close()
 	case len(args) > 2 && args[0] == "inspect" && args[1] == "--format":
 		t, err := template.New("").Funcs(template.FuncMap{"json": func(v any) (string, error) {
 			b, err := json.Marshal(v)

@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/joho/godotenv"
 )
 
 //go:embed recordings/*.tar.gz
@@ -169,6 +171,11 @@ func (h Host) Install(from, to string) error {
 		return fmt.Errorf("no upgrade from %s to %s is recorded", from, to)
 	}
 	for path, data := range after {
+		if app, ok := movedEnv(path); ok {
+			if data, err = h.moveEnv(app, before, data); err != nil {
+				return err
+			}
+		}
 		now, err := os.ReadFile(h.path(path))
 		was, known := before[path]
 		switch {
@@ -198,6 +205,45 @@ func (h Host) Install(from, to string) error {
 		}
 	}
 	return nil
+}
+
+// movedEnv tells whether a path is where 0.38 moves the ENV of an app, or of the
+// host, to.
+func movedEnv(path string) (scope string, ok bool) {
+	scope, ok = strings.CutPrefix(strings.TrimSuffix(path, "/ENV"), "var/lib/dokku/config/")
+	return scope, ok && strings.HasSuffix(path, "/ENV") && !strings.Contains(scope, "/")
+}
+
+// moveEnv is the recorded ENV of 0.38, with what this host's old one says beside the
+// recording's.
+func (h Host) moveEnv(scope string, before tree, recorded []byte) ([]byte, error) {
+	old := filepath.Join("home/dokku", scope, "ENV")
+	if scope == "--global" {
+		old = "home/dokku/ENV"
+	}
+	b, err := os.ReadFile(h.path(old))
+	if err != nil {
+		return recorded, nil // it has none
+	}
+	env, err := godotenv.UnmarshalBytes(recorded)
+	if err != nil {
+		return nil, err
+	}
+	now, err := godotenv.UnmarshalBytes(b)
+	if err != nil {
+		return recorded, nil
+	}
+	was, err := godotenv.UnmarshalBytes(before[old])
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range now {
+		if was[name] != value {
+			env[name] = value
+		}
+	}
+	text, err := godotenv.Marshal(env)
+	return []byte(text + "\n"), err
 }
 
 // ofMissingApp tells whether a recorded path belongs to an app of the recording
