@@ -82,10 +82,11 @@ var domainsRewritten = Hazard{
 	},
 }
 
-// withoutVHOST is the state that has changed its meaning. A never-deployed app is
-// not meant: up to 0.24 it is the first deploy that gives it domains.
+// withoutVHOST is the state that has changed its meaning. Apps without a web process
+// are not meant: up to 0.24 it is the first deploy of one that gives an app domains.
 func withoutVHOST(s app.State) bool {
-	return s.Deployed() && !s.Domains.File && !s.Domains.Disabled
+	web := slices.ContainsFunc(s.Containers, func(c app.Container) bool { return c.Type == "web" })
+	return web && !s.Domains.File && !s.Domains.Disabled
 }
 
 // inherits tells whether an app without a VHOST file answers to the host's names.
