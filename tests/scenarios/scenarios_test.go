@@ -13,6 +13,8 @@
 //	answers DOMAIN APP      a request for the domain is answered by the app
 //	dead DOMAIN             a request for the domain is answered by no app
 //	scale APP [WANT...]     what Dokku itself prints as the app's scale
+//	settings / kept         every setting that was in force is in force; ! kept: some
+//	                        are not, and the log says which
 //	mark / unchanged        nothing on the host has been written in between
 //	dokku-version VERSION   pretend that this version is on the disk
 //	damage FILE             flip a byte in the middle of it
@@ -65,6 +67,10 @@ func TestScenarios(t *testing.T) {
 			env.Setenv("REPOSITORY", repository())
 			// The sandbox's own stand-ins, and apt's settings for real ones.
 			env.Setenv("DEBIAN_FRONTEND", "noninteractive")
+			// For the scenarios that are about any jump: make e2e FROM=... TO=...
+			for _, name := range []string{"FROM", "TO"} {
+				env.Setenv(name, os.Getenv(name))
+			}
 			if onRealHost {
 				env.Setenv("HOME", os.Getenv("HOME"))
 				env.Setenv("TMPDIR", "/tmp") // the Dokku user works there too
@@ -77,6 +83,7 @@ func TestScenarios(t *testing.T) {
 			"host": cmdHost, "real": cmdReal, "install-guard": cmdInstallGuard, "without-hooks": cmdWithoutHooks, "upgrade": cmdUpgrade,
 			"answers": cmdAnswers, "dead": cmdDead, "scale": cmdScale,
 			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "damage": cmdDamage,
+			"settings": cmdSettings, "kept": cmdKept,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -84,6 +91,11 @@ func TestScenarios(t *testing.T) {
 				return onRealHost, nil
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "guarded":
+				return os.Getenv("GUARD") != "no", nil
+			}
+			if from, ok := strings.CutPrefix(cond, "from:"); ok {
+				return strings.HasPrefix(os.Getenv("FROM"), from), nil
 			}
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
