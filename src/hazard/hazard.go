@@ -15,6 +15,7 @@ const (
 	PortsLost        = "ports-lost"
 	DomainsLost      = "domains-lost"
 	DomainsRewritten = "domains-rewritten"
+	CertificateLost  = "certificate-lost"
 )
 
 // Hazard is one known way to lose something. Its functions look at one app, or
@@ -63,6 +64,13 @@ var All = []Hazard{
 	envRewound,
 	dockerOptionsLeft,
 	percent,
+	letsencryptSettings,
+	certificateLost,
+	letsencryptLost,
+	letsencryptReorder,
+	letsencryptRenewal,
+	letsencryptPlugin,
+	crontabLost,
 	drift,
 }
 
