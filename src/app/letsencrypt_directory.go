@@ -21,13 +21,19 @@ type Setting struct {
 }
 
 // LetsencryptSettings are the settings that stand in an app's environment, or in
-// the host's, where the plugin reads properties (0.20 and later); in a fixed
-// order. Up to 0.23 the property for the extra arguments is lego-docker-args.
+// the host's, where the installed plugin reads properties (0.20 and later).
 func (f *Files) LetsencryptSettings(scope string) []Setting {
 	plugin := f.LetsencryptPlugin()
 	if !plugin.Is("0.20.0") {
 		return nil
 	}
+	return f.LetsencryptVariables(scope, plugin)
+}
+
+// LetsencryptVariables are the settings in an environment, in a fixed order, with
+// the properties of some release of the plugin. Up to 0.23 the one for the extra
+// arguments is lego-docker-args.
+func (f *Files) LetsencryptVariables(scope string, plugin LetsencryptPlugin) []Setting {
 	values := readEnv(f, scope).values
 	var found []Setting
 	for _, variable := range slices.Sorted(maps.Keys(letsencryptVariables)) {

@@ -79,12 +79,26 @@ func tlsFiles(s Subject) []put {
 		if name == "server.crt" {
 			file, ok = old.Served(s.Now.Name)
 		}
-		if !ok || file.SHA256 == "" {
-			continue
+		if ok && file.SHA256 != "" {
+			puts = append(puts, s.put(filepath.Join("tls", name), file, 0o640))
 		}
-		puts = append(puts, s.put(filepath.Join("tls", name), file, 0o640))
 	}
 	return puts
+}
+
+// RestoreCertificate are the steps that give an app the record's certificate
+// because a person asked for it, whatever it has now.
+func RestoreCertificate(s Subject) plan.Plan {
+	var steps plan.Plan
+	for _, p := range tlsFiles(s) {
+		if p.was != app.Digest(p.data) {
+			steps = append(steps, plan.Step{
+				Mark: plan.Change, Path: p.path, Mode: p.mode, Data: p.data, Was: p.was,
+				Text: fmt.Sprintf("tls/%s of %s, until %s", filepath.Base(p.path), strings.Join(s.Before.Certificate.Names, " "), s.Before.Certificate.NotAfter.Format(time.DateOnly)),
+			})
+		}
+	}
+	return steps
 }
 
 // put is a file in an app's directory that is to hold something. Was is the

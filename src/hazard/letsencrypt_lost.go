@@ -50,7 +50,7 @@ var letsencryptLost = Hazard{
 		if c := s.Now.Certificate; c != nil {
 			f.What = fmt.Sprintf("the certificate (%s, until %s) is not known to the letsencrypt plugin any more", c.Issuer, c.NotAfter.Format(time.DateOnly))
 		}
-		if f.Step = ActivateLetsencrypt(s); f.Step != nil {
+		if f.Step = ActivateLetsencrypt(s, served(s)); f.Step != nil {
 			return []Finding{f}
 		}
 		if s.Before == nil || !s.Before.Letsencrypt.Active || s.Now.Certificate == nil || len(s.Now.Domains.Effective()) == 0 {
@@ -77,23 +77,28 @@ var letsencryptLost = Hazard{
 	},
 }
 
-// ActivateLetsencrypt is the step that makes an app's certificate the letsencrypt
-// plugin's again, without an order: the directory that holds it gets what is
-// missing in it, current becomes a link to it, and tls/ gets the copy that the
-// plugin compares. It is nil where no directory, here or in the record, holds the
-// certificate that nginx serves or is about to.
-func ActivateLetsencrypt(s Subject) *plan.Step {
+// served is the certificate that nginx reads for an app, or is about to: where it
+// is gone, certificateLost puts it back from the same record.
+func served(s Subject) app.File {
+	served, ok := s.Files.Served(s.Now.Name)
+	if _, key := s.Files.Get("root/" + s.Now.Name + "/tls/server.key"); ok && key {
+		return served
+	}
+	if s.Before != nil && s.Before.Letsencrypt.Active && s.Old() != nil {
+		served, _ = s.Old().Served(s.Now.Name)
+	}
+	return served
+}
+
+// ActivateLetsencrypt is the step that makes the certificate that is served the
+// letsencrypt plugin's again, without an order: the directory that holds it gets
+// what is missing in it, current becomes a link to it, and tls/ gets the copy that
+// the plugin compares. It is nil where no directory, here or in the record, holds
+// the certificate.
+func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 	name := s.Now.Name
-	key := "root/" + name + "/tls/server.key"
-	served, ok := s.Files.Served(name)
-	if _, hasKey := s.Files.Get(key); !ok || !hasKey {
-		// certificateLost puts both back, from the same record.
-		if s.Before == nil || !s.Before.Letsencrypt.Active || s.Old() == nil {
-			return nil
-		}
-		if served, ok = s.Old().Served(name); !ok {
-			return nil
-		}
+	if served.SHA256 == "" {
+		return nil
 	}
 	first := s.Now.Domains
 	if len(first.Effective()) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ var letsencryptSettings = Hazard{
 const guideLetsencrypt = "https://github.com/dokku/dokku-letsencrypt#configuration"
 
 func settingsOf(j Jump, scope string, now app.Letsencrypt, before *app.Letsencrypt) []Finding {
-	found := renamedArguments(j, scope)
+	found := append(renamedArguments(j, scope), lostSettings(j, scope, now, before)...)
 	var move, leftover []app.Setting
 	for _, v := range j.Files.LetsencryptSettings(scope) {
 		value, set := propertyOf(j, scope, v.Property)
@@ -181,6 +182,47 @@ func fill(h host.Host, path, value string) error {
 		err = errors.New("it does not hold what was written to it")
 	}
 	return err
+}
+
+// lostSettings is about properties that the record has and nobody has any more:
+// apps:rename drops them with the old name, and from 0.38 on destroying an app
+// called letsencrypt drops those of every app (ATLAS 4.4, 4.5).
+func lostSettings(j Jump, scope string, now app.Letsencrypt, before *app.Letsencrypt) []Finding {
+	if before == nil || !j.Files.LetsencryptPlugin().Is("0.20.0") || j.Old() == nil {
+		return nil
+	}
+	var lost []string
+	values := map[string]string{}
+	for _, property := range slices.Sorted(maps.Keys(before.Properties)) {
+		value, _ := j.Old().Text("lib/config/letsencrypt/" + scope + "/" + property)
+		name := property
+		if property == "lego-docker-args" && j.Files.LetsencryptPlugin().Is("0.24.0") {
+			name = "lego-args"
+		}
+		if _, there := now.Properties[name]; !there && now.Properties[property] == "" && value != "" {
+			lost = append(lost, name)
+			values[name] = value
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	paths, text := j.Paths, "letsencrypt settings "+strings.Join(lost, ", ")
+	return []Finding{{
+		What:        fmt.Sprintf("the %s, recorded in %s, are gone", text, j.Record),
+		Consequence: "Without them no certificate is renewed, or not as it was.",
+		Step: &plan.Step{
+			Mark: plan.Add, Text: text,
+			Do: func(_ context.Context, h host.Host) error {
+				for _, name := range lost {
+					if err := fill(h, paths.Property("letsencrypt", scope, name), values[name]); err != nil {
+						return fmt.Errorf("the property %s: %w", name, err)
+					}
+				}
+				return nil
+			},
+		},
+	}}
 }
 
 // renamedArguments is about lego-docker-args, which is lego-args from plugin 0.24

@@ -71,6 +71,8 @@ func (h Host) dokku(args []string) error {
 		return nil
 	case args[0] == "ps:rebuild" && len(args) == 2:
 		return h.rebuild(args[1])
+	case args[0] == "config:unset" && len(args) > 3 && args[1] == "--no-restart":
+		return h.unset(args[2], args[3:])
 	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
 	case args[0] == "plugin:disable" && len(args) == 2:
@@ -106,6 +108,15 @@ func (h Host) plugn(args []string) error {
 		fmt.Print(string(b))
 		return err
 	}
+	switch {
+	case args[1] == "config-get" && len(args) == 4:
+		return h.printVariable(args[2], args[3])
+	case args[1] == "config-get-global" && len(args) == 3:
+		return h.printVariable("--global", args[2])
+	case args[1] == "cron-write" && !app.Before(h.version(), "0.23.2") && app.Before(h.version(), "0.36.0"),
+		args[1] == "scheduler-cron-write" && len(args) == 3 && args[2] == "" && !app.Before(h.version(), "0.36.0"):
+		return h.writeCrontab()
+	}
 	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*", args[1]))
 	if err != nil {
 		return err
@@ -116,6 +127,78 @@ func (h Host) plugn(args []string) error {
 		}
 	}
 	return nil
+}
+
+// envFile is where this host keeps an environment.
+func (h Host) envFile(scope string) string {
+	switch {
+	case !app.Before(h.version(), "0.38.0"):
+		return h.path("var/lib/dokku/config", scope, "ENV")
+	case scope == "--global":
+		return h.path("home/dokku/ENV")
+	}
+	return h.path("home/dokku", scope, "ENV")
+}
+
+var variable = regexp.MustCompile(`(?m)^(?:export )?([A-Za-z_0-9]+)="?([^"\n]*)"?\n?`)
+
+func (h Host) printVariable(scope, name string) error {
+	b, err := os.ReadFile(h.envFile(scope))
+	for _, m := range variable.FindAllStringSubmatch(string(b), -1) {
+		if m[1] == name {
+			fmt.Print(m[2])
+		}
+	}
+	return err
+}
+
+// unset plays config:unset --no-restart, with the trigger that follows it.
+func (h Host) unset(scope string, names []string) error {
+	b, err := os.ReadFile(h.envFile(scope))
+	if err != nil {
+		return err
+	}
+	left := variable.ReplaceAllFunc(b, func(line []byte) []byte {
+		if slices.Contains(names, string(variable.FindSubmatch(line)[1])) {
+			fmt.Println("-----> Unsetting " + string(variable.FindSubmatch(line)[1]))
+			return nil
+		}
+		return line
+	})
+	if err := os.WriteFile(h.envFile(scope), left, 0o600); err != nil {
+		return err
+	}
+	if scope == "--global" {
+		return nil
+	}
+	return h.plugn(append([]string{"trigger", "post-config-update", scope, "unset"}, names...))
+}
+
+// writeCrontab plays what core writes from 0.23.2 on: what the plugins have to add
+// (the apps of the recordings have no tasks), and nothing else.
+func (h Host) writeCrontab() error {
+	crontab := "PATH=/usr/local/bin:/usr/bin:/bin\nSHELL=/bin/bash\n\n"
+	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*/cron-entries"))
+	if err != nil {
+		return err
+	}
+	none := true
+	for _, hook := range hooks {
+		out, err := exec.Command(hook, "docker-local").Output()
+		if err != nil {
+			return err
+		}
+		for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+			if parts := strings.Split(line, ";"); len(parts) == 3 {
+				crontab += fmt.Sprintf("%s %s &>> %s\n", parts[0], parts[1], parts[2])
+				none = false
+			}
+		}
+	}
+	if none {
+		return remove(h.path("crontab"))
+	}
+	return os.WriteFile(h.path("crontab"), []byte(crontab), 0o600)
 }
 
 func (h Host) scaleFile(name string) string {
@@ -321,6 +404,13 @@ func (h Host) docker(args []string) error {
 }
 
 func (h Host) crontab(args []string) error {
+	if len(args) == 1 && args[0] != "-l" {
+		b, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(h.path("crontab"), b, 0o600)
+	}
 	b, err := os.ReadFile(h.path("crontab"))
 	if err != nil || !slices.Equal(args, []string{"-l"}) {
 		return errors.New("no crontab for dokku")
