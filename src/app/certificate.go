@@ -7,6 +7,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,13 +26,11 @@ type Certificate struct {
 // is none.
 func readCertificate(f *Files, app string) (*Certificate, error) {
 	crt, key := "root/"+app+"/tls/server.crt", "root/"+app+"/tls/server.key"
-	file, ok := f.Get(crt)
+	file, ok := f.Served(app)
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
 	if file.Link != "" {
-		// letsencrypt up to 0.8.2 linked to its own file; the link's target
-		// is captured with the letsencrypt directory.
 		return nil, fmt.Errorf("%s is a link", crt)
 	}
 	// 0.11.0 to 0.11.4 of letsencrypt put the key into the same file.
@@ -59,6 +59,12 @@ func readCertificate(f *Files, app string) (*Certificate, error) {
 		c.KeyFits = keyFits(leaf, k.Data)
 	}
 	return c, nil
+}
+
+// Covers tells whether the certificate is for a domain.
+func (c *Certificate) Covers(domain string) bool {
+	_, parent, _ := strings.Cut(domain, ".")
+	return slices.Contains(c.Names, domain) || slices.Contains(c.Names, "*."+parent)
 }
 
 func keyFits(leaf *x509.Certificate, keyPEM []byte) bool {

@@ -43,6 +43,9 @@ type File struct {
 	Data  []byte `json:"-"`
 }
 
+// LeftOut tells that the file was left out on purpose.
+func (f File) LeftOut() bool { return strings.HasPrefix(f.Error, leftOut) }
+
 // Digest is the SHA-256 by which a file's content is checked.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
@@ -218,6 +221,7 @@ func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
 		spawn(func() error { c.crontab(ctx); return nil })
 	}
 	spawn(func() error { return c.properties(only) })
+	spawn(func() error { c.letsencryptPlugin(); return nil })
 	for _, app := range apps {
 		spawn(func() error { c.app(app); return nil })
 	}

@@ -108,7 +108,7 @@ func Read(f *Files) Host {
 		},
 	}
 	for _, name := range f.Apps {
-		s := readApp(f, name, facts)
+		s := readApp(f, name, facts, h.Global.Letsencrypt)
 		s.Unreadable = unreadable[name]
 		h.Apps[name] = s
 	}
@@ -139,7 +139,7 @@ func unreadableOf(f *Files) map[string][]string {
 	return found
 }
 
-func readApp(f *Files, name string, facts docker) State {
+func readApp(f *Files, name string, facts docker, letsencrypt Letsencrypt) State {
 	env := readEnv(f, name)
 	s := State{
 		Name: name, Dokku: f.Dokku,
@@ -161,6 +161,7 @@ func readApp(f *Files, name string, facts docker) State {
 		s.Problems = append(s.Problems, err.Error())
 	}
 	s.Certificate = certificate
+	s.Letsencrypt.readActive(f, name, s.Domains, certificate, letsencrypt)
 	return s
 }
 

@@ -40,6 +40,9 @@ func printReport(out *say.Printer, r guard.Report) {
 	if r.Docker != "" {
 		out.Result("       Nothing is known of containers: %s", r.Docker)
 	}
+	if r.Letsencrypt != nil {
+		out.Result("       %s", r.Letsencrypt)
+	}
 	tw := tabwriter.NewWriter(out.Out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "       APP\tSTATUS\tSCALE\tRUNNING\tDOMAINS")
 	for _, a := range r.Apps {

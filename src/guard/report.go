@@ -42,8 +42,10 @@ type Report struct {
 	Apps         []AppReport    `json:"apps"`
 	// Gone are apps that were recorded before the last upgrade and do not
 	// exist any more. They are not brought back.
-	Gone   []string `json:"gone,omitempty"`
-	Docker string   `json:"docker_missing,omitempty"`
+	Gone []string `json:"gone,omitempty"`
+	// Letsencrypt is how renewals stand; nil where no app has any.
+	Letsencrypt *Renewals `json:"letsencrypt,omitempty"`
+	Docker      string    `json:"docker_missing,omitempty"`
 	// Findings, Repaired and Drift are of what belongs to no app.
 	Findings []hazard.Finding `json:"findings,omitempty"`
 	Repaired []string         `json:"repaired,omitempty"`
@@ -134,6 +136,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		r.Apps = append(r.Apps, a)
 	}
 	if only == "" {
+		r.Letsencrypt = renewals(now)
 		r.Findings, r.Repaired, r.Drift = found[host.GlobalScope], journal[plan.Done][host.GlobalScope], journal[plan.Drift][host.GlobalScope]
 		if err := g.configured(ctx); err != nil {
 			r.Unconfigured = err.Error()
@@ -227,13 +230,6 @@ func (a AppReport) Flags() []Flag {
 	if !a.RecordedAt.IsZero() {
 		recorded = a.RecordedAt.Format(time.RFC3339)
 	}
-	certificate := ""
-	if c := a.Certificate; c != nil {
-		certificate = fmt.Sprintf("%s until %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly))
-		if !c.KeyFits {
-			certificate += ", and its key does not fit"
-		}
-	}
 	var lost, waiting, commands []string
 	for _, f := range a.Findings {
 		switch {
@@ -258,7 +254,8 @@ func (a AppReport) Flags() []Flag {
 		{"record", a.Record},
 		{"domains", strings.Join(a.Domains, " ")},
 		{"ports", strings.Join(a.Ports, " ")},
-		{"certificate", certificate},
+		{"certificate", certificateLine(a.Certificate)},
+		{"letsencrypt", letsencryptLine(a.Letsencrypt)},
 		{"containers", fmt.Sprintf("%d of %d running", a.Running, a.Containers)},
 		{"repaired", strings.Join(a.Repaired, "; ")},
 		{"lost", strings.Join(lost, "; ")},

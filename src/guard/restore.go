@@ -18,7 +18,7 @@ import (
 
 // Parts are what can be restored, in the order in which it is done: nginx's
 // configuration is built from all of them, so it comes last.
-var Parts = []string{"scale", "env", "docker-options", "domains", "ports", "certs", "properties", "nginx"}
+var Parts = []string{"scale", "env", "docker-options", "domains", "ports", "certs", "letsencrypt", "properties", "nginx"}
 
 // Restore puts an app back as a snapshot has it: a value that is set now is
 // replaced, because a person asked for it. A snapshot is taken first, so the next
@@ -177,14 +177,14 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	if has("ports") {
 		add(r.portMap())
 	}
+	certificate := plan.Plan(nil)
 	if has("certs") {
-		certSteps, note := r.certificate()
-		for i := range certSteps {
-			add(&certSteps[i])
+		var note []string
+		certificate, note = r.certificate()
+		for i := range certificate {
+			add(&certificate[i])
 		}
-		if note != "" {
-			notes = append(notes, note)
-		}
+		notes = append(notes, note...)
 	}
 	if has("properties") {
 		add(r.properties()...)
@@ -194,6 +194,13 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	}
 	if len(steps) > inNginx && r.Now.Deployed() {
 		add(buildConfig(r.Now.Name))
+	}
+	if has("letsencrypt") {
+		more, note := r.letsencrypt(len(certificate) > 0)
+		for i := range more {
+			add(&more[i])
+		}
+		notes = append(notes, note...)
 	}
 	return steps, notes
 }
@@ -216,32 +223,6 @@ func replacing(s *plan.Step, now []string) *plan.Step {
 		s.Mark, s.Text = plan.Change, fmt.Sprintf("%s, now %s", s.Text, strings.Join(now, " "))
 	}
 	return s
-}
-
-// certificate puts back certificate and key together, byte for byte. A newer
-// certificate is never replaced by an older one, and none is ever ordered.
-func (r restoration) certificate() (steps []plan.Step, note string) {
-	was, now := r.was.Certificate, r.Now.Certificate
-	switch {
-	case was == nil || now != nil && now.Fingerprint == was.Fingerprint && now.KeyFits:
-		return nil, ""
-	case !was.KeyFits:
-		return nil, "The certificate in the snapshot has no key that fits, and is left there."
-	case now != nil && now.KeyFits && now.NotAfter.After(was.NotAfter):
-		return nil, fmt.Sprintf("The certificate is newer than the snapshot's (until %s) and stays.", now.NotAfter.Format("2006-01-02"))
-	}
-	for _, name := range []string{"server.key", "server.crt"} {
-		file, ok := r.old.Get("root/" + r.Now.Name + "/tls/" + name)
-		if !ok || file.SHA256 == "" {
-			return nil, "The certificate in the snapshot is not whole, and is left there."
-		}
-		path := filepath.Join(r.paths.App(r.Now.Name), "tls", name)
-		steps = append(steps, plan.Step{
-			Mark: plan.Change, Text: fmt.Sprintf("tls/%s of %s, until %s", name, strings.Join(was.Names, " "), was.NotAfter.Format("2006-01-02")),
-			Path: path, Mode: 0o640, Data: file.Data, Was: r.Digest(path),
-		})
-	}
-	return steps, ""
 }
 
 // buildConfig is the step that has Dokku write nginx's configuration anew.

@@ -425,7 +425,7 @@ func (g *Guard) configured(ctx context.Context) error {
 func (g *Guard) buildStale(ctx context.Context, steps plan.Plan, journal *plan.Journal) error {
 	var names []string
 	for _, s := range steps {
-		if slices.Contains([]string{hazard.PortsLost, hazard.ProxyPortLost, hazard.DomainsLost, hazard.DomainsRewritten}, s.Hazard) && !slices.Contains(names, s.App) {
+		if slices.Contains([]string{hazard.PortsLost, hazard.ProxyPortLost, hazard.DomainsLost, hazard.DomainsRewritten, hazard.CertificateLost}, s.Hazard) && !slices.Contains(names, s.App) {
 			names = append(names, s.App)
 		}
 	}

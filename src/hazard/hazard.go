@@ -16,6 +16,7 @@ const (
 	ProxyPortLost    = "proxy-port-lost"
 	DomainsLost      = "domains-lost"
 	DomainsRewritten = "domains-rewritten"
+	CertificateLost  = "certificate-lost"
 )
 
 // Hazard is one known way to lose something. Its functions look at one app, or
@@ -65,6 +66,13 @@ var All = []Hazard{
 	envRewound,
 	dockerOptionsLeft,
 	percent,
+	letsencryptSettings,
+	certificateLost,
+	letsencryptLost,
+	letsencryptReorder,
+	letsencryptRenewal,
+	letsencryptPlugin,
+	crontabLost,
 	drift,
 }
 

@@ -27,3 +27,27 @@ func Ports(ctx context.Context, h Host, app string) ([]string, error) {
 	out, err := h.Trigger(ctx, "ports-get", app)
 	return strings.Fields(string(out)), err
 }
+
+// Config asks Dokku for a variable of an app's environment, or the host's.
+func Config(ctx context.Context, h Host, scope, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	args := []string{"config-get", scope, name}
+	if scope == GlobalScope {
+		args = []string{"config-get-global", name}
+	}
+	out, err := h.Trigger(ctx, args[0], args[1:]...)
+	return strings.TrimSpace(string(out)), err
+}
+
+// Crontab asks for the lines of the Dokku user's crontab; without one there are
+// none.
+func Crontab(ctx context.Context, h Host) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := h.Run(ctx, "crontab", "-l")
+	if err != nil && strings.Contains(err.Error(), "no crontab") {
+		return nil, nil
+	}
+	return strings.Split(strings.TrimRight(string(out), "\n"), "\n"), err
+}

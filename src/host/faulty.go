@@ -10,7 +10,7 @@ import (
 // Op is one change to the machine, or one command, that a Faulty host is about
 // to make.
 type Op struct {
-	Kind string // write, append, mkdir, rename, remove, run, property
+	Kind string // write, append, mkdir, rename, link, remove, run, property
 	Name string // the file, or the command with its arguments
 }
 
@@ -81,6 +81,11 @@ func (f *Faulty) Mkdir(name string, mode fs.FileMode) error {
 // Rename is Host.Rename, or breaks.
 func (f *Faulty) Rename(from, to string) error {
 	return f.do(Op{"rename", to}, func() error { return f.Host.Rename(from, to) })
+}
+
+// Link is Host.Link, or breaks.
+func (f *Faulty) Link(target, name string) error {
+	return f.do(Op{"link", name}, func() error { return f.Host.Link(target, name) })
 }
 
 // Remove is Host.Remove, or breaks.

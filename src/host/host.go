@@ -39,6 +39,9 @@ type Host interface {
 	Mkdir(name string, mode fs.FileMode) error
 	// Rename moves a file within one filesystem, replacing the target.
 	Rename(from, to string) error
+	// Link makes name a symbolic link to target, in the place of the file or link
+	// that it is now.
+	Link(target, name string) error
 	// Remove removes a file. One that is missing is no error.
 	Remove(name string) error
 

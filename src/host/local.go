@@ -153,6 +153,17 @@ func (l *Local) Rename(from, to string) error {
 	return syncDir(filepath.Dir(from))
 }
 
+// Link makes a symbolic link.
+func (l *Local) Link(target, name string) error {
+	if err := l.Mkdir(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	if err := renameio.Symlink(target, name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
+
 // Remove removes a file.
 func (l *Local) Remove(name string) error {
 	if err := os.Remove(name); err != nil {

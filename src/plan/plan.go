@@ -118,6 +118,22 @@ func (s Step) do(ctx context.Context, h host.Host) error {
 	return s.Verify(ctx, h)
 }
 
+// Put makes a file hold data, for steps that are more than one file. One that
+// holds it already is left alone, and so is one that has been changed since the
+// plan was made: was is the digest it had then.
+func Put(h host.Host, path string, mode fs.FileMode, data []byte, was string) error {
+	now, err := digestOf(h, path)
+	switch {
+	case err != nil:
+		return err
+	case now == app.Digest(data):
+		return nil
+	case now != was:
+		return fmt.Errorf("%s: %w", path, ErrChanged)
+	}
+	return Step{Path: path, Mode: mode, Data: data}.write(h)
+}
+
 func (s Step) write(h host.Host) error {
 	if err := h.Write(s.Path, s.Mode, s.Data); err != nil {
 		return err

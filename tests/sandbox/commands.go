@@ -48,6 +48,7 @@ var errNotRecorded = errors.New("the sandbox has no recording of this")
 
 // dokku plays the commands that the story needs.
 func (h Host) dokku(args []string) error {
+	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--quiet" })
 	if len(args) == 0 {
 		return errNotRecorded
 	}
@@ -74,8 +75,8 @@ func (h Host) dokku(args []string) error {
 		return nil
 	case args[0] == "ps:rebuild" && len(args) == 2:
 		return h.rebuild(args[1])
-	case len(args) > 3 && args[0] == "--quiet" && strings.HasPrefix(args[1], "config:"):
-		return h.config(args[1], slices.DeleteFunc(slices.Clone(args[2:]), func(a string) bool { return a == "--no-restart" }))
+	case plugin == "config":
+		return h.config(args[0], slices.DeleteFunc(slices.Clone(args[1:]), func(a string) bool { return a == "--no-restart" }))
 	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
 	case args[0] == "plugin:disable" && len(args) == 2:
@@ -111,6 +112,15 @@ func (h Host) plugn(args []string) error {
 		fmt.Print(string(b))
 		return err
 	}
+	switch {
+	case args[1] == "config-get" && len(args) == 4:
+		return h.printVariable(args[2], args[3])
+	case args[1] == "config-get-global" && len(args) == 3:
+		return h.printVariable("--global", args[2])
+	case args[1] == "cron-write" && !app.Before(h.version(), "0.23.2") && app.Before(h.version(), "0.36.0"),
+		args[1] == "scheduler-cron-write" && len(args) == 3 && args[2] == "" && !app.Before(h.version(), "0.36.0"):
+		return h.writeCrontab()
+	}
 	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*", args[1]))
 	if err != nil {
 		return err
@@ -121,6 +131,50 @@ func (h Host) plugn(args []string) error {
 		}
 	}
 	return nil
+}
+
+// envFile is where this host keeps an environment.
+func (h Host) envFile(scope string) string {
+	switch {
+	case !app.Before(h.version(), "0.38.0"):
+		return h.path("var/lib/dokku/config", scope, "ENV")
+	case scope == "--global":
+		return h.path("home/dokku/ENV")
+	}
+	return h.path("home/dokku", scope, "ENV")
+}
+
+func (h Host) printVariable(scope, name string) error {
+	env, err := godotenv.Read(h.envFile(scope))
+	fmt.Print(env[name])
+	return err
+}
+
+// writeCrontab plays what core writes from 0.23.2 on: what the plugins have to add
+// (the apps of the recordings have no tasks), and nothing else.
+func (h Host) writeCrontab() error {
+	crontab := "PATH=/usr/local/bin:/usr/bin:/bin\nSHELL=/bin/bash\n\n"
+	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*/cron-entries"))
+	if err != nil {
+		return err
+	}
+	none := true
+	for _, hook := range hooks {
+		out, err := exec.Command(hook, "docker-local").Output()
+		if err != nil {
+			return err
+		}
+		for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+			if parts := strings.Split(line, ";"); len(parts) == 3 {
+				crontab += fmt.Sprintf("%s %s &>> %s\n", parts[0], parts[1], parts[2])
+				none = false
+			}
+		}
+	}
+	if none {
+		return remove(h.path("crontab"))
+	}
+	return os.WriteFile(h.path("crontab"), []byte(crontab), 0o600)
 }
 
 func (h Host) scaleFile(name string) string {
@@ -220,16 +274,10 @@ func (h Host) rebuild(name string) error {
 	return h.plugn([]string{"trigger", "post-deploy", name})
 }
 
-// config plays config:set and config:unset, which write the whole ENV anew where
-// the version has it.
+// config plays config:set and config:unset, which write the whole ENV anew, with the
+// trigger that follows.
 func (h Host) config(command string, args []string) error {
-	path := h.path("home/dokku", args[0], "ENV")
-	if !app.Before(h.version(), "0.38.0") {
-		path = h.path("var/lib/dokku/config", args[0], "ENV")
-	} else if args[0] == "--global" {
-		path = h.path("home/dokku/ENV")
-	}
-	env, err := godotenv.Read(path)
+	env, err := godotenv.Read(h.envFile(args[0]))
 	if err != nil {
 		return err
 	}
@@ -239,7 +287,10 @@ func (h Host) config(command string, args []string) error {
 			delete(env, name)
 		}
 	}
-	return godotenv.Write(env, path)
+	if err := godotenv.Write(env, h.envFile(args[0])); err != nil || args[0] == "--global" {
+		return err
+	}
+	return h.plugn([]string{"trigger", "post-config-update", args[0], strings.TrimPrefix(command, "config:")})
 }
 
 func (h Host) destroy(name string) error {
@@ -368,6 +419,13 @@ func (h Host) docker(args []string) error {
 }
 
 func (h Host) crontab(args []string) error {
+	if len(args) == 1 && args[0] != "-l" {
+		b, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(h.path("crontab"), b, 0o600)
+	}
 	b, err := os.ReadFile(h.path("crontab"))
 	if err != nil || !slices.Equal(args, []string{"-l"}) {
 		return errors.New("no crontab for dokku")

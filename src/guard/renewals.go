@@ -1,0 +1,82 @@
+package guard
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"upgrade-guard/src/app"
+)
+
+// Renewals is how the host's letsencrypt certificates stand.
+type Renewals struct {
+	Plugin app.LetsencryptPlugin `json:"plugin,omitzero"`
+	// Active is how many apps the plugin renews, Scheduled whether it is called
+	// to do so.
+	Active    int  `json:"active"`
+	Scheduled bool `json:"scheduled"`
+	// First is the app whose certificate ends first, at Expires; it is renewed
+	// from RenewsAt on.
+	First    string    `json:"first"`
+	Expires  time.Time `json:"expires"`
+	RenewsAt time.Time `json:"renews_at"`
+}
+
+func renewals(h app.Host) *Renewals {
+	r := &Renewals{Plugin: h.Global.Letsencrypt.Plugin, Scheduled: h.Global.Letsencrypt.Scheduled}
+	for name, s := range h.Apps {
+		if !s.Letsencrypt.Active || s.Certificate == nil {
+			continue
+		}
+		r.Active++
+		if c := s.Certificate.NotAfter; r.First == "" || c.Before(r.Expires) || c.Equal(r.Expires) && name < r.First {
+			r.First, r.Expires, r.RenewsAt = name, c, s.Letsencrypt.RenewsAt
+		}
+	}
+	if r.Active == 0 {
+		return nil
+	}
+	return r
+}
+
+// String is all of it in a sentence.
+func (r Renewals) String() string {
+	text := fmt.Sprintf("%s renewed by letsencrypt %s", Plural(r.Active, "certificate"), r.Plugin)
+	if r.Plugin.From == "" {
+		text = Plural(r.Active, "certificate") + " of letsencrypt, which is not installed"
+	} else if !r.Scheduled {
+		text = Plural(r.Active, "certificate") + " of letsencrypt, whose renewal is not scheduled (dokku letsencrypt:cron-job --add)"
+	}
+	return text + fmt.Sprintf("; the first is %s's, until %s, due %s", r.First, r.Expires.Format(time.DateOnly), due(r.RenewsAt))
+}
+
+func due(t time.Time) string {
+	if t.Before(time.Now()) {
+		return "now"
+	}
+	return "from " + t.Format(time.DateOnly)
+}
+
+// certificateLine is an app's certificate in a line of its report.
+func certificateLine(c *app.Certificate) string {
+	if c == nil {
+		return ""
+	}
+	days := int(time.Until(c.NotAfter).Hours() / 24)
+	line := fmt.Sprintf("%s until %s (%s left), issued by %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly), Plural(days, "day"), c.Issuer)
+	if days < 0 || c.NotAfter.Before(time.Now()) {
+		line = fmt.Sprintf("%s, expired on %s, issued by %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly), c.Issuer)
+	}
+	if !c.KeyFits {
+		line += ", and its key does not fit"
+	}
+	return line
+}
+
+// letsencryptLine is what the letsencrypt plugin makes of it.
+func letsencryptLine(l app.Letsencrypt) string {
+	if !l.Active {
+		return "inactive"
+	}
+	return "active, renewal due " + due(l.RenewsAt)
+}
