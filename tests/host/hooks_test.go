@@ -33,9 +33,9 @@ func newHooked(t *testing.T) *hooked {
 	packages := hook.Root(h.paths)["/usr/local/lib/upgrade-guard/packages"]
 	h.put("lib/plugins/available/upgrade-guard/plugin.toml", "")
 	h.put("packages", strings.NewReplacer("/etc/upgrade-guard.go-ahead", dir+"/go-ahead", "/run/upgrade-guard.gave-up", dir+"/gave-up",
-		"guard 60", "guard 1", "patience=120", "patience=1", "patience=20", "patience=1",
+		"guard 60", "guard 1", "guard 30", "guard 1", "patience=120", "patience=1", "patience=10", "patience=1", "admindir=/var/lib/dpkg", "admindir="+dir+"/dpkg",
 		"/etc/apt/apt.conf.d/80upgrade-guard", dir+"/apt.conf", "/etc/dpkg/dpkg.cfg.d/upgrade-guard", dir+"/dpkg.cfg",
-		"/usr/local/lib/upgrade-guard/packages", dir+"/packages").Replace(packages))
+		"own=/usr/local/lib/upgrade-guard", "own="+dir).Replace(packages))
 	path, dokkurc := hook.Dokkurc(h.paths)
 	h.put(strings.TrimPrefix(path, dir+"/"), dokkurc)
 	return h
@@ -86,8 +86,8 @@ func (h *hooked) run(stdin string, name string, args ...string) (output string, 
 }
 
 const (
-	dokkuList = "VERSION 3\nA=b\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n"
-	otherList = "VERSION 3\nA=b\n\nnetrc - - none < 0.11.1 amd64 none /x/netrc.deb\n"
+	dokkuList = "VERSION 3\nDir=/\nA=b\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n"
+	otherList = "VERSION 3\nDir=/\nA=b\n\nnetrc - - none < 0.11.1 amd64 none /x/netrc.deb\n"
 )
 
 // Law 4: whatever state the plugin is in, apt goes on, except for exit code 10.
