@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/go-multierror"
+
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
@@ -110,11 +112,15 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 			return err
 		}
 	}
+	var errs *multierror.Error
 	journal := plan.NewJournal(g.Host, "queue")
 	for {
 		job, err := g.nextJob(ctx)
-		if err != nil || job == nil {
-			return err
+		if err != nil {
+			return multierror.Append(errs, err)
+		}
+		if job == nil {
+			return errs.ErrorOrNil()
 		}
 		step := plan.Step{App: job.App, Hazard: job.Kind, Mark: plan.Change, Text: JobText(*job),
 			Do: func(ctx context.Context, _ host.Host) error { return g.safely(ctx, *job) }}
@@ -122,11 +128,11 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 			step.App = host.GlobalScope
 		}
 		failure := plan.Plan{step}.Apply(ctx, g.Host, journal, g.Out)
-		if failure != nil {
-			g.Out.Error(failure)
-		}
 		if ctx.Err() != nil {
-			return ctx.Err() // interrupted: the job is still open
+			return multierror.Append(errs, ctx.Err()) // interrupted: the job is still open
+		}
+		if failure != nil {
+			errs = multierror.Append(errs, failure)
 		}
 		if err := g.changeQueue(ctx, func(l *snapshot.Ledger) {
 			for i := range l.Queue {
@@ -138,7 +144,7 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 				}
 			}
 		}); err != nil {
-			return err
+			return multierror.Append(errs, err)
 		}
 	}
 }

@@ -46,6 +46,8 @@ var All = []Hazard{
 	scaleFromRepository,
 	domainsLost,
 	portsLost,
+	domainsGuessed,
+	portsGuessed,
 }
 
 // Subject is what a hazard looks at: one app, and the jump between versions.

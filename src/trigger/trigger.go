@@ -141,9 +141,11 @@ func After(ctx context.Context, h host.Host, moment string) int {
 	return hook(func(g *guard.Guard) error { return g.After(ctx, moment) }, "after "+moment, h)
 }
 
-// Queue does the work that is queued, in a process of its own.
+// Queue does the work that is queued, in a process of its own. What fails stands
+// in the report; a failed unit of systemd would say no more.
 func Queue(ctx context.Context, h host.Host) int {
-	return hook(func(g *guard.Guard) error { return g.RunQueue(ctx, false) }, "queue", h)
+	hook(func(g *guard.Guard) error { return g.RunQueue(ctx, false) }, "queue", h)
+	return 0
 }
 
 func hook(work func(*guard.Guard) error, name string, h host.Host) int {
