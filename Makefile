@@ -22,7 +22,7 @@ bench: ## a thousand apps: snapshot, report, a trigger with nothing to do
 	go test ./tests/host -run '^$$' -bench . -benchtime 5x
 
 e2e: build ## a scenario on this machine's own Dokku: make e2e SCENARIO=… (as root, on a host you can lose)
-	UPGRADE_GUARD_REAL_HOST=yes go test ./tests/scenarios -count=1 -v -run 'TestScenarios/$(SCENARIO)$$'
+	UPGRADE_GUARD_REAL_HOST=yes go test ./tests/scenarios -count=1 -timeout 40m -v -run 'TestScenarios/$(SCENARIO)$$'
 
 fmt:
 	gofmt -l -w src compat tests

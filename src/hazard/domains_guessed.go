@@ -11,32 +11,40 @@ import (
 	"upgrade-guard/src/plan"
 )
 
-// domainsGuessed is about an app without a domain, of which nothing is recorded:
-// the guard was installed after the upgrade. nginx goes on answering by the
-// configuration that was built before, and so do the other proxies by the labels
-// of the containers; the next build or deploy ends that. What they say is a guess
-// (law 8): a person may have taken the domains away since.
+// domainsGuessed is about an app without a domain, or with the default one alone,
+// of which nothing is recorded: the guard was installed after the upgrade. nginx
+// goes on answering by the configuration that was built before, and so do the other
+// proxies by the labels of the containers; the next build or deploy ends that. What
+// they say is a guess (law 8): a person may have taken the domains away since.
 //
 // From 0.25 on a missing VHOST file means no domain at all. Before, it meant the
-// host's own (ATLAS 2.2).
+// host's own (ATLAS 2.2). From 0.27 on each run of core's installation, the one for
+// plugin:install of the guard too, gives an app without the file its default one.
 var domainsGuessed = Hazard{
 	Name:    "domains-guessed",
 	Threads: "dokku/dokku#7253",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
 
 	Detect: func(s Subject) []Finding {
-		if app.Before(s.To, "0.25.0") || len(s.Now.Domains.Names) > 0 || s.Before != nil && len(s.Before.Domains.Names) > 0 || customTemplate(s) {
+		now := s.Now.Domains.Names
+		if app.Before(s.To, "0.25.0") || s.Before != nil && len(s.Before.Domains.Names) > 0 || customTemplate(s) ||
+			slices.ContainsFunc(now, func(d string) bool { return !defaultDomain(s, d) }) {
 			return nil
 		}
 		names, source := domainsOfConfig(s), "its nginx.conf"
 		if len(names) == 0 {
 			names, source = domainsOfLabels(s.Now), "the labels of its containers"
 		}
+		names = slices.DeleteFunc(names, func(d string) bool { return slices.Contains(now, d) })
 		if len(names) == 0 {
 			return nil
 		}
+		has := "no domain"
+		if len(now) > 0 {
+			has = "its default domain alone"
+		}
 		f := Finding{
-			What:        fmt.Sprintf("the app has no domain, none was recorded, and it is still served under %s", strings.Join(names, " ")),
+			What:        fmt.Sprintf("the app has %s, none was recorded, and it is still served under %s", has, strings.Join(names, " ")),
 			Consequence: "At the next build of its nginx configuration, or its next deploy, that ends.",
 		}
 		if s.Now.Domains.Disabled {
@@ -47,13 +55,23 @@ var domainsGuessed = Hazard{
 			f.Command = fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, strings.Join(names, " "))
 			return []Finding{f}
 		}
+		names = append(names, now...)
 		path := s.Paths.App(s.Now.Name) + "/VHOST"
 		f.Step = &plan.Step{
 			Mark: plan.Add, Text: fmt.Sprintf("domains %s, guessed from %s", strings.Join(names, " "), source), Guess: true,
 			Path: path, Mode: 0o644, Data: []byte(strings.Join(names, "\n") + "\n"), Was: s.Digest(path),
 		}
+		if len(now) > 0 {
+			f.Step.Mark = plan.Change
+		}
 		return []Finding{f}
 	},
+}
+
+// defaultDomain tells whether a domain is what Dokku gives an app by itself.
+func defaultDomain(s Subject, name string) bool {
+	global, _ := s.Files.Text("root/VHOST")
+	return slices.ContainsFunc(strings.Fields(global), func(g string) bool { return name == s.Now.Name+"."+g })
 }
 
 // customTemplate tells whether an app brings its own nginx template, in which
