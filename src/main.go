@@ -6,8 +6,9 @@
 //	upgrade-guard command NAME ...      a command, with its full name before its arguments
 //	upgrade-guard commands PPID ...     the plugin's part of dokku help
 //
-// The hooks call before MOMENT and after; install calls links and hook FILE. A
-// person calls upgrade-guard COMMAND, where the plugin is not installed.
+// The hooks call before MOMENT, after MOMENT and queue; install calls links and
+// hook FILE. A person calls upgrade-guard COMMAND, where the plugin is not
+// installed.
 package main
 
 import (
@@ -33,6 +34,7 @@ func main() {
 	// A small server has little to spare while dpkg runs: rather more work for
 	// the collector than more memory.
 	debug.SetMemoryLimit(56 << 20)
+	syscall.Umask(0o022) // the caller's may be 077; what must be closer says so itself
 	verb, rest := shift(os.Args[1:])
 	name, args := shift(rest)
 	switch verb {
@@ -45,7 +47,9 @@ func main() {
 	case "before":
 		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.Before(ctx, h, name, os.Stdin) }))
 	case "after":
-		os.Exit(fromHook(trigger.After))
+		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.After(ctx, h, name) }))
+	case "queue":
+		os.Exit(fromHook(trigger.Queue))
 	case "links":
 		if err := makeLinks(); err != nil {
 			say.Std().Error(err)

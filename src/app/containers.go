@@ -20,6 +20,9 @@ type Container struct {
 	Running   bool     `json:"running,omitempty"`
 	Addresses []string `json:"addresses,omitempty"`
 	Image     string   `json:"image,omitempty"`
+	// Labels are in the raw facts and not in a manifest: a person may have put a
+	// password into one.
+	Labels map[string]string `json:"-"`
 }
 
 // docker is what docker said about all containers, by id.
@@ -78,7 +81,7 @@ func readContainers(f *Files, app string, d docker) (containers []Container, ima
 			Port: strings.TrimSpace(text(f, "root/"+app+"/PORT."+suffix)),
 		}
 		if i, ok := d.byID[c.ID]; ok {
-			c.Running, c.Image = i.Running, i.Image
+			c.Running, c.Image, c.Labels = i.Running, i.Image, i.Labels
 			for _, n := range i.Networks {
 				if n.IPAddress != "" {
 					c.Addresses = append(c.Addresses, n.IPAddress)

@@ -11,6 +11,7 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
 )
 
 // PrintApp prints the block of one app, as dokku report has them.
@@ -53,6 +54,7 @@ func printReport(out *say.Printer, r guard.Report) {
 		fmt.Fprintf(tw, "       %s\t%s\t%s\t%d\t%s\n", a.App, a.Status, scale, a.Running, strings.Join(a.Domains, " "))
 	}
 	tw.Flush()
+	printQueue(out, r)
 	for _, name := range r.Gone {
 		out.Result("       %s does not exist any more", name)
 	}
@@ -71,6 +73,38 @@ func printReport(out *say.Printer, r guard.Report) {
 		printDrift(out, a.App, a.Drift)
 	}
 }
+
+// printQueue says how the long work stands: what is open or has failed, and the
+// last that is done.
+func printQueue(out *say.Printer, r guard.Report) {
+	owed, done := false, -1
+	for i, j := range r.Queue {
+		switch {
+		case j.State == snapshot.JobDone:
+			done = i
+		case j.State == snapshot.JobFailed:
+			out.Result("-----> Failed at %s: %s", j.Time.Format(jobTime), j.Text)
+			out.Result("       %s", j.Error)
+			owed = true
+		case j.State == snapshot.JobRunning && r.QueueBusy:
+			out.Result("-----> Running since %s: %s", j.Time.Format(jobTime), j.Text)
+		case j.State == snapshot.JobRunning:
+			out.Result("-----> Interrupted, begun at %s: %s", j.Time.Format(jobTime), j.Text)
+			owed = true
+		default:
+			out.Result("-----> Queued since %s: %s", j.Time.Format(jobTime), j.Text)
+			owed = owed || !r.QueueBusy
+		}
+	}
+	if done >= 0 {
+		out.Result("-----> Done at %s: %s", r.Queue[done].Time.Format(jobTime), r.Queue[done].Text)
+	}
+	if owed {
+		out.Result("       To do: dokku upgrade-guard:apply")
+	}
+}
+
+const jobTime = "2006-01-02 15:04:05 UTC"
 
 func printRepaired(out *say.Printer, scope string, texts []string) {
 	if len(texts) > 0 {

@@ -15,6 +15,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/packages"
+	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 )
@@ -25,6 +26,14 @@ const (
 	BeforeApt   = "apt"          // apt knows what it will do and has touched nothing
 	BeforePrerm = "prerm"        // the old package's last act; everything is still old
 	BeforeCore  = "core-install" // unpacked, and no install trigger has run
+)
+
+// Moments after it.
+const (
+	AfterDpkg   = "dpkg"   // dpkg has run
+	AfterApt    = "apt"    // apt has run
+	AfterTimer  = "timer"  // Dokku's timer, for where neither of them has run
+	AfterRoutes = "routes" // docker or nginx were upgraded
 )
 
 // ErrRefused says that the upgrade must not go on (DESIGN, law 4): because
@@ -124,7 +133,18 @@ func (g *Guard) preventAgain(ctx context.Context, from, to string) error {
 
 // After is called by dpkg and apt when Dokku is installed, after an upgrade, a
 // reinstallation, or an upgrade that was given up.
-func (g *Guard) After(ctx context.Context) error {
+func (g *Guard) After(ctx context.Context, moment string) error {
+	switch moment {
+	case AfterDpkg, AfterApt:
+	case AfterRoutes:
+		return g.QueueRoutes(ctx)
+	case AfterTimer:
+		if !g.installed() {
+			return nil
+		}
+	default:
+		return fmt.Errorf("upgrade-guard knows no moment %q", moment)
+	}
 	disk, stamp, err := g.versions()
 	if err != nil {
 		return err
@@ -135,6 +155,21 @@ func (g *Guard) After(ctx context.Context) error {
 	err = g.locked(ctx, patience, func() error { return g.postUpgrade(ctx, stamp, disk) })
 	g.fire(ctx, "post-upgrade", stamp, disk)
 	return err
+}
+
+// installTime is how long core's installation may take. It takes seconds; a
+// large host's, or one on a slow disk, a minute.
+const installTime = 4 * time.Minute
+
+// installed tells, for where no package manager can be asked, whether core's
+// installation has had its time since it was begun. What apt or the old package
+// has announced is theirs to end.
+func (g *Guard) installed() bool {
+	if g.Store.Pending() != BeforeCore {
+		return false
+	}
+	st, err := g.Host.Stat(g.Host.Paths().Data("pending"))
+	return err == nil && g.Host.Now().Sub(st.ModTime()) > installTime
 }
 
 // fire lets every other plugin do its part, one after the other as plugn would;
@@ -258,4 +293,31 @@ func (g *Guard) writeDokkurc() error {
 		return say.Hint(fmt.Errorf("an upgrade by dpkg alone will not be seen before it is done: %w", err), "Mend what is named, then: dokku plugin:install")
 	}
 	return nil
+}
+
+// Routes looks at every app's way through nginx, and has Dokku build the
+// configuration again where a running web container is not in it.
+func (g *Guard) Routes(ctx context.Context) error {
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return err
+	}
+	now := app.Read(files)
+	if now.DockerMissing != "" {
+		return say.Hint(fmt.Errorf("nothing is known of the containers: %s", now.DockerMissing), "When docker runs again: dokku upgrade-guard:apply")
+	}
+	var builds plan.Plan
+	for _, name := range files.Apps {
+		s := now.Apps[name]
+		conf, _ := files.Text("root/" + name + "/nginx.conf")
+		stale := func(c app.Container) bool {
+			return c.Type == "web" && c.Running && !slices.ContainsFunc(c.Addresses, func(a string) bool { return strings.Contains(conf, " "+a+":") })
+		}
+		if !s.Proxy.Disabled && s.EffectiveScale().Of("web") > 0 && slices.ContainsFunc(s.Containers, stale) {
+			step := buildConfig(name)
+			step.App, step.Hazard = name, "nginx"
+			builds = append(builds, *step)
+		}
+	}
+	return builds.Apply(ctx, g.Host, plan.NewJournal(g.Host, "routes"), g.Out)
 }

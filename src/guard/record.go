@@ -101,8 +101,10 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 
 // BeforeDeploy is the net under an upgrade that no hook saw. It is called when
 // an app's code has been extracted, which is before Dokku reads the scale to
-// deploy it by; pre-deploy would be too late, because ps sorts before us.
-func (g *Guard) BeforeDeploy(ctx context.Context, name string) error {
+// deploy it by; pre-deploy would be too late, because ps sorts before us. Without
+// a name it looks after all apps: they are about to be started after a reboot,
+// which without a scale takes their nginx configuration away (ATLAS 6.4).
+func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 	return g.locked(ctx, hurry, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
@@ -112,15 +114,23 @@ func (g *Guard) BeforeDeploy(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		_, open := ledger.Open[name]
-		if stamp == "" || !open && stamp == disk || !g.autoApply() {
+		owed := stamp != disk || len(names) == 0 && len(ledger.Open) > 0
+		for _, name := range names {
+			_, open := ledger.Open[name]
+			owed = owed || open
+		}
+		if stamp == "" || !owed || !g.autoApply() {
 			return nil
 		}
-		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}, NoCommands: true})
+		files, err := app.Capture(ctx, g.Host, app.What{Apps: names, NoCommands: true})
 		if err != nil {
 			return err
 		}
-		records, _ := g.records(stamp, []string{name}, ledger)
+		apps := files.Apps
+		if stamp == disk {
+			apps = slices.DeleteFunc(slices.Clone(apps), func(name string) bool { _, open := ledger.Open[name]; return !open })
+		}
+		records, _ := g.records(stamp, apps, ledger)
 		steps, _ := split(g.detect(files, app.Read(files), records, ledger))
 		journal := plan.NewJournal(g.Host, "before-deploy")
 		err = steps.Apply(ctx, g.Host, journal, g.Out)

@@ -43,6 +43,10 @@ type Report struct {
 	// Gone are apps that were recorded before the last upgrade and do not
 	// exist any more. They are not brought back.
 	Gone []string `json:"gone,omitempty"`
+	// Queue is the long work, done or to be done; QueueBusy tells that a process
+	// is at it.
+	Queue     []JobReport `json:"queue,omitempty"`
+	QueueBusy bool        `json:"queue_busy,omitempty"`
 	// Letsencrypt is how renewals stand; nil where no app has any.
 	Letsencrypt *Renewals `json:"letsencrypt,omitempty"`
 	Docker      string    `json:"docker_missing,omitempty"`
@@ -50,6 +54,12 @@ type Report struct {
 	Findings []hazard.Finding `json:"findings,omitempty"`
 	Repaired []string         `json:"repaired,omitempty"`
 	Drift    []string         `json:"drift,omitempty"`
+}
+
+// JobReport is a job with what it is in words.
+type JobReport struct {
+	snapshot.Job
+	Text string `json:"text"`
 }
 
 // AppReport is what the guard knows of one app.
@@ -108,6 +118,12 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	r := Report{
 		Version: 1, Dokku: now.Dokku, Stamp: stamp, Unfinished: stamp != "" && stamp != now.Dokku,
 		Snapshots: len(list), Docker: now.DockerMissing,
+	}
+	if only == "" && len(ledger.Queue) > 0 {
+		r.QueueBusy = snapshot.QueueBusy(g.Host)
+		for _, j := range ledger.Queue {
+			r.Queue = append(r.Queue, JobReport{j, JobText(j)})
+		}
 	}
 	if len(list) > 0 {
 		r.Newest = list[0].ID

@@ -207,7 +207,12 @@ func (g *Guard) Apply(ctx context.Context, dryRun, guesses bool) (owed int, err 
 			g.Out.Title("%s", toDo(steps, "repair to do", waiting))
 			steps.Print(g.Out)
 			g.printWaiting(waiting)
-			return nil
+			jobs, err := g.openJobs()
+			for _, j := range jobs {
+				g.Out.Result("       %-4s %s", plan.Change, JobText(j))
+			}
+			owed += len(jobs)
+			return err
 		}
 		if guesses {
 			if err := g.guess(ctx, stamp); err != nil {
@@ -216,6 +221,15 @@ func (g *Guard) Apply(ctx context.Context, dryRun, guesses bool) (owed int, err 
 		}
 		return g.finish(ctx, stamp, disk)
 	})
+	if dryRun {
+		return owed, err
+	}
+	// Without the lock, and also where the work above has failed in part.
+	if jobs, queueErr := g.openJobs(); queueErr != nil {
+		err = errors.Join(err, queueErr)
+	} else if len(jobs) > 0 {
+		err = errors.Join(err, g.RunQueue(ctx, true))
+	}
 	return owed, err
 }
 

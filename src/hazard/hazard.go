@@ -61,6 +61,8 @@ var All = []Hazard{
 	domainsRewritten,
 	portsLost,
 	proxyPortLost,
+	domainsGuessed,
+	portsGuessed,
 	bindAll,
 	envFlags,
 	envRewound,

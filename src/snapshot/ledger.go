@@ -30,6 +30,8 @@ type Ledger struct {
 	Runs []string `json:"runs,omitempty"`
 	// Jumps are the upgrades the guard has brought to an end, oldest first.
 	Jumps []Jump `json:"jumps,omitempty"`
+	// Queue is long work that goes on after the package manager's run.
+	Queue []Job `json:"queue,omitempty"`
 }
 
 // Baseline is the record by which an app is repaired.

@@ -56,6 +56,15 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 		return g.BeforeDeploy(ctx, first(args))
 	},
 
+	// pre-restore comes before every app is started again, after a reboot or a
+	// restart of docker; up to 0.28 for each app, with its scheduler and name.
+	"pre-restore": func(ctx context.Context, g *guard.Guard, args []string) error {
+		if len(args) > 1 {
+			return g.BeforeDeploy(ctx, args[1])
+		}
+		return g.BeforeDeploy(ctx)
+	},
+
 	// uninstall PLUGIN: comes for every plugin that is removed.
 	"uninstall": func(ctx context.Context, g *guard.Guard, args []string) error {
 		if first(args) != host.Plugin {
@@ -128,8 +137,15 @@ func Before(ctx context.Context, h host.Host, moment string, stdin io.Reader) in
 }
 
 // After is described with Before.
-func After(ctx context.Context, h host.Host) int {
-	return hook(func(g *guard.Guard) error { return g.After(ctx) }, "after", h)
+func After(ctx context.Context, h host.Host, moment string) int {
+	return hook(func(g *guard.Guard) error { return g.After(ctx, moment) }, "after "+moment, h)
+}
+
+// Queue does the work that is queued, in a process of its own. What fails stands
+// in the report; a failed unit of systemd would say no more.
+func Queue(ctx context.Context, h host.Host) int {
+	hook(func(g *guard.Guard) error { return g.RunQueue(ctx, false) }, "queue", h)
+	return 0
 }
 
 func hook(work func(*guard.Guard) error, name string, h host.Host) int {

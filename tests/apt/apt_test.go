@@ -145,7 +145,8 @@ func (m *machine) installGuard(dir string, box sandbox.Host) {
 	const place = "/usr/local/lib/upgrade-guard/packages"
 	files := hook.Root(host.FromEnv())
 	m.put(m.root+place, strings.NewReplacer("/etc/upgrade-guard.go-ahead", m.root+"/go-ahead", "/run/upgrade-guard.gave-up", m.root+"/gave-up",
-		"/etc/apt/", m.root+"/etc/apt/", "/etc/dpkg/", m.root+"/etc/dpkg/", place, m.root+place).Replace(files[place]))
+		"/etc/apt/", m.root+"/etc/apt/", "/etc/dpkg/", m.root+"/etc/dpkg/", "own=/usr", "own="+m.root+"/usr",
+		"system=/ admindir=/", "system="+m.root+" admindir="+m.root+"/").Replace(files[place]))
 	m.must(os.Symlink(tree, m.root+"/var/lib/dokku/plugins/available/upgrade-guard"))
 	m.put(m.root+"/etc/apt/apt.conf.d/80upgrade-guard", strings.ReplaceAll(files["/etc/apt/apt.conf.d/80upgrade-guard"], place, m.root+place))
 	dpkgHook := strings.ReplaceAll(strings.TrimPrefix(lastLine(files["/etc/dpkg/dpkg.cfg.d/upgrade-guard"]), "post-invoke="), place, m.root+place)

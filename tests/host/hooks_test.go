@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/host"
@@ -33,11 +34,11 @@ func newHooked(t *testing.T) *hooked {
 	packages := hook.Root(h.paths)["/usr/local/lib/upgrade-guard/packages"]
 	h.put("lib/plugins/available/upgrade-guard/plugin.toml", "")
 	h.put("packages", strings.NewReplacer("/etc/upgrade-guard.go-ahead", dir+"/go-ahead", "/run/upgrade-guard.gave-up", dir+"/gave-up",
-		"guard 60", "guard 1", "patience=120", "patience=1", "patience=20", "patience=1",
+		"guard 60", "guard 1", "guard 30", "guard 1", "patience=120", "patience=1", "patience=10", "patience=1", "admindir=/var/lib/dpkg", "admindir="+dir+"/dpkg",
 		"/etc/apt/apt.conf.d/80upgrade-guard", dir+"/apt.conf", "/etc/dpkg/dpkg.cfg.d/upgrade-guard", dir+"/dpkg.cfg",
-		"/usr/local/lib/upgrade-guard/packages", dir+"/packages").Replace(packages))
+		"own=/usr/local/lib/upgrade-guard", "own="+dir).Replace(packages))
 	path, dokkurc := hook.Dokkurc(h.paths)
-	h.put(strings.TrimPrefix(path, dir+"/"), dokkurc)
+	h.put(strings.TrimPrefix(path, dir+"/"), strings.NewReplacer("/run/upgrade-guard.gave-up", dir+"/gave-up", "UPGRADE_GUARD_WAIT=5", "UPGRADE_GUARD_WAIT=1").Replace(dokkurc))
 	return h
 }
 
@@ -86,8 +87,8 @@ func (h *hooked) run(stdin string, name string, args ...string) (output string, 
 }
 
 const (
-	dokkuList = "VERSION 3\nA=b\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n"
-	otherList = "VERSION 3\nA=b\n\nnetrc - - none < 0.11.1 amd64 none /x/netrc.deb\n"
+	dokkuList = "VERSION 3\nDir=/\nA=b\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n"
+	otherList = "VERSION 3\nDir=/\nA=b\n\nnetrc - - none < 0.11.1 amd64 none /x/netrc.deb\n"
 )
 
 // Law 4: whatever state the plugin is in, apt goes on, except for exit code 10.
@@ -107,6 +108,8 @@ func TestPreflight(t *testing.T) {
 		{about: "a binary that is none", guard: "-", list: dokkuList, says: "the upgrade goes on without it"},
 		{about: "the plugin gone or disabled", list: dokkuList, says: "this upgrade of Dokku is not guarded"},
 		{about: "an empty list", guard: "exit 10", list: ""},
+		{about: "another system's Dokku", guard: "exit 10", list: strings.Replace(dokkuList, "Dir=/", "Dir=/mnt", 1)},
+		{about: "another root", guard: "exit 10", list: strings.Replace(dokkuList, "A=b", "RootDir=/mnt", 1)},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			h := newHooked(t)
@@ -165,16 +168,25 @@ func TestAfterwards(t *testing.T) {
 			}
 		})
 	}
-	// One that hangs is waited for by dpkg once, and then by apt only.
+	// One that hangs is waited for by dpkg once, then by apt once and not for long.
+	// After that it is said what to do, until there is something else to be done.
 	h := newHooked(t)
 	h.guard("sleep 30")
 	h.put("lib/STABLE_VERSION", "0.35.5")
-	for i, want := range []string{"after dpkg", "", "after apt", ""} {
-		by := []string{"dpkg", "dpkg", "apt", "dpkg"}[i]
-		if out, code := h.run("", "sh", h.dir+"/packages", by); code != 0 || (want != "") != strings.Contains(out, "and was stopped") {
+	for i, c := range []struct{ by, disk, says, calls string }{
+		{"dpkg", "0.35.5", "and was stopped", "after dpkg"},
+		{"dpkg", "0.35.5", "", ""},
+		{"apt", "0.35.5", "and was stopped", "after apt"},
+		{"dpkg", "0.35.5", "", ""},
+		{"apt", "0.35.5", "To do: dokku upgrade-guard:apply", ""},
+		{"dpkg", "0.36.0", "and was stopped", "after dpkg"},
+	} {
+		h.put("lib/STABLE_VERSION", c.disk)
+		out, code := h.run("", "sh", h.dir+"/packages", c.by)
+		if code != 0 || !strings.Contains(out, c.says) || c.says == "" && out != "" {
 			t.Errorf("%d: exit code %d, and it said: %s", i, code, out)
 		}
-		if calls := h.calls(); calls != want {
+		if calls := h.calls(); calls != c.calls {
 			t.Errorf("%d: called was %q", i, calls)
 		}
 	}
@@ -195,6 +207,58 @@ func TestAfterwards(t *testing.T) {
 	}
 }
 
+// After an upgrade of docker or nginx, with Dokku or without, the queue is given
+// its work and begun, once.
+func TestRoutes(t *testing.T) {
+	h := newHooked(t)
+	h.guard(`[ "$1" != after ] || echo "to do" >` + h.dir + `/lib/data/upgrade-guard/queue`)
+	h.script("bin/systemd-run", "exit 1")
+	installed := func(name string, when time.Time) {
+		t.Helper()
+		h.put("dpkg/info/"+name+".list", "/.\n")
+		h.must(os.Chtimes(h.dir+"/dpkg/info/"+name+".list", when, when))
+	}
+	now := time.Now()
+	installed("nginx", now)
+	installed("docker-ce", now)
+	run := func(by, env, want string) {
+		t.Helper()
+		cmd := exec.Command("sh", h.dir+"/packages", by)
+		cmd.Env = append(os.Environ(), "PATH="+h.dir+"/bin:"+os.Getenv("PATH"), env)
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%v, and it said: %s", err, out)
+		}
+		var calls string
+		for n := 0; n < 20; n++ { // what is detached is not waited for
+			calls += h.calls()
+			if calls = strings.ReplaceAll(calls, "routesqueue", "routes\nqueue"); calls == want {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if calls != want {
+			t.Errorf("called was %q", calls)
+		}
+	}
+	run("dpkg", "", "") // the first look: what there was before is none of ours
+	h.must(os.Chtimes(h.dir+"/seen", now.Add(time.Second), now.Add(time.Second)))
+	run("dpkg", "", "")
+	installed("netrc", now.Add(2*time.Second))
+	run("dpkg", "", "")
+	installed("docker-ce", now.Add(3*time.Second))
+	run("dpkg", "DPKG_ADMINDIR=/mnt/var/lib/dpkg", "") // another system's
+	run("dpkg", "DPKG_FRONTEND_LOCKED=true", "")       // apt's own call comes at its end
+	h.put("status", "unpacked")
+	run("dpkg", "", "") // it is not in service yet
+	h.put("status", "installed")
+	run("apt", "", "after routes\nqueue")
+	h.must(os.Remove(h.dir + "/lib/data/upgrade-guard/queue"))
+	h.must(os.Chtimes(h.dir+"/seen", now.Add(4*time.Second), now.Add(4*time.Second)))
+	run("apt", "", "") // once
+	installed("nginx", now.Add(5*time.Second))
+	run("dpkg", "", "after routes\nqueue")
+}
+
 // The lines that every dokku command reads: they end no command, say nothing on
 // standard output, wait for no input, and start no process but in dpkg's run.
 func TestDokkurc(t *testing.T) {
@@ -203,6 +267,7 @@ func TestDokkurc(t *testing.T) {
 	type run struct {
 		about, guard string
 		env, args    []string
+		pending      bool
 		calls        string
 	}
 	prerm := []string{"DPKG_MAINTSCRIPT_PACKAGE=dokku", "DPKG_MAINTSCRIPT_NAME=prerm"}
@@ -213,6 +278,10 @@ func TestDokkurc(t *testing.T) {
 		{about: "it fails", guard: "exit 10", env: prerm, calls: "before prerm"},
 		{about: "it speaks and listens", guard: "echo loud; cat; echo loud >&3", env: prerm, calls: "before prerm"},
 		{about: "the plugin is gone", guard: "-", env: prerm},
+		{about: "the old package's prerm, and it has hung before", guard: "sleep 30", env: prerm, calls: "before prerm"},
+		{about: "Dokku's timer", args: []string{"ps:retire"}},
+		{about: "Dokku's timer, after an installation", args: []string{"ps:retire"}, pending: true, calls: "after timer"},
+		{about: "another command, after an installation", args: []string{"apps:list"}, pending: true},
 		{about: "a child of ours", env: append([]string{"UPGRADE_GUARD_FIRED=yes"}, prerm...)},
 	}
 	if os.Geteuid() == 0 {
@@ -225,6 +294,12 @@ func TestDokkurc(t *testing.T) {
 			h := newHooked(t)
 			if c.guard != "-" {
 				h.guard(c.guard)
+			}
+			if c.pending {
+				h.put("lib/data/upgrade-guard/pending", "core-install\n")
+			}
+			if strings.Contains(c.about, "has hung before") {
+				h.put("gave-up", "")
 			}
 			script := strings.ReplaceAll(dokku, "%s", h.dir+"/home/.dokkurc/upgrade-guard")
 			cmd := exec.Command("bash", append([]string{"-c", script, "dokku"}, c.args...)...)

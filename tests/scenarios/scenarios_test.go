@@ -65,6 +65,8 @@ func TestScenarios(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PLUGIN_TREE", plugin)
 			env.Setenv("REPOSITORY", repository())
+			// A directory with newer packages of docker and nginx, as an apt repository.
+			env.Setenv("HIGHER", os.Getenv("UPGRADE_GUARD_HIGHER"))
 			// The sandbox's own stand-ins, and apt's settings for real ones.
 			env.Setenv("DEBIAN_FRONTEND", "noninteractive")
 			// For the scenarios that are about any jump: make e2e FROM=... TO=...
@@ -89,6 +91,8 @@ func TestScenarios(t *testing.T) {
 			switch cond {
 			case "real":
 				return onRealHost, nil
+			case "higher":
+				return os.Getenv("UPGRADE_GUARD_HIGHER") != "", nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "guarded":

@@ -1,0 +1,239 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// The queue holds what takes longer than a run of the package manager may be
+// held up (DESIGN, law 9). It is a list in the ledger, so it is there after a
+// reboot. One process works at it, which the hooks start detached, or apply in
+// the foreground. It holds the store's lock only for as long as it takes to write
+// down what it does: a deploy's triggers wait for that lock, and would lose
+// their patience with a rename.
+
+// Kinds of jobs.
+const (
+	JobRoutes = "routes" // nginx's upstreams, after docker or nginx was upgraded
+)
+
+// do does one job. Each must be safe to be begun again where a killed process has
+// left it.
+func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
+	switch j.Kind {
+	case JobRoutes:
+		g.settle(ctx)
+		return g.Routes(ctx)
+	}
+	return fmt.Errorf("this version of upgrade-guard knows no work called %q", j.Kind)
+}
+
+// JobText says in words what a job is.
+func JobText(j snapshot.Job) string {
+	switch j.Kind {
+	case JobRoutes:
+		return "every app's way through nginx looked at, and mended"
+	}
+	return j.Kind + " " + j.App + " " + j.Arg
+}
+
+const (
+	// jobAttempts is how often a job may end the process that does it.
+	jobAttempts = 3
+	// jobsKept is how many jobs that are over the report still tells of.
+	jobsKept = 20
+)
+
+// enqueue adds jobs to the queue. What waits there already, or has failed, waits
+// once. The caller holds the lock and saves the ledger.
+func (g *Guard) enqueue(ledger *snapshot.Ledger, jobs ...snapshot.Job) error {
+	for _, j := range jobs {
+		ledger.Queue = slices.DeleteFunc(slices.Clone(ledger.Queue), func(k snapshot.Job) bool {
+			return k.Same(j) && k.State != snapshot.JobRunning
+		})
+		j.State, j.Time = snapshot.JobQueued, g.Host.Now()
+		ledger.Queue = append(ledger.Queue, j)
+	}
+	// Before the ledger: a note without a job is harmless, a job without one
+	// would wait for apply.
+	return g.Store.SetQueued(true)
+}
+
+// QueueRoutes is called when docker or nginx were upgraded: the addresses of all
+// containers may be new. Docker's restart has Dokku restart every app, which
+// takes longer than dpkg's run.
+func (g *Guard) QueueRoutes(ctx context.Context) error {
+	return g.locked(ctx, patience, func() error {
+		ledger, err := g.ledger()
+		if err != nil {
+			return err
+		}
+		if err := g.enqueue(&ledger, snapshot.Job{Kind: JobRoutes}); err != nil {
+			return err
+		}
+		if err := g.Store.SaveLedger(ledger); err != nil {
+			return err
+		}
+		g.Out.Step("docker or nginx was upgraded: nginx's upstreams are looked at after this. How it stands: dokku upgrade-guard:report")
+		return nil
+	})
+}
+
+// RunQueue does what is queued, one job after the other; with again, also what
+// has failed. It does nothing where another process is at it already.
+func (g *Guard) RunQueue(ctx context.Context, again bool) error {
+	release, mine, err := snapshot.LockQueue(ctx, g.Host)
+	if err != nil {
+		return err
+	}
+	if !mine {
+		g.Out.Step("Another process works at the queue. How it stands: dokku upgrade-guard:report")
+		return nil
+	}
+	defer release()
+	if again {
+		if err := g.changeQueue(ctx, func(l *snapshot.Ledger) {
+			for i := range l.Queue {
+				if l.Queue[i].State == snapshot.JobFailed {
+					l.Queue[i] = snapshot.Job{Kind: l.Queue[i].Kind, App: l.Queue[i].App, Arg: l.Queue[i].Arg, State: snapshot.JobQueued, Time: g.Host.Now()}
+				}
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	var errs *multierror.Error
+	journal := plan.NewJournal(g.Host, "queue")
+	for {
+		job, err := g.nextJob(ctx)
+		if err != nil {
+			return multierror.Append(errs, err)
+		}
+		if job == nil {
+			return errs.ErrorOrNil()
+		}
+		step := plan.Step{App: job.App, Hazard: job.Kind, Mark: plan.Change, Text: JobText(*job),
+			Do: func(ctx context.Context, _ host.Host) error { return g.safely(ctx, *job) }}
+		if step.App == "" {
+			step.App = host.GlobalScope
+		}
+		failure := plan.Plan{step}.Apply(ctx, g.Host, journal, g.Out)
+		if ctx.Err() != nil {
+			return multierror.Append(errs, ctx.Err()) // interrupted: the job is still open
+		}
+		if failure != nil {
+			errs = multierror.Append(errs, failure)
+		}
+		if err := g.changeQueue(ctx, func(l *snapshot.Ledger) {
+			for i := range l.Queue {
+				if j := &l.Queue[i]; j.Same(*job) && j.State == snapshot.JobRunning {
+					j.State, j.Time = snapshot.JobDone, g.Host.Now()
+					if failure != nil {
+						j.State, j.Error = snapshot.JobFailed, failure.Error()
+					}
+				}
+			}
+		}); err != nil {
+			return multierror.Append(errs, err)
+		}
+	}
+}
+
+// openJobs are the jobs of which something is left to do for apply: also those
+// that have failed.
+func (g *Guard) openJobs() ([]snapshot.Job, error) {
+	ledger, err := g.ledger()
+	return slices.DeleteFunc(slices.Clone(ledger.Queue), func(j snapshot.Job) bool { return j.State == snapshot.JobDone }), err
+}
+
+// nextJob is the first job that is open, marked as running; nil when there is
+// none. One that is marked already was left by a process that died.
+func (g *Guard) nextJob(ctx context.Context) (*snapshot.Job, error) {
+	var next *snapshot.Job
+	err := g.changeQueue(ctx, func(l *snapshot.Ledger) {
+		for i := range l.Queue {
+			j := &l.Queue[i]
+			switch {
+			case !j.Open() || next != nil:
+			case j.Begun >= jobAttempts:
+				j.State, j.Time = snapshot.JobFailed, g.Host.Now()
+				j.Error = fmt.Sprintf("it was begun %d times, and its process died each time", j.Begun)
+			default:
+				j.State, j.Time, j.Begun = snapshot.JobRunning, g.Host.Now(), j.Begun+1
+				taken := *j
+				next = &taken
+			}
+		}
+	})
+	return next, err
+}
+
+// changeQueue changes the queue under the lock and takes out what is over and
+// told long enough.
+func (g *Guard) changeQueue(ctx context.Context, change func(*snapshot.Ledger)) error {
+	return g.locked(ctx, time.Minute, func() error {
+		ledger, err := g.ledger()
+		if err != nil {
+			return err
+		}
+		ledger.Queue = slices.Clone(ledger.Queue)
+		change(&ledger)
+		over := 0
+		for i := len(ledger.Queue) - 1; i >= 0; i-- {
+			if j := ledger.Queue[i]; j.State == snapshot.JobDone {
+				if over++; over > jobsKept {
+					ledger.Queue = slices.Delete(ledger.Queue, i, i+1)
+				}
+			}
+		}
+		if err := g.Store.SaveLedger(ledger); err != nil {
+			return err
+		}
+		return g.Store.SetQueued(slices.ContainsFunc(ledger.Queue, snapshot.Job.Open))
+	})
+}
+
+// safely does a job and makes an error of a panic, so that the jobs after it get
+// their turn.
+func (g *Guard) safely(ctx context.Context, j snapshot.Job) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(g.Out.Err, "%s\n", debug.Stack())
+			err = say.Hint(fmt.Errorf("it went wrong and was given up: %v", r), "Please report this with what stands above.")
+		}
+	}()
+	return g.do(ctx, j)
+}
+
+// settleTime is how long a restart of all apps is waited for.
+const settleTime = 15 * time.Minute
+
+// settle waits until Dokku has restarted its apps. Its dokku-redeploy.service
+// runs ps:restore whenever docker is started, which up to 0.37 takes every
+// nginx.conf away first: whatever is built meanwhile is of no use. Where there is
+// no such service there is nothing to wait for.
+func (g *Guard) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		// The exit code tells it: 0 only while the service runs.
+		if _, err := g.Host.Run(ctx, "systemctl", "--quiet", "is-active", "dokku-redeploy.service"); err != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
