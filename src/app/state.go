@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -61,6 +62,11 @@ type State struct {
 // It never asks Dokku's own IsDeployed, which writes what it reads: under a
 // version before 0.23.4 that would plant a value which the new one believes.
 func (s State) Deployed() bool { return len(s.Containers) > 0 }
+
+// Serves tells whether the app has a web container, by its container files.
+func (s State) Serves() bool {
+	return slices.ContainsFunc(s.Containers, func(c Container) bool { return c.Type == "web" })
+}
 
 // Running is how many of the app's containers run.
 func (s State) Running() int {

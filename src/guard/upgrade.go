@@ -399,7 +399,7 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	case n > 0:
 		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", openOnes(ledger.Open))
 	case errs == nil && len(onlyWaiting(left)) == 0:
-		g.Out.Step("Every app has the scale, domains and ports that were recorded. See dokku upgrade-guard:report")
+		g.Out.Step("Every app has what was recorded. See dokku upgrade-guard:report")
 	}
 	return errs.ErrorOrNil()
 }

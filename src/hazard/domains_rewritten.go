@@ -85,8 +85,7 @@ var domainsRewritten = Hazard{
 // withoutVHOST is the state that has changed its meaning. Apps without a web process
 // are not meant: up to 0.24 it is the first deploy of one that gives an app domains.
 func withoutVHOST(s app.State) bool {
-	web := slices.ContainsFunc(s.Containers, func(c app.Container) bool { return c.Type == "web" })
-	return web && !s.Domains.File && !s.Domains.Disabled
+	return s.Serves() && !s.Domains.File && !s.Domains.Disabled
 }
 
 // inherits tells whether an app without a VHOST file answers to the host's names.

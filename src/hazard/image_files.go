@@ -34,8 +34,12 @@ var imageFiles = Hazard{
 					continue // it would make scaleUnknownType out of an app that has none
 				}
 				finding.What = fmt.Sprintf("%s does not take %s from the app's image any more, and has no copy of it", s.To, f.name)
-				step.Text, step.Seed = fmt.Sprintf("%s, written where %s reads it", f.name, s.To), f.readFrom
-				finding.Step = step
+				if f.seeded {
+					step.Text, step.Seed = fmt.Sprintf("%s, written where %s reads it", f.name, s.To), f.readFrom
+					finding.Step = step
+				} else {
+					finding.Afterwards = f.name + " of its image"
+				}
 				found = append(found, *finding)
 			}
 		}
@@ -67,12 +71,15 @@ type fileOfImage struct {
 	name, consequence string
 	readFrom          string // the first version that reads the copy
 	dir               string // below data
+	// seeded tells that it can be written before the upgrade: the directory for
+	// templates belongs to root until the new version's installation has run.
+	seeded bool
 	directoryOf       func(app string) string
 }
 
 var filesOfImage = []fileOfImage{
-	{"Procfile", "Until the next build from source, ps:restart starts all its processes with the image's own command.", "0.22.0", "ps", func(app string) string { return app }},
-	{"nginx.conf.sigil", "Until the next build from source, its nginx configuration is made from Dokku's own template.", "0.29.0", "nginx-vhosts", func(app string) string { return "app-" + app }},
+	{"Procfile", "Until the next build from source, ps:restart starts all its processes with the image's own command.", "0.22.0", "ps", true, func(app string) string { return app }},
+	{"nginx.conf.sigil", "Until the next build from source, its nginx configuration is made from Dokku's own template.", "0.29.0", "nginx-vhosts", false, func(app string) string { return "app-" + app }},
 }
 
 // missing tells whether the image had the file, by what the files say of it, and the

@@ -54,7 +54,7 @@ var portsLost = Hazard{
 			return nil
 		}
 		before, now := s.Before.Ports.Map, s.Now.Ports.Map
-		if len(before) == 0 && s.Crosses("0.31.0") && s.Before.Deployed() && len(now) == 0 {
+		if len(before) == 0 && s.Crosses("0.31.0") && s.Before.Serves() && len(now) == 0 {
 			before = dockerfilePorts(s.Before.Ports)
 		}
 		if len(before) == 0 || slices.Equal(before, now) {

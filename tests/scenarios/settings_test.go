@@ -53,7 +53,7 @@ func settings(ts *testscript.TestScript) map[string]string {
 				set(name, "scale "+p.Type, fmt.Sprint(p.Quantity))
 			}
 		}
-		if slices.ContainsFunc(s.Containers, func(c app.Container) bool { return c.Type == "web" }) {
+		if s.Serves() {
 			for _, domain := range s.Domains.Effective() {
 				set(name, "domain "+domain, "yes")
 			}
