@@ -125,8 +125,8 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 	}
 }
 
-// printCheck prints a check for a person.
-func printCheck(out *say.Printer, c guard.Check) {
+// PrintCheck prints a check for a person.
+func PrintCheck(out *say.Printer, c guard.Check) {
 	out.Title("Dokku %s now: %s", c.From, countOf(c.Present, "finding"))
 	printFindings(out, true, c.Present)
 	if c.To != c.From {
@@ -155,11 +155,15 @@ func countOf(found []hazard.Finding, what string) string {
 // about it and where to read about it stand there once and not for every app. With
 // plans it is said of each what the guard will do about it.
 func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
+	var names []string
 	for _, h := range hazard.All {
+		names = append(names, h.Name)
+	}
+	for _, name := range append(names, guard.NginxPart) {
 		var last hazard.Finding
 		apply := false
 		for _, f := range found {
-			if f.Hazard != h.Name {
+			if f.Hazard != name {
 				continue
 			}
 			out.Result("-----> %s: %s", host.Place(f.App), f.What)

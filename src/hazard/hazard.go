@@ -10,7 +10,7 @@ import (
 	"upgrade-guard/src/plan"
 )
 
-// Names of the hazards whose repair must show in nginx's configuration.
+// Names of hazards that are spoken of elsewhere.
 const (
 	PortsLost        = "ports-lost"
 	ProxyPortLost    = "proxy-port-lost"
@@ -18,6 +18,9 @@ const (
 	DomainsRewritten = "domains-rewritten"
 	CertificateLost  = "certificate-lost"
 )
+
+// InNginx are the hazards whose repair must show in nginx's configuration.
+var InNginx = []string{PortsLost, ProxyPortLost, DomainsLost, DomainsRewritten, CertificateLost}
 
 // Hazard is one known way to lose something. Its functions look at one app, or
 // at what belongs to the host as a whole, and change nothing: what is to be

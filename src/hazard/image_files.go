@@ -73,8 +73,8 @@ type fileOfImage struct {
 	dir               string // below data
 	// seeded tells that it can be written before the upgrade: the directory for
 	// templates belongs to root until the new version's installation has run.
-	seeded bool
-	directoryOf       func(app string) string
+	seeded      bool
+	directoryOf func(app string) string
 }
 
 var filesOfImage = []fileOfImage{

@@ -369,6 +369,38 @@ func (s *Store) Files(id string) (*app.Files, error) {
 	return files, err
 }
 
+// File reads one file of a snapshot, and no further; fs.ErrNotExist where there is
+// none of that path. It is not held to its digest: it is for telling something, not
+// for restoring it.
+func (s *Store) File(id, path string) ([]byte, error) {
+	if !idPattern.MatchString(id) {
+		return nil, errNoSnapshot(id)
+	}
+	data, err := []byte(nil), fmt.Errorf("%s of the snapshot %s: %w", path, id, fs.ErrNotExist)
+	readErr := s.read(id, s.path(id), false, func(_ Manifest, tr *tar.Reader) error {
+		for {
+			head, next := tr.Next()
+			if errors.Is(next, io.EOF) {
+				return nil
+			}
+			if next != nil {
+				return damaged(id, next)
+			}
+			if head.Name == path {
+				data, err = io.ReadAll(io.LimitReader(tr, maxManifest))
+				return errFoundIt
+			}
+		}
+	})
+	if readErr != nil && !errors.Is(readErr, errFoundIt) {
+		return nil, readErr
+	}
+	return data, err
+}
+
+// errFoundIt ends the reading of a snapshot.
+var errFoundIt = errors.New("found")
+
 // Verify checks every digest of a snapshot.
 func (s *Store) Verify(id string) error {
 	return s.read(id, s.path(id), true, func(m Manifest, tr *tar.Reader) error {
