@@ -13,11 +13,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 )
@@ -39,12 +41,30 @@ type Guard struct {
 	Store *snapshot.Store
 	Out   *say.Printer
 
-	old map[string]*app.Files // the files of records, by id
+	old     map[string]*app.Files // the files of records, by id
+	plugins plugins.Facts
 }
 
 // New is the guard of a host.
 func New(h host.Host, out *say.Printer) *Guard {
-	return &Guard{Host: h, Store: snapshot.New(h), Out: out}
+	return &Guard{Host: h, Store: snapshot.New(h), Out: out, plugins: pluginFacts(h, out)}
+}
+
+// pluginFacts are the facts of the host's plugins. A plugin that cannot be read is
+// named; the others are looked at all the same.
+func pluginFacts(h host.Host, out *say.Printer) plugins.Facts {
+	return plugins.Facts{
+		Installed: sync.OnceValue(func() []plugins.Plugin {
+			installed, err := plugins.Read(h)
+			if err != nil {
+				out.Error(err)
+			}
+			return installed
+		}),
+		Taken:    sync.OnceValue(func() []string { return plugins.Taken(h) }),
+		Stray:    sync.OnceValue(func() []string { return plugins.Stray(context.Background(), h) }),
+		Dangling: sync.OnceValue(func() []string { return plugins.Dangling(h) }),
+	}
 }
 
 // locked runs work while no other upgrade-guard process runs any.
@@ -251,7 +271,7 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 func (g *Guard) jump(files *app.Files, from, to string, ledger snapshot.Ledger) hazard.Jump {
 	return hazard.Jump{
 		Paths: g.Host.Paths(), From: from, To: to,
-		Files: files, Old: func() *app.Files { return nil },
+		Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins,
 		Seeded: func(path, digest string) bool {
 			return slices.Contains(ledger.Seeds[path].SHA256, digest)
 		},

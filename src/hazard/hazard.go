@@ -8,6 +8,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/plugins"
 )
 
 // Names of hazards that are spoken of elsewhere.
@@ -78,6 +79,11 @@ var All = []Hazard{
 	letsencryptRenewal,
 	letsencryptPlugin,
 	crontabLost,
+	pluginsOutdated,
+	pluginsSameName,
+	triggersStray,
+	linksDangling,
+	waypoints,
 	drift,
 }
 
@@ -96,6 +102,8 @@ type Jump struct {
 	// record or it cannot be read.
 	Files *app.Files
 	Old   func() *app.Files
+	// Plugins are the host's plugins, read when they are first asked for.
+	Plugins plugins.Facts
 	// Seeded tells whether the guard itself put this content into this file
 	// ahead of an upgrade.
 	Seeded func(path, digest string) bool

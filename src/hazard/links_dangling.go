@@ -1,0 +1,30 @@
+package hazard
+
+import (
+	"fmt"
+
+	"upgrade-guard/src/app"
+)
+
+// linksDangling is about links anywhere below DOKKU_LIB_ROOT that point nowhere at
+// the moment of the upgrade: to a disk that is not mounted, or to a place that only
+// a container has. Up to 0.32.3 the package's postinst deletes them all; later ones
+// look into the plugins' directories only (ATLAS 9).
+var linksDangling = Hazard{
+	Name: "links-dangling",
+
+	ForeseeHost: func(s HostSubject) []Finding {
+		if !app.Before(s.To, "0.32.4") {
+			return nil
+		}
+		links := s.Plugins.Dangling()
+		if len(links) == 0 {
+			return nil
+		}
+		return []Finding{{
+			What:        fmt.Sprintf("the installation of %s deletes links that point nowhere at present: %s", s.To, listed(links)),
+			Consequence: "No snapshot holds them. Mount what they point to before the upgrade, or write them down.",
+			Command:     fmt.Sprintf("find %s -xtype l -printf '%%p -> %%l\\n'", s.Paths.LibRoot),
+		}}
+	},
+}

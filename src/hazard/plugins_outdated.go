@@ -1,0 +1,71 @@
+package hazard
+
+import (
+	"fmt"
+	"strings"
+
+	"upgrade-guard/src/plugins"
+)
+
+// pluginsOutdated is about plugins that are not Dokku's and use what a version of
+// it has removed: functions and files that they source, triggers, commands (PAIN,
+// cluster 7). A hook that sources a file which is not there any more fails, and
+// with it every deploy of every app.
+//
+// What they use is read out of their own files; src/plugins has the table of what
+// went when.
+var pluginsOutdated = Hazard{
+	Name: "plugins-outdated",
+	Threads: "dokku/dokku#5685, #3997, #4075, dokku/dokku-letsencrypt#204, #207, #214, #305, #324, dokku/dokku-redirect#32, #34, " +
+		"dokku/dokku-clickhouse#1",
+	Guide: "https://dokku.com/docs/advanced-usage/plugin-management/",
+
+	ForeseeHost: func(s HostSubject) []Finding {
+		return outdated(s.Jump, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.GoneIn(s.From) },
+			"Update the plugin after Dokku and before any deploy: its newest version may need the new Dokku.")
+	},
+	DetectHost: func(s HostSubject) []Finding {
+		return outdated(s.Jump, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.Minor }, "Update the plugin before any deploy.")
+	},
+}
+
+// outdated are the plugins with uses that match, a finding each.
+func outdated(j Jump, match func(plugins.Use) bool, advice string) []Finding {
+	var found []Finding
+	for _, p := range j.Plugins.Installed() {
+		var uses []string
+		deploys, minor := "", true
+		for _, u := range p.Uses() {
+			if !match(u) {
+				continue
+			}
+			uses = append(uses, u.What)
+			if deploys == "" {
+				deploys = u.Deploys
+			}
+			minor = minor && u.Minor
+		}
+		if len(uses) == 0 {
+			continue
+		}
+		f := Finding{What: fmt.Sprintf("the plugin %s uses what %s does not have: %s", p.Title(), j.To, strings.Join(uses, "; "))}
+		if deploys != "" {
+			f.What += fmt.Sprintf(". Its hook %s fails, and with it every deploy", deploys)
+		}
+		if f.Note = minor; !minor {
+			f.Consequence = advice
+			f.Command = "dokku plugin:update " + p.Name
+			switch {
+			case p.Pinned != "":
+				// plugin:update says that it is pinned, and exits 0.
+				f.Command += " <tag>"
+				f.Consequence += fmt.Sprintf(" It is pinned to %s, so plugin:update must be told to what.", p.Pinned)
+			case !p.Git:
+				f.Command = ""
+				f.Consequence += " It was not installed from a repository, so plugin:update cannot: bring the new one the way this one came."
+			}
+		}
+		found = append(found, f)
+	}
+	return found
+}

@@ -1,0 +1,97 @@
+package hazard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+)
+
+// waypoints is about versions at which an upgrade had better not stop, with the
+// nearest one that is good. What an upgrade to them does to an app is told by the
+// hazards of that app; names tells of 0.22.0 to 0.22.2.
+var waypoints = Hazard{
+	Name:    "waypoints",
+	Threads: "dokku/dokku#6066, #7253, #7967, #8875, #8929, dokku/dokku-update#36",
+
+	ForeseeHost: func(s HostSubject) []Finding {
+		var found []Finding
+		for _, w := range badStops {
+			if app.Before(s.To, w.first) || app.Before(w.last, s.To) {
+				continue
+			}
+			found = append(found, Finding{
+				What:    fmt.Sprintf("%s is no good place to stop: %s. The nearest that is good is %s", s.To, w.why, w.good),
+				Command: w.command(), Note: !w.loses,
+			})
+		}
+		if f := abortsWithoutScale(s); f != nil {
+			found = append(found, *f)
+		}
+		if app.ScaleInFile(s.From) && s.Crosses("0.30.0") {
+			found = append(found, Finding{
+				What: "the stop at 0.29 that the upgrade guide advises is not needed: upgrade-guard carries the scales over",
+				Note: true,
+			})
+		}
+		return found
+	},
+}
+
+// stop is a range of versions.
+type stop struct {
+	first, last, good string
+	// loses tells that the upgrade itself loses something, not what may be done
+	// after it.
+	loses bool
+	why   string
+}
+
+func (w stop) command() string {
+	if w.loses {
+		return "apt-get install dokku=" + w.good
+	}
+	return ""
+}
+
+var badStops = []stop{
+	{first: "0.34.0", last: "0.36.5", good: "0.36.11", why: "its apps:rename and apps:clone leave code and certificate behind, and apps:rename then deletes them"},
+	{first: "0.36.6", last: "0.36.9", good: "0.36.11", why: "what is pushed to an app after apps:rename goes to its old name"},
+	{first: "0.38.0", last: "0.38.25", good: "0.38.27", why: "it does not move the settings of checks, builder and apps out of the environment; upgrade-guard does"},
+	{first: "0.38.26", last: "0.38.26", good: "0.38.27", loses: true, why: "its installation puts settings from before 0.38 over what was set since"},
+}
+
+// abortsWithoutScale is about 0.35.17 to 0.37 (ATLAS 10: 10). Their installation
+// builds the nginx configuration of every app without domains on a host without a
+// global one, and where such an app has no scale it stops there, which leaves dokku
+// half-configured. A scale that is known is seeded before; so it is the apps
+// without one that are told.
+func abortsWithoutScale(s HostSubject) *Finding {
+	if app.Before(s.To, "0.35.17") || !app.Before(s.To, "0.38.0") || len(s.Now.Global.Domains) > 0 {
+		return nil
+	}
+	var doomed []string
+	for name, a := range s.Now.Apps {
+		if !a.Domains.File && !a.Domains.Disabled && a.Deployed() && a.EffectiveScale().Empty() {
+			doomed = append(doomed, name)
+		}
+	}
+	if len(doomed) == 0 {
+		return nil
+	}
+	slices.Sort(doomed)
+	return &Finding{
+		What:        fmt.Sprintf("the installation of %s stops at apps that have neither domains nor a scale: %s", s.To, listed(doomed)),
+		Consequence: "The rest of Dokku would not be installed, and dpkg would leave it half-configured. 0.35.16 and 0.38.27 do not stop.",
+		Command:     strings.Join(scaleEach(doomed), " && "),
+	}
+}
+
+func scaleEach(names []string) []string {
+	commands := make([]string, len(names))
+	for i, name := range names {
+		commands[i] = fmt.Sprintf("dokku ps:scale %s web=1", name)
+	}
+	return commands
+}

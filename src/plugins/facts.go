@@ -1,0 +1,126 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"upgrade-guard/src/host"
+)
+
+// Facts are what is known of a host's plugins beside the state of its apps. Each
+// is looked up when it is first asked for.
+type Facts struct {
+	// Installed are the enabled plugins that are not Dokku's.
+	Installed func() []Plugin
+	// Taken are the names in plugins/available that are somebody else's,
+	// enabled or not.
+	Taken func() []string
+	// Stray are the triggers in core-plugins that are not the package's.
+	Stray func() []string
+	// Dangling are the links below DOKKU_LIB_ROOT, outside of plugins, that
+	// point nowhere.
+	Dangling func() []string
+}
+
+// None are the facts of a host without other plugins.
+func None() Facts {
+	return Facts{
+		Installed: func() []Plugin { return nil },
+		Taken:     func() []string { return nil },
+		Stray:     func() []string { return nil },
+		Dangling:  func() []string { return nil },
+	}
+}
+
+// Taken are the plugins in plugins/available that are not links to core's.
+func Taken(h host.Host) []string {
+	dir := filepath.Join(h.Paths().PluginPath, "available")
+	entries, err := h.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, e := range entries {
+		if !isCore(h, e.Name()) {
+			found = append(found, e.Name())
+		}
+	}
+	return found
+}
+
+// Stray are the triggers of core's plugins that are not in Dokku's package, by
+// path: dpkg leaves a file behind that it does not know, and plugn goes on running
+// it. Where Dokku is not installed from a package there is nothing to compare.
+func Stray(ctx context.Context, h host.Host) []string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	version, err := h.Run(ctx, "dpkg-query", "--show", "--showformat", "${Status} ${Version}", "dokku")
+	if err != nil || strings.TrimSpace(string(version)) != "install ok installed "+host.DokkuVersion(h) {
+		return nil
+	}
+	list, err := h.Run(ctx, "dpkg-query", "--listfiles", "dokku")
+	if err != nil {
+		return nil
+	}
+	owned := map[string]bool{}
+	for _, name := range strings.Split(string(list), "\n") {
+		owned[name] = true
+	}
+	available := filepath.Join(h.Paths().LibRoot, "core-plugins", "available")
+	plugins, err := h.ReadDir(available)
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, p := range plugins {
+		files, err := h.ReadDir(filepath.Join(available, p.Name()))
+		if err != nil {
+			continue
+		}
+		for _, f := range files {
+			name := filepath.Join(available, p.Name(), f.Name())
+			st, err := h.Stat(name)
+			if err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 && !owned[name] {
+				found = append(found, name)
+			}
+		}
+	}
+	return found
+}
+
+// A host's data may be somebody's millions of files.
+const maxEntries = 50_000
+
+// Dangling are the links below a directory that point nowhere. Directories that
+// cannot be read are passed over, and links are not followed.
+func Dangling(h host.Host) []string {
+	root := h.Paths().LibRoot
+	var found []string
+	dirs, seen := []string{root}, 0
+	for len(dirs) > 0 && seen < maxEntries {
+		dir := dirs[0]
+		dirs = dirs[1:]
+		entries, err := h.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		seen += len(entries)
+		for _, e := range entries {
+			name := filepath.Join(dir, e.Name())
+			switch {
+			case e.IsDir() && !slices.Contains([]string{"plugins", "core-plugins"}, strings.TrimPrefix(name, root+"/")):
+				dirs = append(dirs, name)
+			case e.Type()&fs.ModeSymlink != 0:
+				if _, err := h.Stat(name); errors.Is(err, fs.ErrNotExist) {
+					found = append(found, name)
+				}
+			}
+		}
+	}
+	return found
+}
