@@ -40,18 +40,18 @@ func outdated(j Jump, match func(plugins.Use) bool, advice string) []Finding {
 				continue
 			}
 			uses = append(uses, u.What)
-			if deploys == "" {
-				deploys = u.Deploys
+			switch {
+			case u.Hook != "" && u.Always:
+				deploys = fmt.Sprintf(". Its hook %s fails, and with it every deploy", u.Hook)
+			case u.Hook != "" && deploys == "":
+				deploys = fmt.Sprintf(". A deploy that comes to it in the hook %s fails", u.Hook)
 			}
 			minor = minor && u.Minor
 		}
 		if len(uses) == 0 {
 			continue
 		}
-		f := Finding{What: fmt.Sprintf("the plugin %s uses what %s does not have: %s", p.Title(), j.To, strings.Join(uses, "; "))}
-		if deploys != "" {
-			f.What += fmt.Sprintf(". Its hook %s fails, and with it every deploy", deploys)
-		}
+		f := Finding{What: fmt.Sprintf("the plugin %s uses what %s does not have: %s%s", p.Title(), j.To, strings.Join(uses, "; "), deploys)}
 		if f.Note = minor; !minor {
 			f.Consequence = advice
 			f.Command = "dokku plugin:update " + p.Name

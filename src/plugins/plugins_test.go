@@ -49,8 +49,8 @@ func installed(t *testing.T, files []txtar.File) host.Host {
 }
 
 // Each archive in testdata is a plugin, headed by what it is about; want is what
-// it uses that is gone in some version, with the trigger that fails in every
-// deploy in brackets.
+// it uses that is gone in some version, with the trigger that fails for want of it
+// in a deploy in brackets.
 func TestUses(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(archives) == 0 {
@@ -73,8 +73,11 @@ func TestUses(t *testing.T) {
 			var got strings.Builder
 			for _, u := range plugins[0].Uses() {
 				got.WriteString(u.What)
-				if u.Deploys != "" {
-					got.WriteString(" [" + u.Deploys + "]")
+				switch {
+				case u.Hook != "" && u.Always:
+					got.WriteString(" [" + u.Hook + ", always]")
+				case u.Hook != "":
+					got.WriteString(" [" + u.Hook + "]")
 				}
 				got.WriteString("\n")
 			}

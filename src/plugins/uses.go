@@ -15,9 +15,10 @@ import (
 type Use struct {
 	// What is the thing and the place of its first use, in words.
 	What string
-	// Deploys is the trigger of the plugin that fails in every deploy for want
-	// of it, "" where that is not known.
-	Deploys string
+	// Hook is the trigger of the plugin that comes to it in a deploy, "" where
+	// that is not known. Always tells that it does so in every one.
+	Hook   string
+	Always bool
 	// Minor tells that no version of the plugins that use it does without, and
 	// that only an option of a seldom command fails.
 	Minor bool
@@ -42,7 +43,7 @@ func (p Plugin) Uses() []Use {
 			if len(places) == 0 {
 				continue
 			}
-			found = append(found, Use{What: r.words(name, places), Deploys: p.deploys(r, places), Minor: r.minor, gone: r.gone, back: r.back})
+			found = append(found, Use{What: r.words(name, places), Hook: p.inDeploys(r, places), Always: r.kind == file, Minor: r.minor, gone: r.gone, back: r.back})
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Use) int {
@@ -196,10 +197,10 @@ func (r removed) successor() string {
 	return " (instead: " + r.instead + ")"
 }
 
-// deploys is the trigger of the plugin that runs in every deploy, and that fails
-// without the thing: a source of a missing file ends a script, and so does a
-// missing function that the trigger itself calls.
-func (p Plugin) deploys(r removed, places []place) string {
+// inDeploys is the trigger of the plugin that runs in every deploy and fails for want
+// of the thing: at once where it sources a missing file, and where it calls a missing
+// function itself, when it comes to that.
+func (p Plugin) inDeploys(r removed, places []place) string {
 	for _, name := range p.hooks {
 		if !inDeploy.MatchString(name) || p.scripts[name] == nil {
 			continue
