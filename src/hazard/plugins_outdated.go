@@ -21,18 +21,22 @@ var pluginsOutdated = Hazard{
 	Guide: "https://dokku.com/docs/advanced-usage/plugin-management/",
 
 	ForeseeHost: func(s HostSubject) []Finding {
-		return outdated(s.Jump, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.GoneIn(s.From) },
+		return outdated(s, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.GoneIn(s.From) },
 			"Update the plugin after Dokku and before any deploy: its newest version may need the new Dokku.")
 	},
 	DetectHost: func(s HostSubject) []Finding {
-		return outdated(s.Jump, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.Minor }, "Update the plugin before any deploy.")
+		return outdated(s, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.Minor }, "Update the plugin before any deploy.")
 	},
 }
 
-// outdated are the plugins with uses that match, a finding each.
-func outdated(j Jump, match func(plugins.Use) bool, advice string) []Finding {
+// outdated are the plugins with uses that match, a finding each. What is the matter
+// with the letsencrypt plugin, letsencryptPlugin knows better.
+func outdated(s HostSubject, match func(plugins.Use) bool, advice string) []Finding {
 	var found []Finding
-	for _, p := range j.Plugins.Installed() {
+	for _, p := range s.Plugins.Installed() {
+		if p.Name == "letsencrypt" && len(pluginTrouble(s.Now.Global.Letsencrypt.Plugin, s.To)) > 0 {
+			continue
+		}
 		var uses []string
 		deploys, minor := "", true
 		for _, u := range p.Uses() {
@@ -51,7 +55,7 @@ func outdated(j Jump, match func(plugins.Use) bool, advice string) []Finding {
 		if len(uses) == 0 {
 			continue
 		}
-		f := Finding{What: fmt.Sprintf("the plugin %s uses what %s does not have: %s%s", p.Title(), j.To, strings.Join(uses, "; "), deploys)}
+		f := Finding{What: fmt.Sprintf("the plugin %s uses what %s does not have: %s%s", p.Title(), s.To, strings.Join(uses, "; "), deploys)}
 		if f.Note = minor; !minor {
 			f.Consequence = advice
 			f.Command = "dokku plugin:update " + p.Name

@@ -57,6 +57,9 @@ func Read(h host.Host) ([]Plugin, error) {
 		if name == host.Plugin || isCore(h, name) {
 			continue
 		}
+		if st, err := h.Stat(filepath.Join(enabled, name)); err != nil || !st.IsDir() {
+			continue // plugn runs nothing of it either
+		}
 		p, err := read(h, name, filepath.Join(enabled, name))
 		if err != nil {
 			errs = multierror.Append(errs, err)

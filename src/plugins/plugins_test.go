@@ -157,3 +157,25 @@ func TestTakenAndDangling(t *testing.T) {
 		t.Errorf("dangling: %v", got)
 	}
 }
+
+// Whatever a file holds, it is taken apart without a panic and line by line.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"", "'", `"$(`, "`", "a \\", "cat <<EOF", "cat <<EOF\nEOF", "cat <<-'E' <<F\n\tE\nF\nx", "$((1<<2))", "# it's\n(", ")))"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		s := parse(source)
+		lines := strings.Split(source, "\n")
+		if len(s.text) != len(lines) || len(s.code) != len(lines) {
+			t.Fatalf("%d lines became %d and %d", len(lines), len(s.text), len(s.code))
+		}
+		for n := range lines {
+			if len(s.text[n]) != len(lines[n]) || len(s.code[n]) != len(lines[n]) {
+				t.Errorf("line %d: %q became %q and %q", n+1, lines[n], s.text[n], s.code[n])
+			}
+		}
+		s.sources()
+		s.own("made-up", "functions")
+		s.uses(all[0], strings.Fields(all[0].names)[0])
+	})
+}

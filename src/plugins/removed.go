@@ -29,7 +29,8 @@ type removed struct {
 	// with, of a function: it is still there, in the file home, but does not
 	// come with this file any more.
 	with, home string
-	minor      bool
+	// minor: what fails without it is seldom used.
+	minor bool
 }
 
 var all = []removed{
@@ -49,7 +50,8 @@ var all = []removed{
 	{kind: function, gone: "0.22.0", with: "nginx-vhosts/functions", home: "ps/functions", names: "fn-ps-app-status fn-ps-is-app-running ps_restore"},
 	{kind: function, gone: "0.22.0", with: "ps/functions", home: "config/functions", names: configFunctions},
 	{kind: function, gone: "0.38.0", with: "checks/functions", home: "config/functions", names: configFunctions},
-	// The datastore plugins' upgrade --restart-apps calls these two to this day.
+	// The datastore plugins' upgrade --restart-apps calls them to this day, so that
+	// an update does not help.
 	{kind: function, gone: "0.22.0", names: "ps_start ps_stop", minor: true},
 	{kind: function, gone: "0.22.0", names: `ps_restart ps_rebuild ps_scale set_scale generate_scale_file print_dokku_scale_file
 		extract_procfile remove_procfile get_cmd_from_procfile get_restart_policies get_raw_restart_policies fn-ps-can-scale
@@ -119,11 +121,10 @@ var all = []removed{
 	{kind: variable, gone: "0.38.0", names: "DOKKU_DISABLE_PROXY", instead: "proxy-is-enabled"},
 	{kind: variable, gone: "0.38.0", names: `DOKKU_PROXY_PORT DOKKU_PROXY_SSL_PORT DOKKU_APP_RESTORE DOKKU_SKIP_DEPLOY DOKKU_START_CMD
 		DOKKU_DOCKERFILE_START_CMD DOKKU_APP_SHELL DOKKU_SKIP_CLEANUP DOKKU_CHECKS_DISABLED DOKKU_CHECKS_SKIPPED DOKKU_CHECKS_WAIT
-		DOKKU_CHECKS_TIMEOUT DOKKU_CHECKS_ATTEMPTS DOKKU_DEFAULT_CHECKS_WAIT`},
+		DOKKU_CHECKS_TIMEOUT DOKKU_CHECKS_ATTEMPTS DOKKU_DEFAULT_CHECKS_WAIT`, minor: true}, // few apps have them
 
 	{kind: state, gone: "0.22.0", names: "DOKKU_PROCFILE"},
 	{kind: state, gone: "0.25.0", names: "DOKKU_SCALE", instead: "ps-current-scale"},
-	{kind: state, gone: "0.29.0", names: "URLS", instead: "domains-urls"},
 	{kind: state, gone: "0.38.0", names: "ENV"},
 	{kind: state, gone: "0.38.0", names: "DOCKER_OPTIONS_BUILD DOCKER_OPTIONS_DEPLOY DOCKER_OPTIONS_RUN"},
 }

@@ -123,7 +123,10 @@ func (h heredoc) skip(source string, from int) int {
 			line = strings.TrimLeft(line, "\t")
 		}
 		if line == h.word {
-			return from - 1 // its line break ends the line that began it
+			if found {
+				from-- // its line break ends the line that began it
+			}
+			return from
 		}
 	}
 	return len(source)

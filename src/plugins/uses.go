@@ -19,8 +19,7 @@ type Use struct {
 	// that is not known. Always tells that it does so in every one.
 	Hook   string
 	Always bool
-	// Minor tells that no version of the plugins that use it does without, and
-	// that only an option of a seldom command fails.
+	// Minor tells that what fails is seldom used.
 	Minor bool
 
 	gone, back string
