@@ -55,20 +55,21 @@ func outdated(s HostSubject, match func(plugins.Use) bool, advice string) []Find
 		if len(uses) == 0 {
 			continue
 		}
-		f := Finding{What: fmt.Sprintf("the plugin %s uses what %s does not have: %s%s", p.Title(), s.To, strings.Join(uses, "; "), deploys)}
-		if f.Note = minor; !minor {
-			f.Consequence = advice
-			f.Command = "dokku plugin:update " + p.Name
-			switch {
-			case p.Pinned != "":
-				// plugin:update says that it is pinned, and exits 0.
-				f.Command += " <tag>"
-				f.Consequence += fmt.Sprintf(" It is pinned to %s, so plugin:update must be told to what.", p.Pinned)
-			case !p.Git:
-				f.Command = ""
-				f.Consequence += " It was not installed from a repository, so plugin:update cannot: bring the new one the way this one came."
-			}
+		f := Finding{Command: "dokku plugin:update " + p.Name, Consequence: advice, Note: minor}
+		title := p.Title()
+		switch {
+		case minor:
+			f.Command, f.Consequence = "", ""
+		case p.Pinned != "":
+			// plugin:update alone says that it is pinned, and exits 0
+			// (dokku-letsencrypt#288).
+			title += fmt.Sprintf(" (pinned to %s)", p.Pinned)
+			f.Command += " <tag>"
+		case !p.Git: // plugin:update says that it is not managed by git, and exits 0
+			title += " (not from a repository)"
+			f.Command = ""
 		}
+		f.What = fmt.Sprintf("the plugin %s uses what %s does not have: %s%s", title, s.To, strings.Join(uses, "; "), deploys)
 		found = append(found, f)
 	}
 	return found
