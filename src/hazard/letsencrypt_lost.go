@@ -147,7 +147,7 @@ func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 			target += "-restored"
 		}
 		for rel, file := range from.Issued(name, directory) {
-			if p := s.put(filepath.Join("letsencrypt/certs", target, rel), file, 0o755); p.was == "" && file.SHA256 != "" {
+			if p := s.put(filepath.Join("letsencrypt/certs", target, rel), file, 0o600); p.was == "" && file.SHA256 != "" {
 				puts = append(puts, p)
 			}
 		}
