@@ -50,7 +50,7 @@ func readLetsencrypt(f *Files, scope string, e env) Letsencrypt {
 		if *m == nil {
 			*m = map[string]string{}
 		}
-		if !slices.Contains([]string{"email", "graceperiod", "server", "dns-provider"}, key) {
+		if value = strings.TrimSpace(value); !slices.Contains([]string{"email", "graceperiod", "server", "dns-provider"}, key) {
 			value = Fingerprint(value)
 		}
 		(*m)[key] = value

@@ -67,14 +67,7 @@ func (f *Files) LetsencryptDirectory(app string) (d LetsencryptDirectory, ok boo
 	if plugin.From == "" || len(domains) == 0 {
 		return d, false
 	}
-	setting := func(key string) string {
-		for _, scope := range []string{app, host.GlobalScope} {
-			if v := strings.TrimRight(text(f, "lib/config/letsencrypt/"+scope+"/"+key), "\n"); v != "" {
-				return v
-			}
-		}
-		return ""
-	}
+	setting := func(key string) string { return f.letsencryptSetting(app, key) }
 	var hashed string
 	switch {
 	case plugin.Is("0.25.0"):
@@ -102,6 +95,28 @@ func (f *Files) LetsencryptDirectory(app string) (d LetsencryptDirectory, ok boo
 	sum := sha1.Sum([]byte(hashed + "\n"))
 	d.Name = hex.EncodeToString(sum[:])
 	return d, true
+}
+
+// letsencryptSetting is a setting of an app as the plugin reads it from 0.20 on, or
+// will when what is left in the environment and under an old name has been moved.
+func (f *Files) letsencryptSetting(app, key string) string {
+	for _, scope := range []string{app, host.GlobalScope} {
+		names := []string{key}
+		if key == "lego-args" {
+			names = append(names, "lego-docker-args")
+		}
+		for _, name := range names {
+			if v := strings.TrimRight(text(f, "lib/config/letsencrypt/"+scope+"/"+name), "\n"); v != "" {
+				return v
+			}
+		}
+		for variable, property := range letsencryptVariables {
+			if v := readEnv(f, scope).values[variable]; property == key && v != "" {
+				return v
+			}
+		}
+	}
+	return ""
 }
 
 // arguments are the domains as the plugin puts them together, with a blank

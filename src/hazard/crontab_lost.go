@@ -11,7 +11,8 @@ import (
 // crontabLost is about what people have put into the dokku user's crontab: from
 // 0.23 on it is Dokku's own, which overwrites it at every deploy and deletes it
 // when no app has a task (ATLAS 9, 10: 38). Lines put back there would go the same
-// way; they belong somewhere else. They may hold secrets and are not shown.
+// way; they belong somewhere else, so it is told once and nothing is owed. They may
+// hold secrets and are not shown.
 var crontabLost = Hazard{
 	Name:    "crontab-lost",
 	Threads: "dokku/dokku-letsencrypt#215, #225",
@@ -43,12 +44,14 @@ var crontabLost = Hazard{
 				What:        fmt.Sprintf("the dokku user's crontab still has %s that Dokku did not write, and the next deploy deletes them", countLines(lines)),
 				Consequence: "Keep them as a file in /etc/cron.d, with the user's name after the time, and take them out of the crontab.",
 				Command:     "crontab -u dokku -l",
+				Note:        true,
 			}}
 		}
 		return []Finding{{
-			What:        fmt.Sprintf("%s of the dokku user's crontab, which Dokku did not write, are gone", countLines(gone)),
-			Consequence: "Dokku overwrites the crontab. Put them into a file in /etc/cron.d, with the user's name after the time; the command shows them.",
+			What:        fmt.Sprintf("%s of the dokku user's crontab that Dokku did not write %s gone", countLines(gone), map[bool]string{true: "is", false: "are"}[len(gone) == 1]),
+			Consequence: "Dokku overwrites the crontab. Put them into a file in /etc/cron.d, with the user's name after the time; the command shows all of them.",
 			Command:     fmt.Sprintf("tar xzOf %s facts/crontab", s.Paths.Data("snapshots", s.Record+".tar.gz")),
+			Note:        true,
 		}}
 	},
 }

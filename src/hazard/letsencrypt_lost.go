@@ -40,7 +40,9 @@ var letsencryptLost = Hazard{
 				}}
 			}
 		}
-		if s.Now.Letsencrypt.Active {
+		// A directory called current is as good as a link, until the plugin puts
+		// the next certificate below it.
+		if l := s.Now.Letsencrypt; l.Active && l.Directory != "current" {
 			return nil
 		}
 		f := Finding{
@@ -109,7 +111,7 @@ func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 	}
 	from, directory := s.Files, ""
 	for _, d := range s.Files.IssuedDirectories(name) {
-		if c, ok := s.Files.IssuedIn(name, d, first); ok && c.SHA256 == served.SHA256 {
+		if c, ok := s.Files.IssuedIn(name, d, first); ok && c.SHA256 == served.SHA256 && (directory == "" || d != "current") {
 			directory = d
 		}
 	}
@@ -147,7 +149,7 @@ func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 			target += "-restored"
 		}
 		for rel, file := range from.Issued(name, directory) {
-			if p := s.put(filepath.Join("letsencrypt/certs", target, rel), file, 0o755); p.was == "" && file.SHA256 != "" {
+			if p := s.put(filepath.Join("letsencrypt/certs", target, rel), file, 0o600); p.was == "" && file.SHA256 != "" {
 				puts = append(puts, p)
 			}
 		}

@@ -43,7 +43,7 @@ var letsencryptReorder = Hazard{
 		var puts []put
 		for rel, file := range files {
 			if _, ours := wanted.Files[rel]; !ours && file.SHA256 != "" {
-				puts = append(puts, s.put(filepath.Join("letsencrypt/certs", wanted.Name, rel), file, 0o755))
+				puts = append(puts, s.put(filepath.Join("letsencrypt/certs", wanted.Name, rel), file, 0o600))
 			}
 		}
 		for _, rel := range slices.Sorted(maps.Keys(wanted.Files)) {

@@ -79,14 +79,14 @@ func settingsOf(j Jump, scope string, now app.Letsencrypt, before *app.Letsencry
 	}
 	if len(move) > 0 {
 		found = append(found, Finding{
-			What:        fmt.Sprintf("the letsencrypt settings %s are in the environment, where the installed plugin does not look", settingNames(move)),
+			What:        "letsencrypt settings are in the environment, where the installed plugin does not look: " + settingNames(move),
 			Consequence: "Without them no certificate is renewed, or not as it was.",
 			Step:        moveSettings(j, scope, move, "letsencrypt settings moved from the environment to properties: "+settingNames(move)),
 		})
 	}
 	if len(leftover) > 0 {
 		found = append(found, Finding{
-			What:        fmt.Sprintf("the letsencrypt settings %s are properties, and in the environment too", settingNames(leftover)),
+			What:        "letsencrypt settings are properties, and in the environment too: " + settingNames(leftover),
 			Consequence: "The next plugin:install or plugin:update would overwrite the properties by what is left there.",
 			Step:        moveSettings(j, scope, leftover, "letsencrypt settings that are properties taken out of the environment: "+settingNames(leftover)),
 		})

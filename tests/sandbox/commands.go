@@ -77,6 +77,11 @@ func (h Host) dokku(args []string) error {
 		return h.rebuild(args[1])
 	case plugin == "config":
 		return h.config(args[0], slices.DeleteFunc(slices.Clone(args[1:]), func(a string) bool { return a == "--no-restart" }))
+	case args[0] == "letsencrypt:active" && len(args) == 2:
+		fmt.Println(h.letsencryptActive(args[1]))
+		return nil
+	case args[0] == "letsencrypt:enable" && len(args) == 2:
+		return h.enableLetsencrypt(args[1])
 	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
 	case args[0] == "plugin:disable" && len(args) == 2:

@@ -17,6 +17,8 @@
 //	                        are not, and the log says which
 //	mark / unchanged        nothing on the host has been written in between
 //	dokku-version VERSION   pretend that this version is on the disk
+//	letsencrypt RELEASE     the letsencrypt plugin of that release, without its hook
+//	issue APP RELEASE DAYS  the app has a certificate where that release puts one
 //	damage FILE             flip a byte in the middle of it
 package scenarios
 
@@ -35,6 +37,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +89,7 @@ func TestScenarios(t *testing.T) {
 			"answers": cmdAnswers, "dead": cmdDead, "scale": cmdScale,
 			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "damage": cmdDamage,
 			"settings": cmdSettings, "kept": cmdKept,
+			"letsencrypt": cmdLetsencrypt, "issue": cmdIssue,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -334,6 +338,16 @@ func cmdDokkuVersion(ts *testscript.TestScript, _ bool, args []string) {
 	for name, v := range map[string]string{"STABLE_VERSION": args[0], "VERSION": "v" + args[0]} {
 		ts.Check(os.WriteFile(filepath.Join(ts.Getenv("DOKKU_LIB_ROOT"), name), []byte(v), 0o644))
 	}
+}
+
+func cmdLetsencrypt(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(box(ts).Letsencrypt(args[0]))
+}
+
+func cmdIssue(ts *testscript.TestScript, _ bool, args []string) {
+	days, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	ts.Check(box(ts).Issue(args[0], args[1], days))
 }
 
 func cmdDamage(ts *testscript.TestScript, _ bool, args []string) {
