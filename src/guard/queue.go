@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -215,8 +216,13 @@ func (g *Guard) safely(ctx context.Context, j snapshot.Job) (err error) {
 	return g.do(ctx, j)
 }
 
-// settleTime is how long a restart of all apps is waited for.
-const settleTime = 15 * time.Minute
+const (
+	// settleTime is how long a restart of all apps is waited for.
+	settleTime = 15 * time.Minute
+	// breath is how long after docker systemd may begin with it, and how often it is
+	// asked.
+	breath = 2 * time.Second
+)
 
 // settle waits until Dokku has restarted its apps. Its dokku-redeploy.service
 // runs ps:restore whenever docker is started, which up to 0.37 takes every
@@ -226,14 +232,15 @@ func (g *Guard) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		// The exit code tells it: 0 only while the service runs.
-		if _, err := g.Host.Run(ctx, "systemctl", "--quiet", "is-active", "dokku-redeploy.service"); err != nil {
-			return
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(2 * time.Second):
+		case <-time.After(breath):
+		}
+		// It ends with 0 for one of these states only.
+		out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
+		if state := strings.TrimSpace(string(out)); state != "active" && state != "activating" {
+			return
 		}
 	}
 }
