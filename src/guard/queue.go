@@ -31,6 +31,9 @@ const (
 // do does one job. Each must be safe to be begun again where a killed process has
 // left it.
 func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
+	if err := g.configured(ctx); err != nil {
+		return err // half of a Dokku does no work
+	}
 	switch j.Kind {
 	case JobRoutes:
 		g.settle(ctx)
@@ -74,6 +77,10 @@ func (g *Guard) enqueue(ledger *snapshot.Ledger, jobs ...snapshot.Job) error {
 // containers may be new. Docker's restart has Dokku restart every app, which
 // takes longer than dpkg's run.
 func (g *Guard) QueueRoutes(ctx context.Context) error {
+	if !g.autoApply() {
+		g.Out.Step("docker or nginx was upgraded, and auto-apply is off. To see what has come of it: dokku upgrade-guard:check")
+		return nil
+	}
 	return g.locked(ctx, patience, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
