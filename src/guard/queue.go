@@ -34,9 +34,9 @@ func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
 	if err := g.configured(ctx); err != nil {
 		return err // half of a Dokku does no work
 	}
+	g.settle(ctx)
 	switch j.Kind {
 	case JobRoutes:
-		g.settle(ctx)
 		return g.Routes(ctx)
 	}
 	return fmt.Errorf("this version of upgrade-guard knows no work called %q", j.Kind)
@@ -234,7 +234,8 @@ const (
 // settle waits until Dokku has restarted its apps. Its dokku-redeploy.service
 // runs ps:restore whenever docker is started, which up to 0.37 takes every
 // nginx.conf away first: whatever is built meanwhile is of no use. Where there is
-// no such service there is nothing to wait for.
+// no such service there is nothing to wait for. It also waits for an upgrade of
+// Dokku that is under way: unattended-upgrades may come to docker first.
 func (g *Guard) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -246,7 +247,8 @@ func (g *Guard) settle(ctx context.Context) {
 		}
 		// It ends with 0 for one of these states only.
 		out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
-		if state := strings.TrimSpace(string(out)); state != "active" && state != "activating" {
+		state := strings.TrimSpace(string(out))
+		if state != "active" && state != "activating" && g.Store.Pending() == "" {
 			return
 		}
 	}
