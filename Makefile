@@ -38,4 +38,4 @@ release: ## dist/upgrade-guard-VERSION.tar.gz for dokku plugin:install, and its 
 	cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS
 
 clean:
-	rm -rf bin dist subcommands commands report pre-upgrade post-*
+	rm -rf bin dist subcommands commands report pre-* post-*

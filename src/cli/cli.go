@@ -123,7 +123,7 @@ func (c commands) all() []*cli.Command {
 		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"},
-				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers"},
+				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers and nginx.conf"},
 			}, Action: c.apply},
 		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it", Action: c.snapshot},
 		{Name: "snapshots", Usage: "The snapshots there are",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -30,9 +31,12 @@ const (
 // do does one job. Each must be safe to be begun again where a killed process has
 // left it.
 func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
+	if err := g.configured(ctx); err != nil {
+		return err // half of a Dokku does no work
+	}
+	g.settle(ctx)
 	switch j.Kind {
 	case JobRoutes:
-		g.settle(ctx)
 		return g.Routes(ctx)
 	}
 	return fmt.Errorf("this version of upgrade-guard knows no work called %q", j.Kind)
@@ -73,6 +77,10 @@ func (g *Guard) enqueue(ledger *snapshot.Ledger, jobs ...snapshot.Job) error {
 // containers may be new. Docker's restart has Dokku restart every app, which
 // takes longer than dpkg's run.
 func (g *Guard) QueueRoutes(ctx context.Context) error {
+	if !g.autoApply() {
+		g.Out.Step("docker or nginx was upgraded, and auto-apply is off. To see what has come of it: dokku upgrade-guard:check")
+		return nil
+	}
 	return g.locked(ctx, patience, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
@@ -215,25 +223,33 @@ func (g *Guard) safely(ctx context.Context, j snapshot.Job) (err error) {
 	return g.do(ctx, j)
 }
 
-// settleTime is how long a restart of all apps is waited for.
-const settleTime = 15 * time.Minute
+const (
+	// settleTime is how long a restart of all apps is waited for.
+	settleTime = 15 * time.Minute
+	// breath is how long after docker systemd may begin with it, and how often it is
+	// asked.
+	breath = 2 * time.Second
+)
 
 // settle waits until Dokku has restarted its apps. Its dokku-redeploy.service
 // runs ps:restore whenever docker is started, which up to 0.37 takes every
 // nginx.conf away first: whatever is built meanwhile is of no use. Where there is
-// no such service there is nothing to wait for.
+// no such service there is nothing to wait for. It also waits for an upgrade of
+// Dokku that is under way: unattended-upgrades may come to docker first.
 func (g *Guard) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		// The exit code tells it: 0 only while the service runs.
-		if _, err := g.Host.Run(ctx, "systemctl", "--quiet", "is-active", "dokku-redeploy.service"); err != nil {
-			return
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(2 * time.Second):
+		case <-time.After(breath):
+		}
+		// It ends with 0 for one of these states only.
+		out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
+		state := strings.TrimSpace(string(out))
+		if state != "active" && state != "activating" && g.Store.Pending() == "" {
+			return
 		}
 	}
 }

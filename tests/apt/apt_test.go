@@ -13,6 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/host"
@@ -100,6 +103,7 @@ func newMachine(t *testing.T) *machine {
 	}
 	m.must(os.Symlink(exe, bin+"/play-core-install"))
 	m.put(bin+"/dokku", dokkuScript)
+	m.put(bin+"/systemd-run", "#!/bin/sh\nexit 1\n") // what it starts has none of this environment
 	m.put(bin+"/dpkg-query", "#!/bin/sh\nexec /usr/bin/dpkg-query --admindir="+m.root+"/var/lib/dpkg \"$@\"\n")
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 
@@ -116,11 +120,12 @@ func newMachine(t *testing.T) *machine {
 	m.put(m.conf, "")
 
 	m.dokkuPackage("0.20.4")
-	for _, name := range []string{"apple", "banana", "cherry", "grape", "lemon", "melon"} {
+	installed := []string{"-i", m.deb("dokku", "0.20.4")}
+	for _, name := range []string{"apple", "banana", "cherry", "grape", "lemon", "melon", "docker.io", "nginx"} {
 		m.pack(name, "1.0", nil)
+		installed = append(installed, m.deb(name, "1.0"))
 	}
-	m.dpkg("-i", m.deb("dokku", "0.20.4"), m.deb("apple", "1.0"), m.deb("banana", "1.0"), m.deb("cherry", "1.0"),
-		m.deb("grape", "1.0"), m.deb("lemon", "1.0"), m.deb("melon", "1.0"))
+	m.dpkg(installed...)
 	m.dokkuPackage("0.35.5")
 	m.pack("apple", "2.0", nil)
 	m.pack("melon", "2.0", nil)
@@ -148,6 +153,7 @@ func (m *machine) installGuard(dir string, box sandbox.Host) {
 		"/etc/apt/", m.root+"/etc/apt/", "/etc/dpkg/", m.root+"/etc/dpkg/", "own=/usr", "own="+m.root+"/usr",
 		"system=/ admindir=/", "system="+m.root+" admindir="+m.root+"/").Replace(files[place]))
 	m.must(os.Symlink(tree, m.root+"/var/lib/dokku/plugins/available/upgrade-guard"))
+	m.put(m.root+"/usr/local/lib/upgrade-guard/seen", "")
 	m.put(m.root+"/etc/apt/apt.conf.d/80upgrade-guard", strings.ReplaceAll(files["/etc/apt/apt.conf.d/80upgrade-guard"], place, m.root+place))
 	dpkgHook := strings.ReplaceAll(strings.TrimPrefix(lastLine(files["/etc/dpkg/dpkg.cfg.d/upgrade-guard"]), "post-invoke="), place, m.root+place)
 	m.put(dir+"/dpkg-hook", dpkgHook)
@@ -165,8 +171,7 @@ DPkg::Options { "--root=%[1]s"; "--force-script-chrootless"; "--force-bad-path";
 `, m.root, filepath.Dir(m.conf), dpkgHook, os.Getenv("PATH")))
 	m.put(filepath.Dir(m.conf)+"/sources.list", "deb [trusted=yes] file:"+m.repo+" ./\n")
 	m.t.Setenv("APT_CONFIG", m.conf)
-	m.run(true, "sh", "-c", "cd "+m.repo+" && dpkg-scanpackages --multiversion . >Packages 2>/dev/null")
-	m.run(true, "apt-get", "update", "-qq")
+	m.index()
 }
 
 func lastLine(text string) string {
@@ -364,13 +369,141 @@ func TestRefused(t *testing.T) {
 func TestRefusedBecauseOfUnderscores(t *testing.T) {
 	m := newMachine(t)
 	m.dokkuPackage("0.22.1")
-	m.run(true, "sh", "-c", "cd "+m.repo+" && dpkg-scanpackages --multiversion . >Packages 2>/dev/null")
-	m.run(true, "apt-get", "update", "-qq")
+	m.index()
 	out := m.run(false, "apt-get", "install", "dokku=0.22.1")
 	if !strings.Contains(out, "0.22.1 deletes every app with an underscore in its name, with its code: api_server, jobs_only, my_app, never_deployed") {
 		t.Errorf("it said\n%s", out)
 	}
 	m.whole()
+}
+
+// index makes the repository's list of packages anew.
+func (m *machine) index() {
+	m.t.Helper()
+	m.run(true, "sh", "-c", "cd "+m.repo+" && dpkg-scanpackages --multiversion . >Packages 2>/dev/null")
+	m.run(true, "apt-get", "update", "-qq")
+}
+
+// report waits until the report says something.
+func (m *machine) report(want string) {
+	m.t.Helper()
+	out := ""
+	for n := 0; n < 100; n++ {
+		if out = m.run(true, "dokku", "upgrade-guard:report"); strings.Contains(out, want) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	m.t.Errorf("%q is not in\n%s", want, out)
+}
+
+// Docker and nginx, with Dokku and alone: the containers' addresses are looked at
+// afterwards, in a process that dpkg does not wait for.
+func TestDockerAndNginx(t *testing.T) {
+	m := newMachine(t)
+	m.pack("docker.io", "2.0", nil)
+	m.pack("nginx", "2.0", nil)
+	m.index()
+	const says = "docker or nginx was upgraded"
+	out := m.run(true, "apt-get", "dist-upgrade")
+	if strings.Count(out, says) != 1 {
+		t.Errorf("it said\n%s", out)
+	}
+	m.through()
+	m.report("Done at")
+	if out := m.run(true, "apt-get", "install", "--reinstall", "cherry"); strings.Contains(out, says) {
+		t.Errorf("it said\n%s", out)
+	}
+	for _, name := range []string{"docker.io", "nginx"} {
+		if out := m.dpkg("-i", m.deb(name, "2.0")); strings.Count(out, says) != 1 {
+			t.Errorf("of %s it said\n%s", name, out)
+		}
+		m.report("Done at")
+	}
+	if out := m.dpkg("--unpack", m.deb("nginx", "2.0")); strings.Contains(out, says) {
+		t.Errorf("before nginx is in service it said\n%s", out)
+	}
+	if out := m.dpkg("--configure", "-a"); !strings.Contains(out, says) {
+		t.Errorf("it said\n%s", out)
+	}
+	m.report("Done at")
+}
+
+// dpkg --root works on another system: what is not done here stays undone.
+func TestAnotherRoot(t *testing.T) {
+	m := newMachine(t)
+	m.put(m.root+"/var/lib/dokku/STABLE_VERSION", "0.35.5") // as after an upgrade that nobody has seen
+	other := t.TempDir()
+	for _, d := range []string{"info", "updates"} {
+		m.must(os.MkdirAll(other+"/var/lib/dpkg/"+d, 0o755))
+	}
+	m.put(other+"/var/lib/dpkg/status", "")
+	hook, err := os.ReadFile(filepath.Dir(m.conf) + "/dpkg-hook")
+	m.must(err)
+	out := m.run(true, "dpkg", "--root="+other, "--force-script-chrootless", "--force-bad-path", "--log=/dev/null", "--post-invoke="+string(hook), "-i", m.deb("cherry", "1.0"))
+	if strings.Contains(out, "Dokku") || m.snapshots("0.35.5-post-upgrade") != 0 {
+		t.Errorf("it said\n%s", out)
+	}
+	if out := m.dpkg("-i", m.deb("cherry", "1.0")); !strings.Contains(out, "Dokku 0.20.4 to 0.35.5") {
+		t.Errorf("on its own system it said\n%s", out)
+	}
+}
+
+// Two at once: one baseline, no deadlock, and nobody waits long.
+func TestTwoAtOnce(t *testing.T) {
+	m := newMachine(t)
+	list := fmt.Sprintf("VERSION 3\nDir=%s\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n", m.root)
+	var group errgroup.Group
+	begin := time.Now()
+	for n := range 6 {
+		group.Go(func() error {
+			cmd := exec.Command(m.root+"/usr/local/lib/upgrade-guard/packages", "preflight")
+			if n%2 == 1 {
+				cmd = exec.Command("dokku", "cleanup")
+				cmd.Env = append(os.Environ(), "DPKG_MAINTSCRIPT_PACKAGE=dokku", "DPKG_MAINTSCRIPT_NAME=prerm")
+			}
+			cmd.Stdin = strings.NewReader(list)
+			out, err := cmd.CombinedOutput()
+			if err != nil || strings.Contains(string(out), " ! ") {
+				return fmt.Errorf("%v: %s", err, out)
+			}
+			return nil
+		})
+	}
+	m.must(group.Wait())
+	if n := m.snapshots("0.20.4-pre-upgrade"); n != 1 {
+		t.Errorf("%d baselines", n)
+	}
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// What a run of dpkg that has nothing to do with Dokku costs: 30 ms or less. It is
+// the processors' time, which other work on the machine does not change.
+func TestCost(t *testing.T) {
+	m := newMachine(t)
+	hook := filepath.Dir(m.conf) + "/dpkg-hook"
+	quickest := func() time.Duration {
+		options := []string{"--root=" + m.root, "--force-script-chrootless", "--force-bad-path", "--log=/dev/null"}
+		if b, err := os.ReadFile(hook); err == nil {
+			options = append(options, "--post-invoke="+string(b))
+		}
+		best := time.Hour
+		for range 8 {
+			cmd := exec.Command("dpkg", append(options, "-i", m.deb("cherry", "1.0"))...)
+			m.must(cmd.Run())
+			best = min(best, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+		}
+		return best
+	}
+	with := quickest()
+	m.must(os.Rename(hook, hook+".away"))
+	without := quickest()
+	t.Logf("a dpkg call takes %s, without us %s: a ratio of %.2f", with.Round(time.Millisecond), without.Round(time.Millisecond), float64(with)/float64(without))
+	if with-without > 30*time.Millisecond {
+		t.Errorf("%s are added", with-without)
+	}
 }
 
 // Law 4: whatever has become of the plugin, dpkg and apt go on.
@@ -379,8 +512,14 @@ func TestThePluginIsBroken(t *testing.T) {
 		"gone": func(m *machine, bin string) {
 			m.must(os.Remove(m.root + "/var/lib/dokku/plugins/enabled/upgrade-guard"))
 		},
-		"corrupt":  func(m *machine, bin string) { m.must(os.Remove(bin)); m.put(bin, "\x7fELF and no more") },
-		"panics":   func(m *machine, bin string) { m.must(os.Remove(bin)); m.put(bin, "#!/bin/sh\nexit 2\n") },
+		"corrupt": func(m *machine, bin string) { m.must(os.Remove(bin)); m.put(bin, "\x7fELF and no more") },
+		"panics":  func(m *machine, bin string) { m.must(os.Remove(bin)); m.put(bin, "#!/bin/sh\nexit 2\n") },
+		"read-only": func(m *machine, bin string) {
+			// root writes anyway; a file where a directory should be it cannot.
+			m.must(os.RemoveAll(m.root + "/var/lib/dokku/data/upgrade-guard/snapshots"))
+			m.put(m.root+"/var/lib/dokku/data/upgrade-guard/snapshots", "")
+			m.put(m.root+"/go-ahead", "")
+		},
 		"no hooks": func(m *machine, bin string) { m.must(os.Remove(m.root + "/usr/local/lib/upgrade-guard/packages")) },
 	} {
 		t.Run(about, func(t *testing.T) {

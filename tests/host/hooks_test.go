@@ -207,6 +207,18 @@ func TestAfterwards(t *testing.T) {
 	}
 }
 
+// Where standard error is closed, nobody reads what is said, and the work is done.
+func TestClosedErrors(t *testing.T) {
+	h := newHooked(t)
+	h.guard("cat >/dev/null")
+	if out, code := h.run(dokkuList, "sh", "-c", "exec sh "+h.dir+"/packages preflight 2>&-"); code != 0 || out != "" {
+		t.Errorf("exit code %d, and it said: %s", code, out)
+	}
+	if calls := h.calls(); calls != "before apt" {
+		t.Errorf("called was %q", calls)
+	}
+}
+
 // After an upgrade of docker or nginx, with Dokku or without, the queue is given
 // its work and begun, once.
 func TestRoutes(t *testing.T) {
