@@ -18,6 +18,7 @@ type Container struct {
 	Port string `json:"port,omitempty"`
 	// Running, Addresses and Image are docker's answer.
 	Running   bool     `json:"running,omitempty"`
+	Status    string   `json:"status,omitempty"` // docker's word: running, exited; "" where docker knows no such container
 	Addresses []string `json:"addresses,omitempty"`
 	Image     string   `json:"image,omitempty"`
 	// Labels are in the raw facts and not in a manifest: a person may have put a
@@ -34,6 +35,7 @@ type docker struct {
 type inspected struct {
 	ID       string            `json:"id"`
 	Running  bool              `json:"running"`
+	Status   string            `json:"status"`
 	Image    string            `json:"image"`
 	Labels   map[string]string `json:"labels"`
 	Workdir  string            `json:"workdir"`
@@ -65,6 +67,11 @@ func readDocker(f *Files) docker {
 	return d
 }
 
+// Web are the app's web containers, as Dokku has recorded them.
+func (s State) Web() []Container {
+	return slices.DeleteFunc(slices.Clone(s.Containers), func(c Container) bool { return c.Type != "web" })
+}
+
 // readContainers reads an app's containers from its CONTAINER files, and the
 // image that its running ones were made from.
 func readContainers(f *Files, app string, d docker) (containers []Container, image string) {
@@ -81,8 +88,12 @@ func readContainers(f *Files, app string, d docker) (containers []Container, ima
 			Port: strings.TrimSpace(text(f, "root/"+app+"/PORT."+suffix)),
 		}
 		if i, ok := d.byID[c.ID]; ok {
-			c.Running, c.Image, c.Labels = i.Running, i.Image, i.Labels
-			for _, n := range i.Networks {
+			c.Running, c.Status, c.Image, c.Labels = i.Running, i.Status, i.Image, i.Labels
+			for name, n := range i.Networks {
+				if name == "host" {
+					// It shares the machine's own, and Dokku writes that.
+					n.IPAddress = "127.0.0.1"
+				}
 				if n.IPAddress != "" {
 					c.Addresses = append(c.Addresses, n.IPAddress)
 				}

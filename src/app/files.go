@@ -454,7 +454,7 @@ func (c *capture) fact(logical string, data []byte, err error) {
 
 // dockerFormat keeps of docker inspect what an app's state needs, a container
 // a line. The whole of it would be 15 KiB a container.
-const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"image":{{json .Config.Image}},` +
+const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},` +
 	`"labels":{{json .Config.Labels}},"workdir":{{json .Config.WorkingDir}},"networks":{{json .NetworkSettings.Networks}}}`
 
 // docker asks docker about all containers that Dokku knows, by label and by

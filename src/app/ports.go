@@ -1,6 +1,10 @@
 package app
 
-import "strings"
+import (
+	"strings"
+
+	"upgrade-guard/src/host"
+)
 
 // Ports is an app's port map: scheme:host-port:container-port.
 type Ports struct {
@@ -21,6 +25,13 @@ type Ports struct {
 type Proxy struct {
 	Type     string `json:"type,omitempty"` // "" is the default, nginx
 	Disabled bool   `json:"disabled,omitempty"`
+	// Inherited is the host's default type (0.33 and later).
+	Inherited string `json:"inherited,omitempty"`
+	// Scheduler is what runs the app, "" for docker-local, the default.
+	Scheduler string `json:"scheduler,omitempty"`
+	// StaticListener is an address that Dokku proxies to instead of the app's
+	// containers (0.25 and later).
+	StaticListener string `json:"static_listener,omitempty"`
 	// BindAll publishes the containers on all interfaces: the property
 	// network/<app>/bind-all-interfaces, "" when not set.
 	BindAll string `json:"bind_all_interfaces,omitempty"`
@@ -45,14 +56,46 @@ func readPorts(f *Files, app string, e env) Ports {
 	return p
 }
 
-func readProxy(f *Files, app string, e env) Proxy {
+// ByNginx tells whether Dokku's own nginx serves the app from its containers, and
+// if not, by what it is served.
+func (p Proxy) ByNginx() (yes bool, by string) {
+	kind := p.Type
+	if kind == "" {
+		kind = p.Inherited
+	}
+	switch {
+	case p.Scheduler != "" && p.Scheduler != "docker-local":
+		return false, "the scheduler " + p.Scheduler
+	case p.Disabled:
+		return false, "no proxy: it is disabled"
+	case kind != "" && kind != "nginx":
+		return false, kind
+	}
+	return true, "nginx"
+}
+
+func readProxy(f *Files, app string, e, global env) Proxy {
 	// Up to 0.37 any value at all disables the proxy, "0" and "false" too.
-	p := Proxy{Type: e.values["DOKKU_APP_PROXY_TYPE"], Disabled: e.values["DOKKU_DISABLE_PROXY"] != ""}
+	p := Proxy{Type: e.values["DOKKU_APP_PROXY_TYPE"], Disabled: e.values["DOKKU_DISABLE_PROXY"] != "", Inherited: global.values["DOKKU_PROXY_TYPE"]}
 	if !Before(f.Dokku, "0.38.0") {
 		p.Type, _ = property(f, "proxy", app, "type")
+		p.Inherited, _ = property(f, "proxy", host.GlobalScope, "type")
 		v, _ := property(f, "proxy", app, "disabled")
 		p.Disabled = v == "true"
 	}
 	p.BindAll, _ = property(f, "network", app, "bind-all-interfaces")
+	p.StaticListener, _ = property(f, "network", app, "static-web-listener")
+	// A variable of the environment first, a property later; what is set in
+	// the old place has been moved by the version that reads the new one.
+	for _, scope := range []string{app, host.GlobalScope} {
+		if v, _ := property(f, "scheduler", scope, "selected"); v != "" && p.Scheduler == "" {
+			p.Scheduler = v
+		}
+	}
+	for _, v := range []string{e.values["DOKKU_SCHEDULER"], global.values["DOKKU_SCHEDULER"]} {
+		if p.Scheduler == "" {
+			p.Scheduler = v
+		}
+	}
 	return p
 }

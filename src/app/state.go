@@ -38,18 +38,21 @@ type Global struct {
 // State is the state of one app. It holds no secret: of the app's environment
 // only names and fingerprints, of its certificate everything but the key.
 type State struct {
-	Name        string            `json:"name"`
-	Dokku       string            `json:"dokku"`
-	Scale       ScaleState        `json:"scale"`
-	Domains     Domains           `json:"domains"`
-	Ports       Ports             `json:"ports"`
-	Proxy       Proxy             `json:"proxy"`
-	Letsencrypt Letsencrypt       `json:"letsencrypt"`
-	Certificate *Certificate      `json:"certificate,omitempty"`
-	Containers  []Container       `json:"containers,omitempty"`
-	Git         Git               `json:"git"`
-	Image       string            `json:"image,omitempty"`
-	Env         map[string]string `json:"env,omitempty"` // name to fingerprint
+	Name        string       `json:"name"`
+	Dokku       string       `json:"dokku"`
+	Scale       ScaleState   `json:"scale"`
+	Domains     Domains      `json:"domains"`
+	Ports       Ports        `json:"ports"`
+	Proxy       Proxy        `json:"proxy"`
+	Letsencrypt Letsencrypt  `json:"letsencrypt"`
+	Certificate *Certificate `json:"certificate,omitempty"`
+	Containers  []Container  `json:"containers,omitempty"`
+	// Stopped tells that a person has stopped the app (ps:stop): it is to stay
+	// down.
+	Stopped bool              `json:"stopped,omitempty"`
+	Git     Git               `json:"git"`
+	Image   string            `json:"image,omitempty"`
+	Env     map[string]string `json:"env,omitempty"` // name to fingerprint
 	// Unreadable are the app's files that could not be read, a sentence each.
 	// What they hold is not known to be lost, so nothing is repaired.
 	Unreadable []string `json:"unreadable,omitempty"`
@@ -108,7 +111,7 @@ func Read(f *Files) Host {
 		},
 	}
 	for _, name := range f.Apps {
-		s := readApp(f, name, facts, h.Global.Letsencrypt)
+		s := readApp(f, name, global, facts, h.Global.Letsencrypt)
 		s.Unreadable = unreadable[name]
 		h.Apps[name] = s
 	}
@@ -139,18 +142,22 @@ func unreadableOf(f *Files) map[string][]string {
 	return found
 }
 
-func readApp(f *Files, name string, facts docker, letsencrypt Letsencrypt) State {
+func readApp(f *Files, name string, global env, facts docker, letsencrypt Letsencrypt) State {
 	env := readEnv(f, name)
 	s := State{
 		Name: name, Dokku: f.Dokku,
 		Scale:       readScale(f, name),
 		Domains:     readDomains(f, name, env),
 		Ports:       readPorts(f, name, env),
-		Proxy:       readProxy(f, name, env),
+		Proxy:       readProxy(f, name, env, global),
 		Letsencrypt: readLetsencrypt(f, name, env),
 		Git:         readGit(f, name, env),
 		Env:         env.fingerprints(),
 		Problems:    env.problems,
+		Stopped:     env.values["DOKKU_APP_RESTORE"] == "0",
+	}
+	if v, _ := property(f, "ps", name, "restore"); v == "false" && !Before(f.Dokku, "0.38.0") {
+		s.Stopped = true
 	}
 	s.Containers, s.Image = readContainers(f, name, facts)
 	for _, line := range append(s.Scale.File.MalformedLines(), s.Scale.Property.MalformedLines()...) {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -49,6 +50,9 @@ type Host interface {
 	Run(ctx context.Context, name string, args ...string) ([]byte, error)
 	// Trigger fires a trigger in all enabled plugins through plugn.
 	Trigger(ctx context.Context, name string, args ...string) ([]byte, error)
+	// Dial connects to a port of this machine, or of a container on it. No name
+	// is looked up.
+	Dial(ctx context.Context, address string) (net.Conn, error)
 
 	// Property is the value of one of our own properties, "" when not set.
 	Property(scope, property string) string

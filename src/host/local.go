@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -185,6 +186,14 @@ func (l *Local) Run(ctx context.Context, name string, args ...string) ([]byte, e
 func (l *Local) Trigger(ctx context.Context, name string, args ...string) ([]byte, error) {
 	r, err := common.CallPlugnTriggerWithContext(ctx, common.PlugnTriggerInput{Trigger: name, Args: args})
 	return []byte(r.Stdout), commandError("plugn trigger "+name, r, err)
+}
+
+// Dial connects to a port.
+func (l *Local) Dial(ctx context.Context, address string) (net.Conn, error) {
+	if host, _, err := net.SplitHostPort(address); err != nil || net.ParseIP(host) == nil {
+		return nil, fmt.Errorf("%q is no address with a port", address)
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 }
 
 // commandError makes a sentence of a failure whose text may be empty. It keeps

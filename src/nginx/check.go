@@ -1,0 +1,286 @@
+package nginx
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+)
+
+// Kind is a way in which nginx does not serve an app as it should.
+type Kind string
+
+// The kinds, the worst first.
+const (
+	Foreign     Kind = "foreign"     // an address is a container of another app
+	Breaks      Kind = "breaks"      // nginx -t names its file
+	Unreadable  Kind = "unreadable"  // the file is not nginx's grammar
+	NoConfig    Kind = "no-config"   // there is no file
+	NoUpstream  Kind = "no-upstream" // a proxy_pass without its upstream
+	Refuses     Kind = "refuses"     // return 502
+	Dead        Kind = "dead"        // an address is no running container
+	LeftOut     Kind = "left-out"    // a running container gets no requests
+	Certificate Kind = "certificate" // ssl_certificate names a file that is not there
+	Names       Kind = "names"       // not the app's domains or ports
+	Stopped     Kind = "stopped"     // a web container does not run
+	Ours        Kind = "ours"        // a stop-gap of the guard's
+	Aside       Kind = "set-aside"   // set aside by the guard
+)
+
+// Trouble is one thing that is wrong with how nginx serves an app.
+type Trouble struct {
+	App  string
+	Kind Kind
+	What string // a sentence without its end
+}
+
+// Check compares each app's configuration with its running containers, its
+// domains, ports and certificate. It asks nobody: everything comes from the files
+// and from what docker said once. Apps that Dokku's nginx does not serve are
+// passed over (NotOurs), and so is everything while docker says nothing.
+func Check(f *app.Files, now app.Host) []Trouble {
+	if now.DockerMissing != "" {
+		return nil
+	}
+	var found []Trouble
+	for _, name := range f.Apps {
+		found = append(found, CheckApp(f, now, name)...)
+	}
+	return found
+}
+
+// CheckApp is Check for one app, whose files may be newer than the state of the
+// host that they are compared with.
+func CheckApp(f *app.Files, now app.Host, name string) []Trouble {
+	c := checker{files: f, owner: owners(now)}
+	s := now.Apps[name]
+	if byNginx, _ := s.Proxy.ByNginx(); byNginx {
+		c.app(s)
+	}
+	// That an address leads nowhere says already that its container is left out.
+	if slices.ContainsFunc(c.found, func(t Trouble) bool { return t.Kind == Dead || t.Kind == Foreign }) {
+		c.found = slices.DeleteFunc(c.found, func(t Trouble) bool { return t.Kind == LeftOut })
+	}
+	return c.found
+}
+
+// owners are the apps by the addresses of their running containers. The
+// machine's own address is nobody's: containers in its network share it.
+func owners(now app.Host) map[string]string {
+	owner := map[string]string{}
+	for name, s := range now.Apps {
+		for _, c := range s.Containers {
+			for _, a := range c.Addresses {
+				if c.Running && a != loopback {
+					owner[a] = name
+				}
+			}
+		}
+	}
+	return owner
+}
+
+const loopback = "127.0.0.1"
+
+type checker struct {
+	files *app.Files
+	owner map[string]string
+	found []Trouble
+}
+
+func (c *checker) say(s app.State, kind Kind, format string, args ...any) {
+	t := Trouble{s.Name, kind, fmt.Sprintf(format, args...)}
+	if !slices.Contains(c.found, t) {
+		c.found = append(c.found, t)
+	}
+}
+
+// running are the addresses of an app's running web containers.
+func running(s app.State) (list []string, one map[string][]string) {
+	one = map[string][]string{}
+	for _, w := range s.Web() {
+		if w.Running && len(w.Addresses) > 0 {
+			one[w.Type+"."+w.Index] = w.Addresses
+			list = append(list, w.Addresses...)
+		}
+	}
+	return list, one
+}
+
+func (c *checker) app(s app.State) {
+	live, byContainer := running(s)
+	for _, w := range s.Web() {
+		if !w.Running && w.Status != "restarting" && w.Status != "paused" && wanted(s, w) {
+			c.say(s, Stopped, "its container %s.%s does not run (%s)", w.Type, w.Index, orNone(w.Status))
+		}
+	}
+	config, err := Read(c.files, s.Name)
+	serves := len(live) > 0 || s.Proxy.StaticListener != "" && s.Deployed()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if file, there := c.files.Get(ConfPath(s.Name)); there && file.Error != "" {
+			return // named with what cannot be read
+		}
+		if len(live) > 0 {
+			c.say(s, NoConfig, "it runs, and nginx has no configuration for it")
+		}
+		return
+	case err != nil:
+		c.say(s, Unreadable, "its nginx.conf cannot be read: %s", err)
+		return
+	}
+	switch config.Mark {
+	case SetAside:
+		c.say(s, Aside, "its nginx configuration is set aside, because it kept nginx from loading any; the app answers 503")
+		return
+	case StopGap:
+		c.say(s, Ours, "its nginx configuration is a stop-gap of upgrade-guard's, because Dokku could not build it")
+	}
+	c.upstreams(s, config, live, byContainer)
+	if !serves {
+		return
+	}
+	for _, server := range config.Servers {
+		if server.Refuses && s.Proxy.StaticListener == "" {
+			c.say(s, Refuses, "nginx answers 502 for it, and it runs")
+		}
+		c.certificate(s, server)
+	}
+	c.names(s, config)
+}
+
+func orNone(status string) string {
+	if status == "" {
+		return "docker knows no such container"
+	}
+	return status
+}
+
+// wanted tells whether a container is one that should run: the app was not
+// stopped by a person, and the scale asks for that many.
+func wanted(s app.State, w app.Container) bool {
+	var index int
+	if _, err := fmt.Sscanf(w.Index, "%d", &index); err != nil || s.Stopped {
+		return false
+	}
+	return index <= s.EffectiveScale().Of(w.Type)
+}
+
+// upstreams looks at where requests go.
+func (c *checker) upstreams(s app.State, config Config, live []string, byContainer map[string][]string) {
+	known := map[string]bool{}
+	for _, u := range config.Upstreams {
+		known[u.Name] = true
+	}
+	for _, server := range config.Servers {
+		for _, p := range server.Passes {
+			if ofApp(p.Upstream, s.Name) && !known[p.Upstream] && (len(live) > 0 || s.Proxy.StaticListener != "") {
+				c.say(s, NoUpstream, "its nginx configuration passes to %s, and there is no such upstream", p.Upstream)
+			}
+		}
+	}
+	if s.Proxy.StaticListener != "" {
+		return // whoever set it knows what answers there
+	}
+	for _, u := range config.Upstreams {
+		if !ofApp(u.Name, s.Name) {
+			continue // a person's own, to wherever it leads
+		}
+		var hosts []string
+		for _, server := range u.Servers {
+			host, _, err := net.SplitHostPort(server)
+			if err != nil || net.ParseIP(host) == nil {
+				hosts = nil
+				break // names and sockets: not as Dokku writes it
+			}
+			hosts = append(hosts, host)
+			switch owner := c.owner[host]; {
+			case slices.Contains(live, host):
+			case owner != "" && owner != s.Name:
+				c.say(s, Foreign, "nginx sends its requests to %s, which is a container of %s", server, owner)
+			case len(live) > 0:
+				c.say(s, Dead, "nginx sends its requests to %s, where no web container of it runs", server)
+			}
+		}
+		for container, addresses := range byContainer {
+			if len(hosts) > 0 && !slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(hosts, a) }) {
+				c.say(s, LeftOut, "its running container %s gets no requests: the upstream %s leaves it out", container, u.Name)
+			}
+		}
+	}
+}
+
+// certificate sees to it that the files exist which a server names, where they
+// are the app's own. The rest is for nginx -t.
+func (c *checker) certificate(s app.State, server Server) {
+	for _, name := range []string{server.Certificate, server.Key} {
+		i := strings.LastIndex(name, "/"+s.Name+"/tls/")
+		if i < 0 {
+			continue
+		}
+		if _, there := c.files.Get("root" + name[i:]); !there {
+			c.say(s, Certificate, "nginx is to serve it with %s, which is not there", strings.TrimPrefix(name[i:], "/"+s.Name+"/"))
+		}
+	}
+}
+
+// names sees to it that the app's domains and host ports are in its
+// configuration. A template of the app's own may have its reasons. https ports
+// count only with a certificate, as they do for Dokku.
+func (c *checker) names(s app.State, config Config) {
+	if !c.custom(s) {
+		c.domainsAndPorts(s, config)
+	}
+}
+
+func (c *checker) domainsAndPorts(s app.State, config Config) {
+	names := config.names()
+	for _, d := range s.Domains.Effective() {
+		if !slices.Contains(names, d) {
+			c.say(s, Names, "its nginx configuration does not name %s", d)
+		}
+	}
+	for _, m := range s.Ports.Map {
+		parts := strings.Split(m, ":")
+		if len(parts) != 3 || s.Certificate == nil && (parts[0] == "https" || parts[0] == "grpcs") || parts[0] == "grpc" || parts[0] == "grpcs" {
+			continue
+		}
+		if !slices.ContainsFunc(config.Servers, func(server Server) bool {
+			return slices.ContainsFunc(server.Listens, func(l Listen) bool { return l.Port == parts[1] })
+		}) {
+			c.say(s, Names, "its nginx configuration does not listen on port %s", parts[1])
+		}
+	}
+}
+
+// Serves tells whether an app's configuration names its domains and listens on
+// its ports, whoever's template made it.
+func Serves(f *app.Files, s app.State) bool {
+	config, err := Read(f, s.Name)
+	c := checker{files: f}
+	c.domainsAndPorts(s, config)
+	return err == nil && len(c.found) == 0
+}
+
+// custom tells whether the app brings a template of its own. Up to 0.28 it lay in
+// the image, where it cannot be seen.
+func (c *checker) custom(s app.State) bool {
+	return len(c.files.Under("lib/data/nginx-vhosts/app-"+s.Name+"/nginx.conf.sigil")) > 0 || app.Before(s.Dokku, "0.29.0")
+}
+
+// NotOurs are the apps that run and that Dokku's nginx does not serve, with what
+// does. They are never touched.
+func NotOurs(f *app.Files, now app.Host) map[string]string {
+	other := map[string]string{}
+	for _, name := range f.Apps {
+		s := now.Apps[name]
+		if byNginx, by := s.Proxy.ByNginx(); !byNginx && (s.Running() > 0 || s.Proxy.Scheduler != "") {
+			other[name] = by
+		}
+	}
+	return other
+}
