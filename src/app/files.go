@@ -146,6 +146,17 @@ func (f *Files) Properties(scope string) []File {
 	return slices.DeleteFunc(found, func(file File) bool { return strings.Count(file.Path, "/") != 4 || strings.HasSuffix(file.Path, "/") })
 }
 
+// AddFact adds what was found out beside the files: a line of facts/.
+func (f *Files) AddFact(path string, data []byte) {
+	file := File{Path: path, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)}
+	i, there := f.find(path)
+	if there {
+		f.list[i] = file
+		return
+	}
+	f.list = slices.Insert(f.list, i, file)
+}
+
 // Under are the files whose path begins with prefix.
 func (f *Files) Under(prefix string) []File {
 	from, _ := f.find(prefix)

@@ -128,7 +128,7 @@ func (c commands) all() []*cli.Command {
 		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it", Action: c.snapshot},
 		{Name: "snapshots", Usage: "The snapshots there are",
 			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
-		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[--global] <property> [<value>]", Action: c.set},
+		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[<app>|--global] <property> [<value>]", Action: c.set},
 		{Name: "restore", Usage: "Put one app back as a snapshot has it; another snapshot is taken first", ArgsUsage: "<app>",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot; the newest from before the last upgrade when left out"},
@@ -334,9 +334,9 @@ func (c commands) snapshots(ctx *cli.Context) error {
 }
 
 func (c commands) set(ctx *cli.Context) error {
-	args := ctx.Args().Slice()
-	if len(args) > 0 && args[0] == host.GlobalScope {
-		args = args[1:]
+	args, scope := ctx.Args().Slice(), host.GlobalScope
+	if len(args) > 0 && !slices.Contains(guard.PropertyNames, args[0]) && (args[0] == scope || len(args) > 1 && slices.Contains(guard.PropertyNames, args[1])) {
+		scope, args = args[0], args[1:]
 	}
 	if len(args) < 1 || len(args) > 2 {
 		return say.Hint(errors.New("a property and a value are needed, or a property alone to unset it"),
@@ -346,7 +346,7 @@ func (c commands) set(ctx *cli.Context) error {
 	if len(args) == 2 {
 		value = args[1]
 	}
-	if err := c.guard.Set(args[0], value); err != nil {
+	if err := c.guard.Set(scope, args[0], value); err != nil {
 		return err
 	}
 	if value == "" {

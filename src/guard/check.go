@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,6 +65,11 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	}
 	records, _ := g.owedRecords(files, now, stamp, ledger)
 	c := Check{Version: 1, From: now.Dokku, To: to, Present: g.detect(files, now, records, ledger)}
+	r := g.routes(ctx, files, nil)
+	c.Present = append(c.Present, r.findings()...)
+	if r.unknown != "" {
+		c.Unknown = append(c.Unknown, r.unknown)
+	}
 	if now.Dokku != to {
 		c.Upgrade = g.foresee(files, now, now.Dokku, to, ledger)
 	}
@@ -91,27 +97,42 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 	return newestKnown
 }
 
-// Set sets or, without a value, unsets one of the guard's properties.
-func (g *Guard) Set(name, value string) error {
+// Set sets or, without a value, unsets one of the guard's properties, for the
+// host (GlobalScope) or for one app.
+func (g *Guard) Set(scope, name, value string) error {
 	p, ok := properties[name]
 	if !ok {
 		return say.Hint(fmt.Errorf("there is no property %q", name), "There are: %s.", strings.Join(PropertyNames, ", "))
+	}
+	if scope != host.GlobalScope {
+		if !slices.Contains(appProperties, name) {
+			return say.Hint(fmt.Errorf("%s is one for the whole host", name), "dokku upgrade-guard:set --global %s %s", name, value)
+		}
+		if _, err := g.Host.Stat(g.Host.Paths().App(scope)); err != nil {
+			return say.Hint(fmt.Errorf("there is no app %s on this host", scope), "See dokku apps:list for those there are.")
+		}
 	}
 	if value != "" {
 		if valid, hint := p(value); !valid {
 			return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", hint)
 		}
 	}
-	return g.Host.SetProperty(host.GlobalScope, name, value)
+	return g.Host.SetProperty(scope, name, value)
 }
 
-// PropertyNames are the guard's properties, all of them host-wide.
-var PropertyNames = []string{"auto-apply", "retain"}
+// PropertyNames are the guard's properties.
+var PropertyNames = []string{"auto-apply", "probe", "retain"}
+
+// appProperties are those that an app may have a value of its own for.
+var appProperties = []string{"probe"}
 
 // properties say whether a value is one, and what one must be.
 var properties = map[string]func(string) (valid bool, hint string){
 	"auto-apply": func(v string) (bool, string) {
 		return v == "true" || v == "false", "It is true or false: whether losses are put back as soon as an upgrade is through."
+	},
+	"probe": func(v string) (bool, string) {
+		return v == "true" || v == "false", "It is true or false: whether apps are asked, on this machine, if they answer."
 	},
 	"retain": func(v string) (bool, string) {
 		n, err := strconv.Atoi(v)

@@ -108,6 +108,7 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	if err != nil {
 		return snapshot.Manifest{}, nil, err
 	}
+	g.addAnswers(ctx, files)
 	m, err := g.Store.Save(files, reason)
 	if err != nil {
 		return m, files, err

@@ -15,7 +15,6 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/packages"
-	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 )
@@ -293,31 +292,4 @@ func (g *Guard) writeDokkurc() error {
 		return say.Hint(fmt.Errorf("an upgrade by dpkg alone will not be seen before it is done: %w", err), "Mend what is named, then: dokku plugin:install")
 	}
 	return nil
-}
-
-// Routes looks at every app's way through nginx, and has Dokku build the
-// configuration again where a running web container is not in it.
-func (g *Guard) Routes(ctx context.Context) error {
-	files, err := app.Capture(ctx, g.Host, app.What{})
-	if err != nil {
-		return err
-	}
-	now := app.Read(files)
-	if now.DockerMissing != "" {
-		return say.Hint(fmt.Errorf("nothing is known of the containers: %s", now.DockerMissing), "When docker runs again: dokku upgrade-guard:apply")
-	}
-	var builds plan.Plan
-	for _, name := range files.Apps {
-		s := now.Apps[name]
-		conf, _ := files.Text("root/" + name + "/nginx.conf")
-		stale := func(c app.Container) bool {
-			return c.Type == "web" && c.Running && !slices.ContainsFunc(c.Addresses, func(a string) bool { return strings.Contains(conf, " "+a+":") })
-		}
-		if !s.Proxy.Disabled && s.EffectiveScale().Of("web") > 0 && slices.ContainsFunc(s.Containers, stale) {
-			step := buildConfig(name)
-			step.App, step.Hazard = name, "nginx"
-			builds = append(builds, *step)
-		}
-	}
-	return builds.Apply(ctx, g.Host, plan.NewJournal(g.Host, "routes"), g.Out)
 }

@@ -50,6 +50,8 @@ type Report struct {
 	// Letsencrypt is how renewals stand; nil where no app has any.
 	Letsencrypt *Renewals `json:"letsencrypt,omitempty"`
 	Docker      string    `json:"docker_missing,omitempty"`
+	// Nginx says why nginx could not be asked about its configuration.
+	Nginx string `json:"nginx_unknown,omitempty"`
 	// Findings, Repaired and Drift are of what belongs to no app.
 	Findings []hazard.Finding `json:"findings,omitempty"`
 	Repaired []string         `json:"repaired,omitempty"`
@@ -78,6 +80,7 @@ type AppReport struct {
 	Letsencrypt   app.Letsencrypt  `json:"letsencrypt"`
 	Containers    int              `json:"containers"`
 	Running       int              `json:"running"`
+	ServedBy      string           `json:"served_by"`
 	Repaired      []string         `json:"repaired,omitempty"`
 	// Drift is what differed from the record right after the last upgrade, is
 	// explained by no known hazard, and was not touched.
@@ -137,10 +140,18 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	for _, f := range g.detect(files, now, owed, ledger) {
 		found[f.App] = append(found[f.App], f)
 	}
+	routes := g.routes(ctx, files, nil)
+	r.Nginx = routes.unknown
+	for _, f := range routes.findings() {
+		found[f.App] = append(found[f.App], f)
+	}
 	runs := ledger.Runs
 	if n := len(ledger.Jumps); n > 0 {
 		r.Last = &ledger.Jumps[n-1]
 		runs = append(slices.Clone(r.Last.Runs), ledger.Runs...)
+		for _, f := range g.worse(r.Last.Baseline, routes.answers) {
+			found[f.App] = append(found[f.App], f)
+		}
 		if only == "" {
 			r.Gone = g.gone(r.Last.Baseline, files.Apps)
 		}
@@ -168,6 +179,11 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 		Domains: s.Domains.Effective(), Ports: s.Ports.Map, Certificate: s.Certificate, Letsencrypt: s.Letsencrypt,
 		Containers: len(s.Containers), Running: s.Running(), Repaired: repaired, Findings: found,
 		Problems: append(slices.Clone(s.Unreadable), s.Problems...),
+	}
+	if byNginx, by := s.Proxy.ByNginx(); byNginx {
+		a.ServedBy = by
+	} else {
+		a.ServedBy = by + ", which is not looked at"
 	}
 	if rec.id != "" {
 		a.RecordedScale = rec.state.EffectiveScale().String()
@@ -273,6 +289,7 @@ func (a AppReport) Flags() []Flag {
 		{"certificate", certificateLine(a.Certificate)},
 		{"letsencrypt", letsencryptLine(a.Letsencrypt)},
 		{"containers", fmt.Sprintf("%d of %d running", a.Running, a.Containers)},
+		{"served-by", a.ServedBy},
 		{"repaired", strings.Join(a.Repaired, "; ")},
 		{"lost", strings.Join(lost, "; ")},
 		{"waiting", strings.Join(waiting, "; ")},

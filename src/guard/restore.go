@@ -230,8 +230,7 @@ func buildConfig(name string) *plan.Step {
 	return &plan.Step{
 		Mark: plan.Change, Text: "nginx configuration, built by Dokku",
 		Do: func(ctx context.Context, h host.Host) error {
-			_, err := h.Trigger(ctx, "proxy-build-config", name)
-			if err != nil {
+			if err := host.BuildProxy(ctx, h, name); err != nil {
 				return say.Hint(err, "What was restored is in place. To see why: dokku --trace proxy:build-config %s", name)
 			}
 			return nil

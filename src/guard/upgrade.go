@@ -276,7 +276,9 @@ func (g *Guard) plan(ctx context.Context, stamp string) (plan.Plan, []hazard.Fin
 	}
 	now := app.Read(files)
 	records, _ := g.owedRecords(files, now, stamp, ledger)
-	steps, waiting := split(g.detect(files, now, records, ledger))
+	found := g.detect(files, now, records, ledger)
+	r := g.routes(ctx, files, nil)
+	steps, waiting := split(append(found, r.findings()...))
 	return steps, waiting, nil
 }
 
@@ -315,6 +317,15 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	steps, waiting := split(g.detect(files, now, records, ledger))
 	jumped, pending := stamp != disk, g.Store.Pending() != ""
 	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 && !pending {
+		r := g.routes(ctx, files, nil)
+		if r.toMend() {
+			journal := plan.NewJournal(g.Host, hazard.Nginx)
+			r, err = g.serve(ctx, r, journal)
+			ledger.Runs = journal.AddTo(ledger.Runs)
+			g.printWaiting(append(waiting, onlyWaiting(r.findings())...))
+			return errors.Join(err, g.Store.SaveLedger(ledger))
+		}
+		waiting = append(waiting, onlyWaiting(r.findings())...)
 		if len(waiting) == 0 {
 			g.Out.Title("Dokku %s: nothing to do", disk)
 		}
@@ -335,7 +346,9 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	if err := steps.Apply(ctx, g.Host, journal, g.Out); err != nil {
 		errs = multierror.Append(errs, err)
 	}
-	if err := g.buildStale(ctx, steps, journal); err != nil {
+	// After all scales are right: without them no build succeeds.
+	served, err := g.serveAfter(ctx, steps, journal)
+	if err != nil {
 		errs = multierror.Append(errs, err)
 	}
 
@@ -394,6 +407,10 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 			return multierror.Append(errs, err)
 		}
 	}
+	left = append(left, served.findings()...)
+	if n := len(ledger.Jumps); n > 0 && jumped {
+		left = append(left, g.worse(ledger.Jumps[n-1].Baseline, served.answers)...)
+	}
 	g.printWaiting(onlyWaiting(left))
 	switch n := len(ledger.Open); {
 	case n > 0:
@@ -430,36 +447,6 @@ func (g *Guard) configured(ctx context.Context) error {
 	}
 	return say.Hint(fmt.Errorf("the installation of Dokku has not come to its end (dpkg says %s)", status),
 		"First: dpkg --configure -a. Then: dokku upgrade-guard:apply")
-}
-
-// buildStale has Dokku build the nginx configuration of those apps whose domains
-// or ports were put back, where it does not say so any more: from 0.35.17 on,
-// core's installation builds it right after it has reset them. It comes after
-// all scales are right, without which no build succeeds.
-func (g *Guard) buildStale(ctx context.Context, steps plan.Plan, journal *plan.Journal) error {
-	var names []string
-	for _, s := range steps {
-		if slices.Contains([]string{hazard.PortsLost, hazard.ProxyPortLost, hazard.DomainsLost, hazard.DomainsRewritten, hazard.CertificateLost}, s.Hazard) && !slices.Contains(names, s.App) {
-			names = append(names, s.App)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
-	if err != nil {
-		return err
-	}
-	var builds plan.Plan
-	state := app.Read(files)
-	for _, name := range names {
-		if s := state.Apps[name]; s.Deployed() && s.EffectiveScale().Of("web") > 0 && !files.Serves(s) {
-			step := buildConfig(name)
-			step.App, step.Hazard = name, "nginx"
-			builds = append(builds, *step)
-		}
-	}
-	return builds.Apply(ctx, g.Host, journal, g.Out)
 }
 
 // close enters which apps are still owed something, and by which record. Owed is

@@ -29,6 +29,9 @@ const (
 	UserAgent = "upgrade-guard (dokku)"
 )
 
+// Refused is the error of a question to a port that nobody listens on.
+const Refused = "refused"
+
 // Where a question goes.
 const (
 	ViaNginx  = "nginx"
@@ -287,7 +290,7 @@ func reason(err error) string {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "refused"
+		return Refused
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "unreachable"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):

@@ -26,6 +26,7 @@ const (
 	LeftOut     Kind = "left-out"    // a running container gets no requests
 	Certificate Kind = "certificate" // ssl_certificate names a file that is not there
 	Names       Kind = "names"       // not the app's domains or ports
+	Silent      Kind = "silent"      // nginx does not answer, and the container does
 	Stopped     Kind = "stopped"     // a web container does not run
 	Ours        Kind = "ours"        // a stop-gap of the guard's
 	Aside       Kind = "set-aside"   // set aside by the guard

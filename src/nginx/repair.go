@@ -20,6 +20,9 @@ const (
 
 const markLine = "# upgrade-guard: "
 
+// AsideMark is how a file begins that stands in place of one that is set aside.
+const AsideMark = markLine + SetAside
+
 func mark(what string) string {
 	return markLine + what + ". The next dokku proxy:build-config replaces this file.\n"
 }
@@ -131,6 +134,10 @@ func proxyTo(upstream string) string {
 	}
 	return strings.Join(lines, "\n    ")
 }
+
+// ContainerPort is the port that an app's containers listen on, as far as is
+// known.
+func ContainerPort(s app.State) string { return containerPort(s, "80") }
 
 // containerPort is the port that a host port is mapped to.
 func containerPort(s app.State, hostPort string) string {

@@ -24,7 +24,7 @@ import (
 func Commands() map[string]func() {
 	commands := map[string]func(Host, []string) error{
 		"dokku": Host.dokku, "plugn": Host.plugn, "docker": Host.docker, "crontab": Host.crontab,
-		"apt-get": Host.aptGet, "apt-cache": Host.aptCache,
+		"apt-get": Host.aptGet, "apt-cache": Host.aptCache, "sudo": Host.sudo,
 	}
 	mains := map[string]func(){}
 	for name, run := range commands {
@@ -120,6 +120,8 @@ func (h Host) plugn(args []string) error {
 	case args[1] == "cron-write" && !app.Before(h.version(), "0.23.2") && app.Before(h.version(), "0.36.0"),
 		args[1] == "scheduler-cron-write" && len(args) == 3 && args[2] == "" && !app.Before(h.version(), "0.36.0"):
 		return h.writeCrontab()
+	case args[1] == "proxy-build-config" && len(args) == 3:
+		return h.buildConfig(args[2])
 	}
 	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*", args[1]))
 	if err != nil {
@@ -315,6 +317,7 @@ func (h Host) destroy(name string) error {
 // inspected is the part of a recorded container that the stand-ins look at.
 type inspected struct {
 	ID     string `json:"Id"`
+	Name   string
 	State  struct{ Running bool }
 	Config struct{ Labels map[string]string }
 	Net    struct {

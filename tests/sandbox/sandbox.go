@@ -100,7 +100,9 @@ func New(dir, recording string) (Host, error) {
 			return h, err
 		}
 	}
-	return h, nil
+	// No nginx and no app of this host listens: what answers on the machine's
+	// own ports is somebody else's.
+	return h, h.put("var/lib/dokku/config/upgrade-guard/--global/probe", []byte("false"))
 }
 
 func (h Host) put(path string, data []byte) error {
@@ -170,6 +172,19 @@ func (h Host) Install(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("no upgrade from %s to %s is recorded", from, to)
 	}
+	// The upgraded hosts were recorded with containers of their own.
+	_, present, err := h.containers()
+	if err != nil {
+		return err
+	}
+	if err := h.put("docker-inspect.json", after["docker-inspect.json"]); err != nil {
+		return err
+	}
+	if err := h.removeContainers(func(c inspected) bool {
+		return !slices.ContainsFunc(present, func(p inspected) bool { return p.Name == c.Name })
+	}); err != nil {
+		return err
+	}
 	for path, data := range after {
 		if app, ok := movedEnv(path); ok {
 			if data, err = h.moveEnv(app, before, data); err != nil {
@@ -179,7 +194,7 @@ func (h Host) Install(from, to string) error {
 		now, err := os.ReadFile(h.path(path))
 		was, known := before[path]
 		switch {
-		case h.ofMissingApp(path, before):
+		case h.ofMissingApp(path, before), path == "docker-inspect.json":
 			continue
 		case strings.HasSuffix(path, "/"), errors.Is(err, fs.ErrNotExist) && !known:
 		case err == nil && known && bytes.Equal(now, was):

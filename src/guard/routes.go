@@ -1,0 +1,625 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+)
+
+// askingTime is how long all questions together may take.
+const askingTime = 30 * time.Second
+
+// routes is how the apps are served at one moment.
+type routes struct {
+	files    *app.Files
+	now      app.Host
+	troubles []nginx.Trouble
+	answers  []nginx.Answer
+	// foreign is nginx's complaint about a file that is no app's.
+	foreign string
+	// unknown says why nginx could not be asked.
+	unknown string
+}
+
+// routes looks at how nginx serves the apps: by its files, by its own judgement,
+// and by asking. The configurations of apps in touched are also held to their
+// domains and ports where a template of their own may have its reasons.
+func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) routes {
+	r := routes{files: files, now: app.Read(files)}
+	if r.now.DockerMissing != "" {
+		return r // report and check say so
+	}
+	r.troubles = nginx.Check(files, r.now)
+	for _, name := range touched {
+		s := r.now.Apps[name]
+		if byNginx, _ := s.Proxy.ByNginx(); byNginx && s.Deployed() && s.EffectiveScale().Of("web") > 0 && !r.has(name) && !nginx.Serves(files, s) {
+			r.troubles = append(r.troubles, nginx.Trouble{App: name, Kind: nginx.Names, What: "its nginx configuration does not have all of its domains and ports"})
+		}
+	}
+	if slices.ContainsFunc(files.Apps, func(name string) bool { _, has := files.Text(nginx.ConfPath(name)); return has }) {
+		complaint, err := host.TestNginx(ctx, g.Host)
+		switch culprit := nginx.Culprit(complaint, g.Host.Paths().DokkuRoot, files.Apps); {
+		case err != nil:
+			r.unknown = err.Error()
+		case culprit != "":
+			r.troubles = append(r.troubles, nginx.Trouble{App: culprit, Kind: nginx.Breaks, What: "nginx refuses to load its configuration: " + complaint})
+		default:
+			r.foreign = complaint
+		}
+	}
+	r.answers = g.ask(ctx, files, r.now)
+	for _, t := range nginx.Judge(r.now, r.answers) {
+		if !r.has(t.App) {
+			r.troubles = append(r.troubles, t)
+		}
+	}
+	return r
+}
+
+// has tells whether anything is wrong with an app.
+func (r routes) has(name string, kinds ...nginx.Kind) bool {
+	return slices.ContainsFunc(r.troubles, func(t nginx.Trouble) bool {
+		return t.App == name && (len(kinds) == 0 || slices.Contains(kinds, t.Kind))
+	})
+}
+
+// apps are those with whom something of these kinds is wrong, in the order in
+// which it was found.
+func (r routes) apps(kinds ...nginx.Kind) []string {
+	var names []string
+	for _, t := range r.troubles {
+		if slices.Contains(kinds, t.Kind) && !slices.Contains(names, t.App) {
+			names = append(names, t.App)
+		}
+	}
+	return names
+}
+
+// built are the troubles that a build by Dokku may end. Those of an app whose
+// file keeps nginx from loading any come first: until then no build is loaded.
+var built = []nginx.Kind{nginx.Breaks, nginx.Unreadable, nginx.NoUpstream, nginx.Certificate, nginx.Foreign, nginx.NoConfig,
+	nginx.Refuses, nginx.Dead, nginx.LeftOut, nginx.Names, nginx.Ours, nginx.Aside}
+
+// consequences say what comes of a trouble.
+var consequences = map[nginx.Kind]string{
+	nginx.Foreign:     "Its visitors see the other app.",
+	nginx.Breaks:      "Until it is mended no change of any app takes effect, and nginx would not start again.",
+	nginx.Unreadable:  "nginx would not load it, nor any other.",
+	nginx.NoUpstream:  "nginx does not load it, nor any change of any app.",
+	nginx.Certificate: "nginx does not load it, nor any change of any app.",
+	nginx.NoConfig:    "Its domains are answered by whichever app comes first, or by none.",
+	nginx.Refuses:     "Its visitors get an error.",
+	nginx.Dead:        "Requests fail or wait there, and another app may come to have the address.",
+	nginx.LeftOut:     "The others do its work.",
+	nginx.Silent:      "Its visitors get an error.",
+}
+
+// findings are the troubles as check and report show them: of one kind and app
+// together, the first with what the guard does about it.
+func (r routes) findings() []hazard.Finding {
+	var found []hazard.Finding
+	if r.foreign != "" {
+		found = append(found, hazard.Finding{
+			App: host.GlobalScope, Hazard: hazard.Nginx, What: "nginx refuses its configuration: " + r.foreign,
+			Consequence: "The file is no app's. Until it is mended no change of any app takes effect, and nginx would not start again.",
+		})
+	}
+	for _, t := range r.troubles {
+		if i := slices.IndexFunc(found, func(f hazard.Finding) bool { return f.App == t.App && f.Consequence == consequences[t.Kind] }); i >= 0 {
+			found[i].What += "; " + t.What
+			continue
+		}
+		f := hazard.Finding{App: t.App, Hazard: hazard.Nginx, What: t.What, Consequence: consequences[t.Kind]}
+		switch {
+		case slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.App == t.App && f.Step != nil }):
+		case t.Kind == nginx.Aside:
+			f.Command = "dokku nginx:validate-config " + t.App + "; when it is mended: dokku upgrade-guard:apply"
+		case t.Kind == nginx.Ours:
+			f.Command = "dokku proxy:build-config " + t.App
+		case t.Kind == nginx.Stopped:
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "its web containers, started again"}
+		case t.Kind == nginx.Silent:
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx, reloaded"}
+		default:
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx configuration, built by Dokku"}
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// probes tells whether an app may be asked.
+func (g *Guard) probes(name string) bool {
+	v := g.Host.Property(name, "probe")
+	if v == "" {
+		v = g.property("probe", "true")
+	}
+	return v == "true"
+}
+
+// ask asks all apps that may be asked.
+func (g *Guard) ask(ctx context.Context, files *app.Files, now app.Host) []nginx.Answer {
+	var questions []nginx.Question
+	for _, name := range files.Apps {
+		if g.probes(name) {
+			questions = append(questions, nginx.Questions(files, now.Apps[name])...)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, askingTime)
+	defer cancel()
+	return nginx.Ask(ctx, g.Host.Dial, questions)
+}
+
+// addAnswers puts what the apps answer now among the files of a snapshot.
+func (g *Guard) addAnswers(ctx context.Context, files *app.Files) {
+	answers := g.ask(ctx, files, app.Read(files))
+	if data, err := nginx.Encode(answers); err == nil && len(answers) > 0 {
+		files.AddFact(nginx.Facts, data)
+	}
+}
+
+// worse are the apps that answered when a snapshot was taken and do not now.
+func (g *Guard) worse(id string, answers []nginx.Answer) []hazard.Finding {
+	if id == "" || len(answers) == 0 {
+		return nil
+	}
+	old := g.oldFiles(id)
+	if old == nil {
+		return nil
+	}
+	var found []hazard.Finding
+	worse := nginx.Worse(nginx.Decode(old), answers)
+	for _, name := range old.Apps {
+		if len(worse[name]) > 0 {
+			found = append(found, hazard.Finding{
+				App: name, Hazard: hazard.Nginx, Note: true, What: strings.Join(worse[name], "; "),
+				Consequence: fmt.Sprintf("See dokku logs %s and dokku nginx:error-logs %s.", name, name),
+			})
+		}
+	}
+	return found
+}
+
+// Routes sees to it that nginx serves every app from the app's own containers,
+// outside of an upgrade of Dokku: after one of docker or nginx, and whenever
+// addresses may have changed. It does nothing, and says nothing, where all is
+// well.
+//
+// It does not hold the store's lock while Dokku builds: deploys wait for that.
+func (g *Guard) Routes(ctx context.Context) error {
+	disk, stamp, err := g.versions()
+	if err != nil {
+		return err
+	}
+	if stamp != "" && stamp != disk { // the whole work is owed
+		return g.locked(ctx, patience, func() error { return g.postUpgrade(ctx, stamp, disk) })
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return err
+	}
+	if missing := app.Read(files).DockerMissing; missing != "" {
+		return say.Hint(fmt.Errorf("nothing is known of the containers: %s", missing), "When docker runs again: dokku upgrade-guard:apply")
+	}
+	r := g.routes(ctx, files, nil)
+	if !r.toMend() {
+		return nil
+	}
+	if !g.autoApply() {
+		g.Out.Title("nginx: auto-apply is off, nothing is changed")
+		steps, waiting := split(r.findings())
+		steps.Print(g.Out)
+		g.printWaiting(waiting)
+		g.Out.Detail("To do this: dokku upgrade-guard:apply")
+		return nil
+	}
+	journal := plan.NewJournal(g.Host, hazard.Nginx)
+	r, err = g.serve(ctx, r, journal)
+	g.printWaiting(onlyWaiting(r.findings()))
+	return errors.Join(err, g.locked(ctx, patience, func() error {
+		ledger, err := g.ledger()
+		if err != nil {
+			return err
+		}
+		ledger.Runs = journal.AddTo(ledger.Runs)
+		return g.Store.SaveLedger(ledger)
+	}))
+}
+
+// serveAfter is serve after the steps of an upgrade: the apps whose domains or
+// ports were put back must have them in their configurations (0.35.17 and later
+// build it in the middle of the installation, right after they have reset them).
+func (g *Guard) serveAfter(ctx context.Context, steps plan.Plan, journal *plan.Journal) (routes, error) {
+	var touched []string
+	for _, s := range steps {
+		if slices.Contains([]string{hazard.PortsLost, hazard.ProxyPortLost, hazard.DomainsLost, hazard.DomainsRewritten, hazard.CertificateLost}, s.Hazard) {
+			touched = append(touched, s.App)
+		}
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return routes{}, err
+	}
+	r := g.routes(ctx, files, slices.Compact(touched))
+	if !r.toMend() {
+		return r, nil
+	}
+	return g.serve(ctx, r, journal)
+}
+
+// toMend tells whether there is anything to be done.
+func (r routes) toMend() bool { return len(r.troubles) > 0 || r.foreign != "" }
+
+// mending is the work on the routes of one run.
+type mending struct {
+	*Guard
+	routes
+	journal *plan.Journal
+	// confs are the configurations before they were touched.
+	confs map[string]string
+	// failed is why Dokku could not build an app's configuration.
+	failed map[string]error
+	// unloaded are the apps of which something is on the disk that nginx has not
+	// loaded.
+	unloaded map[string]bool
+	errs     *multierror.Error
+}
+
+// serve does what is to be done about what is wrong, and about nothing else:
+// containers that should run are started, configurations are built by Dokku,
+// those that it cannot build get a stop-gap, and what nginx still refuses is set
+// aside, so that the others can be loaded.
+func (g *Guard) serve(ctx context.Context, r routes, journal *plan.Journal) (routes, error) {
+	m := &mending{Guard: g, routes: r, journal: journal, confs: map[string]string{}, failed: map[string]error{}, unloaded: map[string]bool{}}
+	if err := m.start(ctx); err != nil {
+		return r, err
+	}
+	m.build(ctx)
+	m.stopGaps(ctx)
+	m.load(ctx)
+	if err := m.confirm(ctx); err != nil {
+		m.errs = multierror.Append(m.errs, err)
+	}
+	return m.routes, m.errs.ErrorOrNil()
+}
+
+func (m *mending) apply(ctx context.Context, steps plan.Plan) error {
+	for i := range steps {
+		steps[i].Hazard, steps[i].Mark = hazard.Nginx, plan.Change
+	}
+	return steps.Apply(ctx, m.Host, m.journal, m.Out)
+}
+
+// start starts the web containers that do not run and should: an upgrade of
+// docker leaves some behind (dokku/dokku#5066). They are the containers that
+// Dokku has recorded, so nothing runs twice.
+func (m *mending) start(ctx context.Context) error {
+	var steps plan.Plan
+	for _, name := range m.apps(nginx.Stopped) {
+		s := m.now.Apps[name]
+		var ids []string
+		for _, w := range s.Web() {
+			if !w.Running && w.Status != "" {
+				ids = append(ids, w.ID)
+			}
+		}
+		if len(ids) == 0 {
+			m.errs = multierror.Append(m.errs, say.Hint(fmt.Errorf("%s: docker does not know the containers that Dokku has recorded", name), "To make new ones: dokku ps:rebuild %s", name))
+			continue
+		}
+		steps = append(steps, plan.Step{App: name, Text: "its web containers, started again",
+			Do: func(ctx context.Context, h host.Host) error {
+				ctx, cancel := context.WithTimeout(ctx, time.Minute)
+				defer cancel()
+				_, err := h.Run(ctx, "docker", append([]string{"start"}, ids...)...)
+				return say.Hint(err, "To make new ones: dokku ps:rebuild %s", name)
+			},
+		})
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	if err := m.apply(ctx, steps); err != nil {
+		m.errs = multierror.Append(m.errs, err)
+	}
+	files, err := app.Capture(ctx, m.Host, app.What{}) // they have new addresses
+	if err != nil {
+		return err
+	}
+	m.routes = m.Guard.routes(ctx, files, m.apps(nginx.Names))
+	return nil
+}
+
+// build has Dokku build what is wrong.
+func (m *mending) build(ctx context.Context) {
+	var steps plan.Plan
+	var names []string
+	for _, kind := range built {
+		for _, name := range m.apps(kind) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	for _, name := range names {
+		m.confs[name], _ = m.files.Text(nginx.ConfPath(name))
+		if m.buildable(name) {
+			steps = append(steps, m.buildStep(name))
+		}
+	}
+	_ = m.apply(ctx, steps) // kept by app in failed
+}
+
+// buildable tells whether Dokku would build the app's configuration: up to 0.37
+// it deletes that of an app without a running web container, and where nothing
+// runs there is nothing to route to.
+func (m *mending) buildable(name string) bool {
+	s := m.now.Apps[name]
+	return s.Proxy.StaticListener != "" || slices.ContainsFunc(s.Web(), func(c app.Container) bool { return c.Running })
+}
+
+func (m *mending) buildStep(name string) plan.Step {
+	return plan.Step{App: name, Text: "nginx configuration, built by Dokku",
+		Do: func(ctx context.Context, h host.Host) error {
+			err := m.writeListeners(name)
+			if err == nil {
+				err = host.BuildProxy(ctx, h, name)
+			}
+			// Dokku fails here, too, when another app's file is refused: what
+			// counts is what it has written.
+			if err == nil {
+				clear(m.unloaded) // nginx has loaded everything
+			} else {
+				m.unloaded[name] = true
+			}
+			if wrong := m.wrongNow(ctx, name); wrong != nil {
+				m.failed[name] = say.Hint(errors.Join(wrong, err), "To see why: dokku --trace proxy:build-config %s", name)
+				return m.failed[name]
+			}
+			delete(m.failed, name)
+			return nil
+		},
+	}
+}
+
+// writeListeners writes the files by which Dokku knows where an app's containers
+// listen, where they are missing. On 0.29 to 0.37 it would delete the
+// configuration of an app that has none (ATLAS 6.7).
+func (m *mending) writeListeners(name string) error {
+	dir := m.Host.Paths().App(name)
+	for _, c := range m.now.Apps[name].Web() {
+		if !c.Running || len(c.Addresses) == 0 {
+			continue
+		}
+		suffix := "." + c.Type + "." + c.Index
+		if c.IP == "" {
+			if err := m.Host.Write(filepath.Join(dir, "IP"+suffix), 0o644, []byte(c.Addresses[0])); err != nil {
+				return err
+			}
+		}
+		if c.Port == "" {
+			port := nginx.ContainerPort(m.now.Apps[name])
+			if err := m.Host.Write(filepath.Join(dir, "PORT"+suffix), 0o644, []byte(port)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// wrongNow looks at an app's configuration as it is on the disk now.
+func (m *mending) wrongNow(ctx context.Context, name string) error {
+	files, err := app.Capture(ctx, m.Host, app.What{Apps: []string{name}, NoCommands: true})
+	if err != nil {
+		return err
+	}
+	for _, t := range nginx.CheckApp(files, m.now, name) {
+		if t.Kind != nginx.Stopped && t.Kind != nginx.Ours {
+			return errors.New(t.What)
+		}
+	}
+	return nil
+}
+
+// stopGaps writes what Dokku could not build.
+func (m *mending) stopGaps(ctx context.Context) {
+	var steps plan.Plan
+	for _, name := range m.files.Apps {
+		failure := m.failed[name]
+		if failure == nil {
+			continue
+		}
+		steps = append(steps, plan.Step{App: name, Text: "nginx upstream, a stop-gap from its containers' addresses",
+			Do: func(ctx context.Context, h host.Host) error {
+				err := m.stopGap(ctx, name)
+				if err != nil {
+					return fmt.Errorf("%w, and Dokku cannot build it: %w", err, failure)
+				}
+				m.unloaded[name] = true
+				m.Out.Error(fmt.Errorf("%s: %w", name, failure))
+				return nil
+			},
+		})
+	}
+	if err := m.apply(ctx, steps); err != nil {
+		m.errs = multierror.Append(m.errs, err)
+	}
+}
+
+// stopGap tries the texts that an app's configuration can be mended from: what is
+// there now, what was there before the build, what was recorded.
+func (m *mending) stopGap(ctx context.Context, name string) error {
+	path := filepath.Join(m.Host.Paths().App(name), "nginx.conf")
+	present, _ := m.Host.ReadFile(path)
+	aside, _ := m.Host.ReadFile(nginx.AsidePath(path))
+	err := nginx.ErrNoStopGap
+	for _, text := range []string{string(present), m.confs[name], string(aside), m.recordedConf(name)} {
+		var mended string
+		if mended, err = nginx.WriteStopGap(text, m.now.Apps[name]); err != nil {
+			continue
+		}
+		if err = m.Host.Write(path, 0o644, []byte(mended)); err != nil {
+			return err
+		}
+		if err = m.wrongNow(ctx, name); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// recordedConf is an app's configuration from the newest snapshot that has one.
+func (m *mending) recordedConf(name string) string {
+	list, err := m.Store.List()
+	if err != nil {
+		return ""
+	}
+	for _, e := range list {
+		if files := m.oldFiles(e.ID); files != nil {
+			if text, ok := files.Text(nginx.ConfPath(name)); ok {
+				return text
+			}
+		}
+	}
+	return ""
+}
+
+// load has nginx read everything, sets aside what it refuses, and has it load the
+// rest, once.
+func (m *mending) load(ctx context.Context) {
+	for range 2*len(m.files.Apps) + 1 {
+		complaint, err := host.TestNginx(ctx, m.Host)
+		if err != nil {
+			m.errs = multierror.Append(m.errs, err)
+			return
+		}
+		if complaint == "" {
+			break
+		}
+		culprit := nginx.Culprit(complaint, m.Host.Paths().DokkuRoot, m.files.Apps)
+		if culprit == "" {
+			m.errs = multierror.Append(m.errs, say.Hint(fmt.Errorf("nginx refuses its configuration: %s", complaint),
+				"The file is no app's. When it is mended: dokku upgrade-guard:apply"))
+			return
+		}
+		delete(m.unloaded, culprit)
+		if len(m.unloaded) == 0 && m.runs() {
+			// Nobody waits, and nginx may still serve the app as it was
+			// before its file was broken: that is not ended by us.
+			m.errs = multierror.Append(m.errs, say.Hint(fmt.Errorf("%s: nginx refuses to load its configuration: %s", culprit, complaint),
+				"Until it is mended no change of any app takes effect, and nginx would not start again. Then: dokku upgrade-guard:apply"))
+			return
+		}
+		if err := m.setAside(ctx, culprit, complaint); err != nil {
+			m.errs = multierror.Append(m.errs, err)
+			return
+		}
+	}
+	if len(m.unloaded) == 0 && len(m.apps(nginx.Silent, nginx.Foreign)) == 0 {
+		return // every build has loaded itself
+	}
+	if err := host.ReloadNginx(ctx, m.Host); err != nil {
+		m.errs = multierror.Append(m.errs, err)
+		return
+	}
+	clear(m.unloaded)
+}
+
+// runs tells whether nginx runs, as far as anybody was asked.
+func (m *mending) runs() bool {
+	asked, refused := 0, 0
+	for _, a := range m.answers {
+		if a.Via == nginx.ViaNginx {
+			asked++
+			if a.Error == nginx.Refused {
+				refused++
+			}
+		}
+	}
+	return asked == 0 || refused < asked
+}
+
+// setAside takes the configuration of an app out of nginx's way. It is the whole
+// of it, and not only a snippet that nginx names: what a snippet forbids must not
+// be served without it.
+func (m *mending) setAside(ctx context.Context, name, complaint string) error {
+	path := filepath.Join(m.Host.Paths().App(name), "nginx.conf")
+	text, err := m.Host.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("nginx refuses the configuration of %s, which cannot be read: %w", name, err)
+	}
+	step := plan.Step{App: name, Text: "nginx configuration, set aside"}
+	if strings.HasPrefix(string(text), nginx.AsideMark) {
+		// Not even what stands in its place is taken (its port is the trouble).
+		step.Text = "nginx configuration, set aside without a substitute"
+		step.Do = func(_ context.Context, h host.Host) error { return h.Remove(path) }
+	} else {
+		files, err := app.Capture(ctx, m.Host, app.What{Apps: []string{name}, NoCommands: true})
+		if err != nil {
+			return err
+		}
+		step.Do = func(_ context.Context, h host.Host) error {
+			if err := h.Write(nginx.AsidePath(path), 0o644, text); err != nil {
+				return err
+			}
+			return h.Write(path, 0o644, []byte(nginx.WriteAside(files, m.now.Apps[name])))
+		}
+	}
+	m.unloaded[name] = true
+	if err := m.apply(ctx, plan.Plan{step}); err != nil {
+		return err
+	}
+	m.Out.Trouble("%s: nginx refuses to load its configuration: %s", name, complaint)
+	m.Out.Trouble("    It is kept in %s, and the app answers 503 until it is mended.", nginx.AsidePath(path))
+	m.Out.Trouble("    Then: dokku upgrade-guard:apply")
+	return nil
+}
+
+// confirm looks once more, and asks: nginx's old workers may answer for a moment
+// after a reload.
+func (m *mending) confirm(ctx context.Context) error {
+	files, err := app.Capture(ctx, m.Host, app.What{})
+	if err != nil {
+		return err
+	}
+	var r routes
+	for n := range 5 {
+		if n > 0 {
+			time.Sleep(300 * time.Millisecond)
+		}
+		r = m.Guard.routes(ctx, files, nil)
+		if len(r.apps(nginx.Silent, nginx.Foreign)) == 0 {
+			break
+		}
+	}
+	m.routes = r
+	var left *multierror.Error
+	for _, f := range r.findings() {
+		if f.Step != nil { // the others are said with what waits for a person
+			left = multierror.Append(left, fmt.Errorf("%s: %s", host.Place(f.App), f.What))
+		}
+	}
+	// What was set aside and is good again needs its copy no more.
+	for _, name := range files.Apps {
+		path := nginx.AsidePath(filepath.Join(m.Host.Paths().App(name), "nginx.conf"))
+		if _, err := m.Host.Lstat(path); err == nil && !r.has(name) {
+			if err := m.Host.Remove(path); err != nil {
+				left = multierror.Append(left, err)
+			}
+		}
+	}
+	return left.ErrorOrNil()
+}

@@ -1,0 +1,109 @@
+package nginx
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"upgrade-guard/src/app"
+)
+
+// Facts is where the answers of a moment are kept among a host's files.
+const Facts = "facts/probes"
+
+// Encode makes a file of answers, one a line, and Decode reads one.
+func Encode(answers []Answer) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	for _, a := range answers {
+		if err := enc.Encode(a); err != nil {
+			return nil, err
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// Decode reads what Encode wrote. Lines that are none are passed over.
+func Decode(f *app.Files) []Answer {
+	text, _ := f.Text(Facts)
+	var list []Answer
+	for sc := bufio.NewScanner(bytes.NewReader([]byte(text))); sc.Scan(); {
+		var a Answer
+		if json.Unmarshal(sc.Bytes(), &a) == nil {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// Judge says where nginx, as it runs, answers otherwise than the app's own
+// containers do: with another app's page or certificate, or with an error of its
+// own. The addresses in its files are the first thing to look at (Check); this
+// sees what is in nginx's memory. Only what is certain is said: two apps with the
+// same page are not told apart, and a page that changes with each request is
+// nobody's.
+func Judge(now app.Host, answers []Answer) []Trouble {
+	pages := map[string][]string{} // by digest, the apps whose containers answer so
+	alive := map[string]bool{}     // apps whose containers answer
+	for _, a := range answers {
+		if a.Via != Container || !a.Good() {
+			continue
+		}
+		alive[a.App] = true
+		if a.Status/100 == 2 && a.Body != "" && !slices.Contains(pages[a.Body], a.App) {
+			pages[a.Body] = append(pages[a.Body], a.App)
+		}
+	}
+	certificates := map[string][]string{}
+	for name, s := range now.Apps {
+		if s.Certificate != nil {
+			certificates[s.Certificate.Fingerprint] = append(certificates[s.Certificate.Fingerprint], name)
+		}
+	}
+	other := func(owners []string, name string) string {
+		if len(owners) == 1 && owners[0] != name {
+			return owners[0]
+		}
+		return ""
+	}
+	var found []Trouble
+	for _, a := range answers {
+		if a.Via != ViaNginx {
+			continue
+		}
+		switch owner := other(pages[a.Body], a.App); {
+		case a.Status/100 == 2 && owner != "":
+			found = append(found, Trouble{a.App, Foreign, fmt.Sprintf("%s is answered by %s", a.Question, owner)})
+			continue
+		case other(certificates[a.Certificate], a.App) != "":
+			found = append(found, Trouble{a.App, Foreign, fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
+			continue
+		}
+		if !a.Good() && a.Error != "not asked" && alive[a.App] {
+			found = append(found, Trouble{a.App, Silent, fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class())})
+		}
+	}
+	return found
+}
+
+// Worse are the questions that an app answered before and does not now, as
+// sentences by app. What is not asked any more (a domain that a person took
+// away) is not missed.
+func Worse(before, now []Answer) map[string][]string {
+	answer := map[Question]Answer{}
+	for _, a := range now {
+		answer[a.Question] = a
+	}
+	worse := map[string][]string{}
+	for _, b := range before {
+		n, asked := answer[b.Question]
+		if b.Via != ViaNginx || !asked || !b.Good() || n.Good() || n.Error == "not asked" {
+			continue
+		}
+		worse[b.App] = append(worse[b.App], fmt.Sprintf("%s answered before (%s), and does not now (%s)", b.Question, b.Class(), n.Class()))
+	}
+	return worse
+}

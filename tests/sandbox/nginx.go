@@ -1,0 +1,226 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/nginx"
+)
+
+// buildConfig plays proxy-build-config as the versions were seen to behave
+// (ATLAS 6.3): what comes of a missing scale, a scale without web, and missing
+// listener files, and that another app's broken file keeps everything from being
+// loaded.
+func (h Host) buildConfig(name string) error {
+	v, dir := h.version(), h.path("home/dokku", name)
+	conf := filepath.Join(dir, "nginx.conf")
+	_, ipErr := os.Stat(filepath.Join(dir, "IP.web.1"))
+	_, portErr := os.Stat(filepath.Join(dir, "PORT.web.1"))
+	listens := ipErr == nil && portErr == nil
+	if !listens && !app.Before(v, "0.29.0") && app.Before(v, "0.38.0") {
+		return remove(conf)
+	}
+	scale := h.scale(name)
+	if scale.Empty() && !app.ScaleInFile(v) {
+		return errors.New("invalid scale output stored by dokku: ")
+	}
+	if err := h.refreshAddresses(name); err != nil {
+		return err
+	}
+	web := slices.ContainsFunc(scale.Processes, func(p app.Process) bool { return p.Type == "web" })
+	text, err := h.render(name, web && listens)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		return err
+	}
+	if complaint := h.nginxComplaint(); complaint != "" {
+		return errors.New(complaint)
+	}
+	return h.reloaded()
+}
+
+// refreshAddresses plays network-build-config: the address of each running
+// container that is recorded, and nothing else.
+func (h Host) refreshAddresses(name string) error {
+	_, containers, err := h.containers()
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(h.path("home/dokku", name, "CONTAINER.*"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		id, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		for _, c := range containers {
+			for _, n := range c.Net.Networks {
+				if c.ID == strings.TrimSpace(string(id)) && c.State.Running && n.IPAddress != "" {
+					if err := os.WriteFile(strings.Replace(f, "CONTAINER.", "IP.", 1), []byte(n.IPAddress), 0o644); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// render is an app's configuration with the parts of Dokku's that matter here.
+func (h Host) render(name string, listeners bool) (string, error) {
+	files := app.NewFiles(h.version(), []string{name}, nil, nil)
+	for logical, path := range map[string]string{
+		"root/" + name + "/ENV":             h.path("home/dokku", name, "ENV"),
+		"root/" + name + "/VHOST":           h.path("home/dokku", name, "VHOST"),
+		"lib/config/ports/" + name + "/map": h.path("var/lib/dokku/config/ports", name, "map"),
+	} {
+		if b, err := os.ReadFile(path); err == nil {
+			files.AddFact(logical, b)
+		}
+	}
+	s := app.Read(files).Apps[name]
+	ports := s.Ports.Map
+	if len(ports) == 0 {
+		ports = []string{"http:80:5000"}
+	}
+	_, tlsErr := os.Stat(h.path("home/dokku", name, "tls/server.crt"))
+	ips, err := filepath.Glob(h.path("home/dokku", name, "IP.web.*"))
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	upstreams := map[string]bool{}
+	for _, m := range ports {
+		parts := strings.Split(m, ":")
+		if parts[0] == "https" && tlsErr != nil {
+			continue
+		}
+		tls := ""
+		if parts[0] == "https" {
+			tls = " ssl"
+		}
+		fmt.Fprintf(&out, "server {\n  listen [::]:%s%s;\n  listen %s%s;\n", parts[1], tls, parts[1], tls)
+		if len(s.Domains.Names) > 0 {
+			fmt.Fprintf(&out, "  server_name %s;\n", strings.Join(s.Domains.Names, " "))
+		}
+		if tls != "" {
+			fmt.Fprintf(&out, "  ssl_certificate %[1]s/server.crt;\n  ssl_certificate_key %[1]s/server.key;\n", h.path("home/dokku", name, "tls"))
+		}
+		switch {
+		case listeners || app.Before(h.version(), "0.38.0"):
+			fmt.Fprintf(&out, "  location / {\n    proxy_pass http://%s-%s;\n  }\n", name, parts[2])
+		default:
+			out.WriteString("  location / {\n    return 502;\n  }\n")
+		}
+		fmt.Fprintf(&out, "  include %s/nginx.conf.d/*.conf;\n}\n", h.path("home/dokku", name))
+		upstreams[parts[2]] = listeners
+	}
+	for port, on := range upstreams {
+		if !on {
+			continue
+		}
+		fmt.Fprintf(&out, "upstream %s-%s {\n", name, port)
+		for _, f := range ips {
+			ip, err := os.ReadFile(f)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&out, "  server %s:%s;\n", ip, port)
+		}
+		out.WriteString("}\n")
+	}
+	return out.String(), nil
+}
+
+// nginxComplaint is what nginx -t would say first: of a file that is not its
+// grammar, of an upstream that is not there, of a certificate that is not.
+func (h Host) nginxComplaint() string {
+	confs, _ := filepath.Glob(h.path("home/dokku/*/nginx.conf"))
+	snippets, _ := filepath.Glob(h.path("home/dokku/*/nginx.conf.d/*.conf"))
+	upstreams := map[string]bool{}
+	parsed := map[string][]nginx.Directive{}
+	for _, f := range append(slices.Clone(confs), snippets...) {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return fmt.Sprintf("nginx: [emerg] open() %q failed in %s:1", f, f)
+		}
+		list, err := nginx.Parse(string(b))
+		if err != nil {
+			return fmt.Sprintf("nginx: [emerg] unexpected end of file, expecting \"}\" in %s:1", f)
+		}
+		parsed[f] = list
+		for _, d := range list {
+			if d.Name == "upstream" && len(d.Args) == 1 {
+				upstreams[d.Args[0]] = true
+			}
+		}
+	}
+	for _, f := range append(slices.Clone(confs), snippets...) {
+		if complaint := complaintIn(f, parsed[f], upstreams); complaint != "" {
+			return complaint
+		}
+	}
+	return ""
+}
+
+func complaintIn(file string, list []nginx.Directive, upstreams map[string]bool) string {
+	for _, d := range list {
+		if len(d.Args) == 1 {
+			switch d.Name {
+			case "proxy_pass", "grpc_pass":
+				if _, name, ok := strings.Cut(d.Args[0], "://"); ok && !upstreams[name] && !strings.ContainsAny(name, ".:$") {
+					return fmt.Sprintf("nginx: [emerg] host not found in upstream %q in %s:%d", name, file, d.Line)
+				}
+			case "ssl_certificate", "ssl_certificate_key":
+				if _, err := os.Stat(d.Args[0]); err != nil && strings.HasPrefix(d.Args[0], os.TempDir()) {
+					return fmt.Sprintf("nginx: [emerg] cannot load certificate %q: BIO_new_file() failed", d.Args[0])
+				}
+			case "no_such_directive":
+				return fmt.Sprintf("nginx: [emerg] unknown directive %q in %s:%d", d.Name, file, d.Line)
+			}
+		}
+		if complaint := complaintIn(file, d.Block, upstreams); complaint != "" {
+			return complaint
+		}
+	}
+	return ""
+}
+
+// sudo plays what Dokku's installation lets its user do: nginx -t, and a reload.
+func (h Host) sudo(args []string) error {
+	switch strings.Join(args, " ") {
+	case "-n -l":
+		fmt.Println("User dokku may run the following commands on sandbox:")
+		fmt.Println("    (ALL) NOPASSWD: /usr/bin/systemctl reload nginx, /usr/bin/systemctl start nginx, /usr/sbin/nginx -t, /usr/sbin/nginx -t -c *")
+		return nil
+	case "-n /usr/sbin/nginx -t":
+		if complaint := h.nginxComplaint(); complaint != "" {
+			fmt.Fprintln(os.Stderr, complaint)
+			return errors.New("nginx: configuration file /etc/nginx/nginx.conf test failed")
+		}
+		return nil
+	case "-n /usr/bin/systemctl reload nginx":
+		return h.reloaded()
+	}
+	return errors.New("a password is required")
+}
+
+// reloaded counts a reload.
+func (h Host) reloaded() error {
+	f, err := os.OpenFile(h.path("reloads"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString("reload\n")
+	return err
+}
