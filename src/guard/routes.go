@@ -60,13 +60,30 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) 
 			r.foreign = complaint
 		}
 	}
-	r.answers = g.ask(ctx, files, r.now)
-	for _, t := range nginx.Judge(r.now, r.answers) {
-		if !r.has(t.App) {
-			r.troubles = append(r.troubles, t)
-		}
-	}
+	r.answers = g.ask(ctx, r.questions(g, files.Apps))
+	r.troubles = append(r.troubles, r.judged(ctx, g)...)
 	return r
+}
+
+// judged are the apps whose files are right and whose answers are not. For a
+// moment after a reload nginx's old workers answer too, so whoever answers at
+// once is asked again.
+func (r *routes) judged(ctx context.Context, g *Guard) []nginx.Trouble {
+	for n := 0; ; n++ {
+		var suspects []string
+		found := slices.DeleteFunc(nginx.Judge(r.now, r.answers), func(t nginx.Trouble) bool { return r.has(t.App) })
+		for _, t := range found {
+			if !t.Slow && !slices.Contains(suspects, t.App) {
+				suspects = append(suspects, t.App)
+			}
+		}
+		if len(suspects) == 0 || n == 5 || ctx.Err() != nil {
+			return found
+		}
+		time.Sleep(300 * time.Millisecond)
+		again := g.ask(ctx, r.questions(g, suspects))
+		r.answers = append(slices.DeleteFunc(r.answers, func(a nginx.Answer) bool { return slices.Contains(suspects, a.App) }), again...)
+	}
 }
 
 // has tells whether anything is wrong with an app.
@@ -150,14 +167,18 @@ func (g *Guard) probes(name string) bool {
 	return v == "true"
 }
 
-// ask asks all apps that may be asked.
-func (g *Guard) ask(ctx context.Context, files *app.Files, now app.Host) []nginx.Answer {
+// questions are what there is to ask of these apps, as far as they may be asked.
+func (r *routes) questions(g *Guard, names []string) []nginx.Question {
 	var questions []nginx.Question
-	for _, name := range files.Apps {
+	for _, name := range names {
 		if g.probes(name) {
-			questions = append(questions, nginx.Questions(files, now.Apps[name])...)
+			questions = append(questions, nginx.Questions(r.files, r.now.Apps[name])...)
 		}
 	}
+	return questions
+}
+
+func (g *Guard) ask(ctx context.Context, questions []nginx.Question) []nginx.Answer {
 	ctx, cancel := context.WithTimeout(ctx, askingTime)
 	defer cancel()
 	return nginx.Ask(ctx, g.Host.Dial, questions)
@@ -165,7 +186,8 @@ func (g *Guard) ask(ctx context.Context, files *app.Files, now app.Host) []nginx
 
 // addAnswers puts what the apps answer now among the files of a snapshot.
 func (g *Guard) addAnswers(ctx context.Context, files *app.Files) {
-	answers := g.ask(ctx, files, app.Read(files))
+	r := routes{files: files, now: app.Read(files)}
+	answers := g.ask(ctx, r.questions(g, files.Apps))
 	if data, err := nginx.Encode(answers); err == nil && len(answers) > 0 {
 		files.AddFact(nginx.Facts, data)
 	}
@@ -588,23 +610,13 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 	return nil
 }
 
-// confirm looks once more, and asks: nginx's old workers may answer for a moment
-// after a reload.
+// confirm looks once more, and asks.
 func (m *mending) confirm(ctx context.Context) error {
 	files, err := app.Capture(ctx, m.Host, app.What{})
 	if err != nil {
 		return err
 	}
-	var r routes
-	for n := range 5 {
-		if n > 0 {
-			time.Sleep(300 * time.Millisecond)
-		}
-		r = m.Guard.routes(ctx, files, nil)
-		if len(r.apps(nginx.Silent, nginx.Foreign)) == 0 {
-			break
-		}
-	}
+	r := m.Guard.routes(ctx, files, nil)
 	m.routes = r
 	var left *multierror.Error
 	for _, f := range r.findings() {

@@ -39,7 +39,9 @@ func TestNginx(ctx context.Context, h Host) (complaint string, err error) {
 	return "", fmt.Errorf("%w: %w", errNoNginx, err)
 }
 
-var emergency = regexp.MustCompile(`nginx: \[(?:emerg|crit|alert)\] (.*)`)
+// emergency is a complaint in both ways in which nginx writes it: before and after
+// it has read of its error log.
+var emergency = regexp.MustCompile(`^(?:nginx:|[0-9/]+ [0-9:]+) \[(?:emerg|crit|alert)\] (?:[0-9]+#[0-9]+: )?(.*)`)
 
 var (
 	quotedWord = regexp.MustCompile(`"[^"]*"`)

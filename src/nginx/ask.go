@@ -29,8 +29,12 @@ const (
 	UserAgent = "upgrade-guard (dokku)"
 )
 
-// Refused is the error of a question to a port that nobody listens on.
-const Refused = "refused"
+// Errors of a question: to a port that nobody listens on, and of one that took
+// too long.
+const (
+	Refused  = "refused"
+	TimedOut = "no answer in time"
+)
 
 // Where a question goes.
 const (
@@ -294,7 +298,7 @@ func reason(err error) string {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "unreachable"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return "no answer in time"
+		return TimedOut
 	}
 	var handshake *tls.CertificateVerificationError
 	if errors.As(err, &handshake) || strings.Contains(err.Error(), "tls:") {

@@ -37,6 +37,8 @@ type Trouble struct {
 	App  string
 	Kind Kind
 	What string // a sentence without its end
+	// Slow tells that it took an answer's whole time to find out.
+	Slow bool
 }
 
 // Check compares each app's configuration with its running containers, its
@@ -94,7 +96,7 @@ type checker struct {
 }
 
 func (c *checker) say(s app.State, kind Kind, format string, args ...any) {
-	t := Trouble{s.Name, kind, fmt.Sprintf(format, args...)}
+	t := Trouble{App: s.Name, Kind: kind, What: fmt.Sprintf(format, args...)}
 	if !slices.Contains(c.found, t) {
 		c.found = append(c.found, t)
 	}

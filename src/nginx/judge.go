@@ -76,14 +76,14 @@ func Judge(now app.Host, answers []Answer) []Trouble {
 		}
 		switch owner := other(pages[a.Body], a.App); {
 		case a.Status/100 == 2 && owner != "":
-			found = append(found, Trouble{a.App, Foreign, fmt.Sprintf("%s is answered by %s", a.Question, owner)})
+			found = append(found, Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered by %s", a.Question, owner)})
 			continue
 		case other(certificates[a.Certificate], a.App) != "":
-			found = append(found, Trouble{a.App, Foreign, fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
+			found = append(found, Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
 			continue
 		}
 		if !a.Good() && a.Error != "not asked" && alive[a.App] {
-			found = append(found, Trouble{a.App, Silent, fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class())})
+			found = append(found, Trouble{App: a.App, Kind: Silent, What: fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
 		}
 	}
 	return found

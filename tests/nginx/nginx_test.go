@@ -1,0 +1,326 @@
+package nginx_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/nginx"
+	"upgrade-guard/tests/sandbox"
+)
+
+// What can go wrong between nginx and the containers is made to go wrong, is
+// found and named, and is repaired, one thing after the other on one machine.
+func TestRoutes(t *testing.T) {
+	m := newMachine(t)
+	for _, name := range []string{"alpha", "beta", "gamma"} {
+		m.deploy(name, name == "beta")
+	}
+	ok := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			m.answers("http", name, http.StatusOK)
+		}
+	}
+	// said holds what check says, what the repair says and that it went well.
+	repaired := func(found string) string {
+		t.Helper()
+		if said := m.check(); !regexp.MustCompile(found).MatchString(said) {
+			t.Errorf("check does not say %q:\n%s", found, said)
+		}
+		out, err := m.routes()
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if said := m.check(); !strings.Contains(said, "nothing found") {
+			t.Errorf("still there after the repair:\n%s\n%s", out, said)
+		}
+		return out
+	}
+	ok("alpha", "beta", "gamma")
+	if said := m.check(); !strings.Contains(said, "nothing found") {
+		t.Fatalf("a healthy host is found fault with:\n%s", said)
+	}
+
+	t.Run("nothing to do", func(t *testing.T) {
+		before := m.reloads()
+		if out, err := m.routes(); err != nil || out != "" || m.reloads() != before {
+			t.Errorf("%v %q, %d reloads", err, out, m.reloads()-before)
+		}
+	})
+
+	t.Run("a stale address", func(t *testing.T) {
+		m.withdraw("alpha")
+		m.readdress("alpha", subnet+"100")
+		before := m.reloads()
+		repaired(`alpha: nginx sends its requests to ` + subnet + `10:5000, where no web container of it runs`)
+		ok("alpha", "beta", "gamma")
+		if n := m.reloads() - before; n != 1 {
+			t.Errorf("%d reloads for one app", n)
+		}
+	})
+
+	t.Run("two apps have swapped addresses", func(t *testing.T) {
+		m.withdraw("alpha")
+		m.withdraw("gamma")
+		m.readdress("alpha", subnet+"12")
+		m.readdress("gamma", subnet+"100")
+		repaired(`alpha: nginx sends its requests to ` + subnet + `100:5000, which is a container of gamma`)
+		ok("alpha", "beta", "gamma")
+	})
+
+	t.Run("a configuration without upstream", func(t *testing.T) {
+		conf := m.read("home/dokku/gamma/nginx.conf")
+		m.write("home/dokku/gamma/nginx.conf", conf[:strings.Index(conf, "upstream ")])
+		repaired(`gamma: its nginx configuration passes to gamma-5000, and there is no such upstream`)
+		ok("alpha", "beta", "gamma")
+	})
+
+	t.Run("Dokku cannot build an upstream", func(t *testing.T) {
+		conf := m.read("home/dokku/gamma/nginx.conf")
+		m.write("home/dokku/gamma/nginx.conf", conf[:strings.Index(conf, "upstream ")])
+		os.Remove(m.path("var/lib/dokku/config/ps/gamma/scale"))
+		m.withdraw("alpha") // somebody waits for a reload
+		m.readdress("alpha", subnet+"110")
+		out, err := m.routes()
+		if err != nil || !strings.Contains(out, "a stop-gap") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		ok("alpha", "beta", "gamma")
+		if said := m.check(); !strings.Contains(said, "gamma: its nginx configuration is a stop-gap") {
+			t.Errorf("the stop-gap is not reported:\n%s", said)
+		}
+		m.write("var/lib/dokku/config/ps/gamma/scale", "web=1\n")
+		repaired("gamma: its nginx configuration is a stop-gap")
+		if conf := m.read("home/dokku/gamma/nginx.conf"); strings.Contains(conf, "upgrade-guard") {
+			t.Errorf("Dokku has not built it:\n%s", conf)
+		}
+		ok("gamma")
+	})
+
+	t.Run("no configuration and no listener files", func(t *testing.T) {
+		for _, f := range []string{"nginx.conf", "IP.web.1", "PORT.web.1"} {
+			os.Remove(m.path("home/dokku/gamma/" + f))
+		}
+		repaired(`gamma: it runs, and nginx has no configuration for it`)
+		ok("alpha", "beta", "gamma")
+	})
+
+	t.Run("a certificate that is gone", func(t *testing.T) {
+		m.answers("https", "beta", http.StatusOK)
+		os.RemoveAll(m.path("home/dokku/beta/tls"))
+		repaired(`beta: nginx is to serve it with tls/server.crt, which is not there`)
+		ok("alpha", "beta", "gamma")
+		m.certificate("beta")
+		m.build("beta")
+		m.answers("https", "beta", http.StatusOK)
+	})
+
+	t.Run("a dead container", func(t *testing.T) {
+		m.run("docker", "kill", m.container("gamma"))
+		repaired(`gamma: its container web.1 does not run \(exited\)`)
+		ok("alpha", "beta", "gamma")
+	})
+
+	t.Run("what a person has stopped stays down", func(t *testing.T) {
+		m.run("docker", "stop", "--time", "1", m.container("gamma"))
+		m.write("home/dokku/gamma/ENV", "DOKKU_APP_RESTORE=\"0\"\n")
+		if out, err := m.routes(); err != nil || out != "" {
+			t.Errorf("%v\n%s", err, out)
+		}
+		m.write("home/dokku/gamma/ENV", "")
+		m.run("docker", "start", m.container("gamma"))
+		m.build("gamma")
+		ok("gamma")
+	})
+
+	t.Run("nginx has not loaded what is on the disk", func(t *testing.T) {
+		conf := m.read("home/dokku/alpha/nginx.conf")
+		m.write("home/dokku/alpha/nginx.conf", strings.ReplaceAll(conf, subnet+"110:5000", subnet+"1:9")) // nobody there
+		m.run("sudo", "-n", "/usr/bin/systemctl", "reload", "nginx")
+		m.answers("http", "alpha", http.StatusBadGateway)
+		m.write("home/dokku/alpha/nginx.conf", conf)
+		repaired(`alpha: http://alpha.test:` + httpPort + ` is answered by no app`)
+		ok("alpha", "beta", "gamma")
+	})
+
+	t.Run("a broken neighbour", func(t *testing.T) {
+		m.write("home/dokku/beta/nginx.conf.d/broken.conf", "no_such_directive on;\n")
+		// As long as nobody waits, beta is served as nginx has it in memory.
+		if out, err := m.routes(); err == nil || !strings.Contains(err.Error(), "beta: nginx refuses to load its configuration") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		ok("alpha", "beta", "gamma")
+
+		m.withdraw("alpha")
+		m.readdress("alpha", subnet+"111")
+		out, err := m.routes()
+		if err != nil || !strings.Contains(out, "beta: nginx configuration, set aside") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		ok("alpha", "gamma")
+		m.answers("http", "beta", http.StatusServiceUnavailable)
+		m.answers("https", "beta", http.StatusServiceUnavailable)
+		if said := m.check(); !strings.Contains(said, "beta: its nginx configuration is set aside") {
+			t.Errorf("it is not reported:\n%s", said)
+		}
+		os.Remove(m.path("home/dokku/beta/nginx.conf.d/broken.conf"))
+		repaired("beta: its nginx configuration is set aside")
+		ok("alpha", "beta", "gamma")
+		m.answers("https", "beta", http.StatusOK)
+		if left, _ := filepath.Glob(m.path("home/dokku/*/nginx.conf.set-aside")); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+
+	t.Run("healthy apps refuse nothing while another is repaired", func(t *testing.T) {
+		const total = 10_000
+		var asked, refused atomic.Int64
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		for n := range 8 {
+			wg.Go(func() {
+				name := []string{"beta", "gamma"}[n%2]
+				for asked.Add(1) <= total {
+					if status, body, err := get("http", name+".test"); err != nil || status != http.StatusOK || body != "app="+name {
+						refused.Add(1)
+						t.Logf("%s: %d %q %v", name, status, body, err)
+					}
+				}
+			})
+		}
+		repairs := 0
+		go func() { wg.Wait(); close(stop) }()
+		for n := 0; ; n++ {
+			m.withdraw("alpha")
+			m.readdress("alpha", fmt.Sprint(subnet, 120+n%100))
+			if out, err := m.routes(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			repairs++
+			select {
+			case <-stop:
+			default:
+				continue
+			}
+			break
+		}
+		ok("alpha")
+		if n := refused.Load(); n > 0 {
+			t.Errorf("%d of %d requests were refused", n, total)
+		}
+		t.Logf("%d requests, none refused, during %d repairs", total, repairs)
+	})
+}
+
+// Every recorded nginx.conf reads to the servers that nginx lists, by its own
+// count of the lines of nginx -T.
+func TestRecordingsAsNginxReadsThem(t *testing.T) {
+	need(t, "nginx")
+	for _, recording := range sandbox.Recordings() {
+		t.Run(recording, func(t *testing.T) {
+			dir := t.TempDir()
+			if _, err := sandbox.New(dir, recording); err != nil {
+				t.Fatal(err)
+			}
+			// The recorded paths, in this directory.
+			confs, err := filepath.Glob(filepath.Join(dir, "home/dokku/*/nginx.conf"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var files []app.File
+			var apps []string
+			for _, f := range confs {
+				b, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := filepath.Base(filepath.Dir(f))
+				apps = append(apps, name)
+				files = append(files, app.File{Path: nginx.ConfPath(name), Data: b})
+				text := strings.NewReplacer("/home/dokku/", dir+"/home/dokku/", "/var/log/nginx/", dir+"/").Replace(string(b))
+				if err := os.WriteFile(f, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			top := filepath.Join(dir, "nginx.conf")
+			if err := os.WriteFile(top, fmt.Appendf(nil, "pid %[1]s/pid;\nerror_log %[1]s/log;\nevents {}\nhttp { server_names_hash_bucket_size 512; include %[1]s/home/dokku/*/nginx.conf; }\n", dir), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command("nginx", "-T", "-c", top).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			var want, got []string
+			for _, m := range regexp.MustCompile(`(?m)^\s*(?:server_name|listen|proxy_pass|upstream|server)\s+([^;{]*[^;{ ]) *[;{]`).FindAllStringSubmatch(string(out), -1) {
+				want = append(want, strings.Join(strings.Fields(m[1]), " "))
+			}
+			set := app.NewFiles("0.35.5", apps, nil, files)
+			for _, name := range apps {
+				c, err := nginx.Read(set, name)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				for _, s := range c.Servers {
+					got = append(got, strings.Join(s.Names, " "))
+					for _, l := range s.Listens {
+						line := strings.Replace(l.Address+":"+l.Port, ":::", "[::]:", 1)
+						line = strings.TrimPrefix(line, ":")
+						if l.TLS {
+							line += " ssl"
+						}
+						if l.HTTP2 {
+							line += " http2"
+						}
+						got = append(got, line)
+					}
+					for _, p := range s.Passes {
+						got = append(got, p.Scheme+"://"+p.Upstream)
+					}
+				}
+				for _, u := range c.Upstreams {
+					got = append(append(got, u.Name), u.Servers...)
+				}
+			}
+			slices.Sort(want)
+			slices.Sort(got)
+			if !slices.Equal(want, got) {
+				t.Errorf("nginx lists\n%q\nand is read as\n%q", want, got)
+			}
+		})
+	}
+}
+
+// nginx is the judge of the grammar: what it takes is read, what it refuses for
+// its grammar is refused.
+func TestGrammarAsNginxReadsIt(t *testing.T) {
+	need(t, "nginx")
+	dir := t.TempDir()
+	for _, text := range []string{
+		`set $a "b c";`, `set $a 'd "e"';`, `set $a b"c;`, `set $a "b"c;`, `set $a "b" ;`, `set $a b\;c;`, `set $a "d\"e";`, `set $a ${b}c;`,
+		`if ($host ~ "b") { return 502; }`, `if ($host ~ "b"x) { return 502; }`, `set $a b}c;`, `set $a b;}`, `{ }`, `set;;`, `set $a "b`, `# set`, `set $a b#c;`,
+		`location ~ \.php$ { }`, `location "/a b" { }`, `location /{ }`, "set\t$a\r\nb;", `set $a b`, `location / {`, `set $a "";`, `set $a '\'';`, `set $a \ b;`,
+		`}`, `;`, `set $a "b";set $c "d";`, `set $a ${b};`, `return 200 "{}";`, `return 200 {};`, `return 200 $host{ };`,
+	} {
+		full := fmt.Sprintf("pid %[1]s/pid;\nerror_log %[1]s/log;\nevents {}\nhttp { server { set $b 1;\n%[2]s\n} }\n", dir, text)
+		name := filepath.Join(dir, "nginx.conf")
+		if err := os.WriteFile(name, []byte(full), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("nginx", "-t", "-c", name).CombinedOutput()
+		byGrammar := regexp.MustCompile(`unexpected|unterminated|too long parameter`).Match(out)
+		_, got := nginx.Parse(full)
+		if err == nil && got != nil || byGrammar && got == nil {
+			t.Errorf("%s\nnginx: %s\nand it is read with %v", text, out, got)
+		}
+	}
+}
