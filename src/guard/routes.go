@@ -150,12 +150,37 @@ func (r routes) findings() []hazard.Finding {
 			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "its web containers, started again"}
 		case t.Kind == nginx.Silent:
 			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx, reloaded"}
+		case r.unbuildable(t.App):
+			// Its scale waits for a person, or there is nothing to route to.
+			if _, has := r.files.Text(nginx.ConfPath(t.App)); has && r.alive(t.App) {
+				f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStopGap}
+			}
 		default:
-			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx configuration, built by Dokku"}
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textBuild}
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+// What is done, in words.
+const (
+	textBuild   = "nginx configuration, built by Dokku"
+	textStopGap = "nginx upstream, a stop-gap from its containers' addresses"
+)
+
+// alive tells whether there is anything to route to.
+func (r routes) alive(name string) bool {
+	s := r.now.Apps[name]
+	return s.Proxy.StaticListener != "" || slices.ContainsFunc(s.Web(), func(c app.Container) bool { return c.Running })
+}
+
+// unbuildable tells that Dokku would not build the app's configuration: from 0.25
+// on it stops at an app without a scale, and up to 0.37 it deletes the
+// configuration of an app without a running web container.
+func (r routes) unbuildable(name string) bool {
+	s := r.now.Apps[name]
+	return !r.alive(name) || s.EffectiveScale().Empty() && !app.ScaleInFile(s.Dokku)
 }
 
 // probes tells whether an app may be asked.
@@ -378,23 +403,21 @@ func (m *mending) build(ctx context.Context) {
 	}
 	for _, name := range names {
 		m.confs[name], _ = m.files.Text(nginx.ConfPath(name))
-		if m.buildable(name) {
+		switch {
+		case !m.unbuildable(name):
 			steps = append(steps, m.buildStep(name))
+		case m.alive(name):
+			m.failed[name] = errNoScale
 		}
 	}
 	_ = m.apply(ctx, steps) // kept by app in failed
 }
 
-// buildable tells whether Dokku would build the app's configuration: up to 0.37
-// it deletes that of an app without a running web container, and where nothing
-// runs there is nothing to route to.
-func (m *mending) buildable(name string) bool {
-	s := m.now.Apps[name]
-	return s.Proxy.StaticListener != "" || slices.ContainsFunc(s.Web(), func(c app.Container) bool { return c.Running })
-}
+// errNoScale is why Dokku is not even asked to build.
+var errNoScale = errors.New("the app has no scale")
 
 func (m *mending) buildStep(name string) plan.Step {
-	return plan.Step{App: name, Text: "nginx configuration, built by Dokku",
+	return plan.Step{App: name, Text: textBuild,
 		Do: func(ctx context.Context, h host.Host) error {
 			err := m.writeListeners(name)
 			if err == nil {
@@ -464,7 +487,10 @@ func (m *mending) stopGaps(ctx context.Context) {
 		if failure == nil {
 			continue
 		}
-		steps = append(steps, plan.Step{App: name, Text: "nginx upstream, a stop-gap from its containers' addresses",
+		if _, has := m.files.Text(nginx.ConfPath(name)); errors.Is(failure, errNoScale) && !has && m.recordedConf(name) == "" {
+			continue // it waits for its scale, and is said to
+		}
+		steps = append(steps, plan.Step{App: name, Text: textStopGap,
 			Do: func(ctx context.Context, h host.Host) error {
 				err := m.stopGap(ctx, name)
 				if err != nil {

@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"upgrade-guard/src/cli"
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
@@ -331,15 +332,10 @@ func (m *machine) guard(out *bytes.Buffer) *guard.Guard {
 	return guard.New(m.host, &say.Printer{Out: out, Err: out})
 }
 
-// check is what upgrade-guard:check prints of the present.
+// check is what upgrade-guard:check prints.
 func (m *machine) check() string {
-	m.t.Helper()
 	var out bytes.Buffer
-	c, err := m.guard(&out).Check(context.Background(), "0.35.5")
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	guard.PrintCheck(&say.Printer{Out: &out, Err: &out}, c)
+	cli.Run(context.Background(), m.host, &say.Printer{Out: &out, Err: &out}, []string{"upgrade-guard:check", "--to", "0.35.5"})
 	return out.String()
 }
 
