@@ -226,8 +226,7 @@ func (g *Guard) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		// The exit code tells it: 0 only while the service runs.
-		if _, err := g.Host.Run(ctx, "systemctl", "--quiet", "is-active", "dokku-redeploy.service"); err != nil {
+		if !g.restoring(ctx) {
 			return
 		}
 		select {

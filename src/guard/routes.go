@@ -60,7 +60,9 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) 
 			r.foreign = complaint
 		}
 	}
-	r.answers = g.ask(ctx, r.questions(g, files.Apps))
+	// Whose files are wrong is not asked: nothing is learnt by waiting for an
+	// address that nobody has.
+	r.answers = g.ask(ctx, r.questions(g, slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { return r.has(name) })))
 	r.troubles = append(r.troubles, r.judged(ctx, g)...)
 	return r
 }
@@ -284,6 +286,36 @@ func (g *Guard) Routes(ctx context.Context) error {
 		ledger.Runs = journal.AddTo(ledger.Runs)
 		return g.Store.SaveLedger(ledger)
 	}))
+}
+
+// AfterDocker is Routes where docker has been started since it was last called.
+// Docker tells nobody; but it writes its process id anew, and Dokku's timer, which
+// runs every five minutes, sees the file's time (hook/dokkurc). While Dokku itself
+// restarts the apps, which up to 0.37 takes every nginx.conf away first, it is left
+// for the next time.
+func (g *Guard) AfterDocker(ctx context.Context) error {
+	docker, err := g.Host.Stat(dockerPID)
+	if err != nil {
+		return nil
+	}
+	seen := g.Host.Paths().Data("routes")
+	if st, err := g.Host.Stat(seen); err == nil && !docker.ModTime().After(st.ModTime()) || g.restoring(ctx) {
+		return nil
+	}
+	if err := g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")); err != nil {
+		return err
+	}
+	return g.Routes(ctx)
+}
+
+// dockerPID is where docker writes its process id when it is started.
+const dockerPID = "/var/run/docker.pid"
+
+// restoring tells that Dokku restarts its apps, because docker was started.
+func (g *Guard) restoring(ctx context.Context) bool {
+	// The exit code tells it: 0 only while the service runs.
+	_, err := g.Host.Run(ctx, "systemctl", "--quiet", "is-active", "dokku-redeploy.service")
+	return err == nil
 }
 
 // serveAfter is serve after the steps of an upgrade: the apps whose domains or
