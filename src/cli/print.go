@@ -155,17 +155,10 @@ func countOf(found []hazard.Finding, what string) string {
 // about it and where to read about it stand there once and not for every app. With
 // plans it is said of each what the guard will do about it.
 func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
-	var names []string
-	for _, h := range hazard.All {
-		names = append(names, h.Name)
-	}
-	for _, name := range append(names, guard.NginxPart) {
+	for _, group := range grouped(found) {
 		var last hazard.Finding
 		apply := false
-		for _, f := range found {
-			if f.Hazard != name {
-				continue
-			}
+		for _, f := range group {
 			out.Result("-----> %s: %s", host.Place(f.App), f.What)
 			switch {
 			case f.Step != nil && f.Step.Guess:
@@ -193,4 +186,32 @@ func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 			out.Result("       %s", last.Guide)
 		}
 	}
+}
+
+// grouped are the findings of each hazard together, in the order of the hazards;
+// of nginx, those that come to the same.
+func grouped(found []hazard.Finding) [][]hazard.Finding {
+	var groups [][]hazard.Finding
+	group := func(belongs func(hazard.Finding) bool) {
+		var g []hazard.Finding
+		for _, f := range found {
+			if belongs(f) {
+				g = append(g, f)
+			}
+		}
+		if len(g) > 0 {
+			groups = append(groups, g)
+		}
+	}
+	for _, h := range hazard.All {
+		group(func(f hazard.Finding) bool { return f.Hazard == h.Name })
+	}
+	done := map[string]bool{}
+	for _, n := range found {
+		if n.Hazard == hazard.Nginx && !done[n.Consequence] {
+			done[n.Consequence] = true
+			group(func(f hazard.Finding) bool { return f.Hazard == hazard.Nginx && f.Consequence == n.Consequence })
+		}
+	}
+	return groups
 }

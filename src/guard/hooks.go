@@ -138,6 +138,9 @@ func (g *Guard) After(ctx context.Context, moment string) error {
 	case AfterRoutes:
 		return g.QueueRoutes(ctx)
 	case AfterTimer:
+		if g.Store.Pending() == "" {
+			return g.AfterDocker(ctx)
+		}
 		if !g.installed() {
 			return nil
 		}

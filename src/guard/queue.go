@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -245,10 +244,7 @@ func (g *Guard) settle(ctx context.Context) {
 			return
 		case <-time.After(breath):
 		}
-		// It ends with 0 for one of these states only.
-		out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
-		state := strings.TrimSpace(string(out))
-		if state != "active" && state != "activating" && g.Store.Pending() == "" {
+		if !g.restoring(ctx) && g.Store.Pending() == "" {
 			return
 		}
 	}

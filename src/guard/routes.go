@@ -21,10 +21,6 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// NginxPart is what reports and journals call what is done about nginx. It is no
-// hazard: it is looked at whenever the guard looks at all, and needs no record.
-const NginxPart = "nginx"
-
 // askingTime is how long all questions together may take.
 const askingTime = 30 * time.Second
 
@@ -66,7 +62,9 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) 
 			r.foreign = complaint
 		}
 	}
-	r.answers = g.ask(ctx, r.questions(g, files.Apps))
+	// Whose files are wrong is not asked: nothing is learnt by waiting for an
+	// address that nobody has.
+	r.answers = g.ask(ctx, r.questions(g, slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { return r.has(name) })))
 	r.troubles = append(r.troubles, r.judged(ctx, g)...)
 	return r
 }
@@ -136,7 +134,7 @@ func (r routes) findings() []hazard.Finding {
 	var found []hazard.Finding
 	if r.foreign != "" {
 		found = append(found, hazard.Finding{
-			App: host.GlobalScope, Hazard: NginxPart, What: "nginx refuses its configuration: " + r.foreign,
+			App: host.GlobalScope, Hazard: hazard.Nginx, What: "nginx refuses its configuration: " + r.foreign,
 			Consequence: "The file is no app's. Until it is mended no change of any app takes effect, and nginx would not start again.",
 		})
 	}
@@ -145,7 +143,7 @@ func (r routes) findings() []hazard.Finding {
 			found[i].What += "; " + t.What
 			continue
 		}
-		f := hazard.Finding{App: t.App, Hazard: NginxPart, What: t.What, Consequence: consequences[t.Kind]}
+		f := hazard.Finding{App: t.App, Hazard: hazard.Nginx, What: t.What, Consequence: consequences[t.Kind]}
 		switch {
 		case slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.App == t.App && f.Step != nil }):
 		case t.Kind == nginx.Aside:
@@ -153,15 +151,40 @@ func (r routes) findings() []hazard.Finding {
 		case t.Kind == nginx.Ours:
 			f.Command = "dokku proxy:build-config " + t.App
 		case t.Kind == nginx.Stopped:
-			f.Step = &plan.Step{App: t.App, Hazard: NginxPart, Mark: plan.Change, Text: "its web containers, started again"}
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "its web containers, started again"}
 		case t.Kind == nginx.Silent:
-			f.Step = &plan.Step{App: t.App, Hazard: NginxPart, Mark: plan.Change, Text: "nginx, reloaded"}
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx, reloaded"}
+		case r.unbuildable(t.App):
+			// Its scale waits for a person, or there is nothing to route to.
+			if _, has := r.files.Text(nginx.ConfPath(t.App)); has && r.alive(t.App) {
+				f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStopGap}
+			}
 		default:
-			f.Step = &plan.Step{App: t.App, Hazard: NginxPart, Mark: plan.Change, Text: "nginx configuration, built by Dokku"}
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textBuild}
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+// What is done, in words.
+const (
+	textBuild   = "nginx configuration, built by Dokku"
+	textStopGap = "nginx upstream, a stop-gap from its containers' addresses"
+)
+
+// alive tells whether there is anything to route to.
+func (r routes) alive(name string) bool {
+	s := r.now.Apps[name]
+	return s.Proxy.StaticListener != "" || slices.ContainsFunc(s.Web(), func(c app.Container) bool { return c.Running })
+}
+
+// unbuildable tells that Dokku would not build the app's configuration: from 0.25
+// on it stops at an app without a scale, and up to 0.37 it deletes the
+// configuration of an app without a running web container.
+func (r routes) unbuildable(name string) bool {
+	s := r.now.Apps[name]
+	return !r.alive(name) || s.EffectiveScale().Empty() && !app.ScaleInFile(s.Dokku)
 }
 
 // probes tells whether an app may be asked.
@@ -216,7 +239,7 @@ func (g *Guard) worse(id string, answers []nginx.Answer) []hazard.Finding {
 	for _, name := range slices.Sorted(maps.Keys(worse)) {
 		if len(worse[name]) > 0 {
 			found = append(found, hazard.Finding{
-				App: name, Hazard: NginxPart, Note: true, What: strings.Join(worse[name], "; "),
+				App: name, Hazard: hazard.Nginx, Note: true, What: strings.Join(worse[name], "; "),
 				Consequence: fmt.Sprintf("See dokku logs %s and dokku nginx:error-logs %s.", name, name),
 			})
 		}
@@ -228,42 +251,77 @@ func (g *Guard) worse(id string, answers []nginx.Answer) []hazard.Finding {
 // outside of an upgrade of Dokku: after one of docker or nginx, and whenever
 // addresses may have changed. It does nothing, and says nothing, where all is
 // well.
+//
+// It does not hold the store's lock while Dokku builds: deploys wait for that.
 func (g *Guard) Routes(ctx context.Context) error {
-	return g.locked(ctx, patience, func() error {
-		disk, stamp, err := g.versions()
-		if err != nil {
-			return err
-		}
-		if stamp != "" && stamp != disk {
-			return g.postUpgrade(ctx, stamp, disk) // the whole work is owed
-		}
-		files, err := app.Capture(ctx, g.Host, app.What{})
-		if err != nil {
-			return err
-		}
-		r := g.routes(ctx, files, nil)
-		if r.now.DockerMissing != "" {
-			return say.Hint(fmt.Errorf("nothing is known of the containers: %s", r.now.DockerMissing), "When docker runs again: dokku upgrade-guard:apply")
-		}
-		if !r.toMend() {
-			return nil
-		}
-		if !g.autoApply() {
-			g.Out.Title("nginx: auto-apply is off, nothing is changed")
-			g.printWaiting(r.findings())
-			g.Out.Detail("To do this: dokku upgrade-guard:apply")
-			return nil
-		}
+	disk, stamp, err := g.versions()
+	if err != nil {
+		return err
+	}
+	if stamp != "" && stamp != disk { // the whole work is owed
+		return g.locked(ctx, patience, func() error { return g.postUpgrade(ctx, stamp, disk) })
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return err
+	}
+	if missing := app.Read(files).DockerMissing; missing != "" {
+		return say.Hint(fmt.Errorf("nothing is known of the containers: %s", missing), "When docker runs again: dokku upgrade-guard:apply")
+	}
+	r := g.routes(ctx, files, nil)
+	if !r.toMend() {
+		return nil
+	}
+	if !g.autoApply() {
+		g.Out.Title("nginx: auto-apply is off, nothing is changed")
+		steps, waiting := split(r.findings())
+		steps.Print(g.Out)
+		g.printWaiting(waiting)
+		g.Out.Detail("To do this: dokku upgrade-guard:apply")
+		return nil
+	}
+	journal := plan.NewJournal(g.Host, hazard.Nginx)
+	r, err = g.serve(ctx, r, journal)
+	g.printWaiting(onlyWaiting(r.findings()))
+	return errors.Join(err, g.locked(ctx, patience, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
 			return err
 		}
-		journal := plan.NewJournal(g.Host, NginxPart)
-		r, err = g.serve(ctx, r, journal)
-		g.printWaiting(onlyWaiting(r.findings()))
 		ledger.Runs = journal.AddTo(ledger.Runs)
-		return errors.Join(err, g.Store.SaveLedger(ledger))
-	})
+		return g.Store.SaveLedger(ledger)
+	}))
+}
+
+// AfterDocker is Routes where docker has been started since it was last called.
+// Docker tells nobody; but it writes its process id anew, and Dokku's timer, which
+// runs every five minutes, sees the file's time (hook/dokkurc). While Dokku itself
+// restarts the apps, which up to 0.37 takes every nginx.conf away first, it is left
+// for the next time.
+func (g *Guard) AfterDocker(ctx context.Context) error {
+	docker, err := g.Host.Stat(dockerPID)
+	if err != nil {
+		return nil
+	}
+	seen := g.Host.Paths().Data("routes")
+	if st, err := g.Host.Stat(seen); err == nil && !docker.ModTime().After(st.ModTime()) || g.restoring(ctx) {
+		return nil
+	}
+	if err := g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")); err != nil {
+		return err
+	}
+	return g.Routes(ctx)
+}
+
+// dockerPID is where docker writes its process id when it is started.
+const dockerPID = "/var/run/docker.pid"
+
+// restoring tells that Dokku restarts its apps, because docker was started.
+func (g *Guard) restoring(ctx context.Context) bool {
+	// It ends with 0 for one of these states only.
+	out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
+	state := strings.TrimSpace(string(out))
+	return state == "active" || state == "activating"
 }
 
 // serveAfter is serve after the steps of an upgrade: the apps whose domains or
@@ -325,7 +383,7 @@ func (g *Guard) serve(ctx context.Context, r routes, journal *plan.Journal) (rou
 
 func (m *mending) apply(ctx context.Context, steps plan.Plan) error {
 	for i := range steps {
-		steps[i].Hazard, steps[i].Mark = NginxPart, plan.Change
+		steps[i].Hazard, steps[i].Mark = hazard.Nginx, plan.Change
 	}
 	return steps.Apply(ctx, m.Host, m.journal, m.Out)
 }
@@ -383,23 +441,21 @@ func (m *mending) build(ctx context.Context) {
 	}
 	for _, name := range names {
 		m.confs[name], _ = m.files.Text(nginx.ConfPath(name))
-		if m.buildable(name) {
+		switch {
+		case !m.unbuildable(name):
 			steps = append(steps, m.buildStep(name))
+		case m.alive(name):
+			m.failed[name] = errNoScale
 		}
 	}
 	_ = m.apply(ctx, steps) // kept by app in failed
 }
 
-// buildable tells whether Dokku would build the app's configuration: up to 0.37
-// it deletes that of an app without a running web container, and where nothing
-// runs there is nothing to route to.
-func (m *mending) buildable(name string) bool {
-	s := m.now.Apps[name]
-	return s.Proxy.StaticListener != "" || slices.ContainsFunc(s.Web(), func(c app.Container) bool { return c.Running })
-}
+// errNoScale is why Dokku is not even asked to build.
+var errNoScale = errors.New("the app has no scale")
 
 func (m *mending) buildStep(name string) plan.Step {
-	return plan.Step{App: name, Text: "nginx configuration, built by Dokku",
+	return plan.Step{App: name, Text: textBuild,
 		Do: func(ctx context.Context, h host.Host) error {
 			err := m.writeListeners(name)
 			if err == nil {
@@ -469,7 +525,10 @@ func (m *mending) stopGaps(ctx context.Context) {
 		if failure == nil {
 			continue
 		}
-		steps = append(steps, plan.Step{App: name, Text: "nginx upstream, a stop-gap from its containers' addresses",
+		if _, has := m.files.Text(nginx.ConfPath(name)); errors.Is(failure, errNoScale) && !has && m.recordedConf(name) == "" {
+			continue // it waits for its scale, and is said to
+		}
+		steps = append(steps, plan.Step{App: name, Text: textStopGap,
 			Do: func(ctx context.Context, h host.Host) error {
 				err := m.stopGap(ctx, name)
 				if err != nil {

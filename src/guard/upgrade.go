@@ -319,7 +319,7 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 && !pending {
 		r := g.routes(ctx, files, nil)
 		if r.toMend() {
-			journal := plan.NewJournal(g.Host, NginxPart)
+			journal := plan.NewJournal(g.Host, hazard.Nginx)
 			r, err = g.serve(ctx, r, journal)
 			ledger.Runs = journal.AddTo(ledger.Runs)
 			g.printWaiting(append(waiting, onlyWaiting(r.findings())...))

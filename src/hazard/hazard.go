@@ -23,6 +23,10 @@ const (
 // InNginx are the hazards whose repair must show in nginx's configuration.
 var InNginx = []string{PortsLost, ProxyPortLost, DomainsLost, DomainsRewritten, CertificateLost}
 
+// Nginx is what reports and journals call what is done about nginx. It is no
+// hazard: it is looked at whenever the guard looks at all, and needs no record.
+const Nginx = "nginx"
+
 // Hazard is one known way to lose something. Its functions look at one app, or
 // at what belongs to the host as a whole, and change nothing: what is to be
 // changed is a step of the finding, so that a person can be shown it first.

@@ -26,6 +26,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"upgrade-guard/src/cli"
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
@@ -74,6 +76,12 @@ func need(t testing.TB, programs ...string) {
 
 func newMachine(t testing.TB) *machine {
 	need(t, "nginx", "dockerd", "docker")
+	// The ports and the network are there once.
+	turn := flock.New(filepath.Join(os.TempDir(), "upgrade-guard-nginx.lock"))
+	if err := turn.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { turn.Unlock() })
 	// Sockets' paths must be short.
 	dir, err := os.MkdirTemp("/tmp", "guard-nginx-")
 	if err != nil {
@@ -239,6 +247,9 @@ func (m *machine) deploy(name string, withTLS bool) {
 	}
 	m.write("home/dokku/"+name+"/VHOST", name+".test\n")
 	m.write("home/dokku/"+name+"/ENV", "")
+	for _, dir := range []string{"apps", "app-json", "ps"} {
+		m.mkdir("var/lib/dokku/data/" + dir + "/" + name)
+	}
 	m.write("var/lib/dokku/config/ps/"+name+"/scale", "web=1\n")
 	m.write("var/lib/dokku/config/ports/"+name+"/map", ports)
 	ip := fmt.Sprint(subnet, m.next)
@@ -332,15 +343,10 @@ func (m *machine) guard(out *bytes.Buffer) *guard.Guard {
 	return guard.New(m.host, &say.Printer{Out: out, Err: out})
 }
 
-// check is what upgrade-guard:check prints of the present.
+// check is what upgrade-guard:check prints.
 func (m *machine) check() string {
-	m.t.Helper()
 	var out bytes.Buffer
-	c, err := m.guard(&out).Check(context.Background(), "0.35.5")
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	cli.PrintCheck(&say.Printer{Out: &out, Err: &out}, c)
+	cli.Run(context.Background(), m.host, &say.Printer{Out: &out, Err: &out}, []string{"upgrade-guard:check", "--to", "0.35.5"})
 	return out.String()
 }
 

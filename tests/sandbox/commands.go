@@ -354,7 +354,7 @@ func (h Host) removeContainers(gone func(inspected) bool) error {
 			kept = append(kept, raw[i])
 		}
 	}
-	b, err := json.Marshal(kept)
+	b, err := json.MarshalIndent(kept, "", "    ") // as docker writes it
 	if err != nil {
 		return err
 	}
