@@ -61,7 +61,7 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 		return err
 	}
 	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
-	if err := r.Prepare(ctx, files, rename.Options{WithStop: o.WithStop, KeepDomains: keep}); err != nil {
+	if err := r.Prepare(ctx, files, rename.Options{WithStop: o.WithStop, KeepDomains: keep, Ask: g.probes(from)}); err != nil {
 		return err
 	}
 	if o.DryRun {

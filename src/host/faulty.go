@@ -10,7 +10,7 @@ import (
 // Op is one change to the machine, or one command, that a Faulty host is about
 // to make.
 type Op struct {
-	Kind string // write, append, mkdir, rename, link, remove, symlink, copy, run, property
+	Kind string // write, append, mkdir, rename, link, remove, copy, run, property
 	Name string // the file, or the command with its arguments
 }
 
@@ -94,11 +94,6 @@ func (f *Faulty) Link(target, name string) error {
 // Remove is Host.Remove, or breaks.
 func (f *Faulty) Remove(name string) error {
 	return f.do(Op{"remove", name}, func() error { return f.Host.Remove(name) })
-}
-
-// Symlink is Host.Symlink, or breaks.
-func (f *Faulty) Symlink(target, name string) error {
-	return f.do(Op{"symlink", name}, func() error { return f.Host.Symlink(target, name) })
 }
 
 // CopyTree is Host.CopyTree, or breaks.

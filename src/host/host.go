@@ -45,8 +45,6 @@ type Host interface {
 	Link(target, name string) error
 	// Remove removes a file. One that is missing is no error.
 	Remove(name string) error
-	// Symlink makes a symbolic link in one step, in place of what is there.
-	Symlink(target, name string) error
 	// CopyTree copies a directory. Killed anywhere, the copy is whole or not
 	// there; see Copy for what else it may be.
 	CopyTree(from, to string, how Copy) error

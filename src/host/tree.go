@@ -14,9 +14,9 @@ import (
 type Copy struct {
 	// Skip leaves out a file, or a directory with all in it.
 	Skip func(rel string) bool
-	// Link makes a hard link of a file instead of a copy, for what is never
+	// HardLink makes a hard link of a file instead of a copy, for what is never
 	// written in place: git's objects. Across filesystems it is a copy after all.
-	Link func(rel string) bool
+	HardLink func(rel string) bool
 	// Merge copies into a directory that is there. Then it is the files, and not
 	// the tree, that are there whole or not at all; what the tree has is put in
 	// place of what is there, and what else is there stays.
@@ -72,7 +72,7 @@ func (l *Local) copyDir(from, to, rel string, how Copy) error {
 		if e.IsDir() {
 			err = l.copyDir(f, t, r, how)
 		} else {
-			err = l.copyFile(f, t, how.Link != nil && how.Link(r))
+			err = l.copyFile(f, t, how.HardLink != nil && how.HardLink(r))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			if _, gone := os.Lstat(f); errors.Is(gone, fs.ErrNotExist) {
@@ -100,7 +100,7 @@ func (l *Local) copyFile(from, to string, link bool) error {
 		if err != nil {
 			return err
 		}
-		return l.Symlink(target, to)
+		return l.Link(target, to)
 	case !st.Mode().IsRegular():
 		return &fs.PathError{Op: "copy", Path: from, Err: errors.New("it is neither a file nor a link")}
 	case link:
@@ -149,18 +149,6 @@ func keepMeta(name string, st fs.FileInfo) error {
 		return err
 	}
 	return os.Chtimes(name, st.ModTime(), st.ModTime())
-}
-
-// Symlink makes a symbolic link, or replaces a file by one.
-func (l *Local) Symlink(target, name string) error {
-	temp := aside(name)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(target, temp); err != nil {
-		return err
-	}
-	return l.Rename(temp, name)
 }
 
 // RemoveTree removes a directory and all that is in it.

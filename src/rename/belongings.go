@@ -104,7 +104,7 @@ func carried(more func(rel string) bool) host.Copy {
 	return host.Copy{
 		Skip: func(rel string) bool { return ownFiles.MatchString(rel) || more != nil && more(rel) },
 		// git writes its objects once and never in place.
-		Link: func(rel string) bool { return strings.HasPrefix(rel, "objects/") },
+		HardLink: func(rel string) bool { return strings.HasPrefix(rel, "objects/") },
 	}
 }
 
@@ -144,7 +144,7 @@ func renameInside(h host.Host, dir, from, to string) error {
 		// letsencrypt's certs/current is an absolute link, and so was
 		// tls/server.crt up to letsencrypt 0.8.2.
 		if rest, ok := strings.CutPrefix(target, old); ok {
-			return h.Symlink(new+rest, name)
+			return h.Link(new+rest, name)
 		}
 		return nil
 	})

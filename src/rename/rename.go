@@ -41,6 +41,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/say"
 )
 
@@ -77,7 +78,7 @@ type State struct {
 	// under both names.
 	Cron bool `json:"cron,omitempty"`
 	// Answers are what the old app's domains answered before.
-	Answers map[string]int `json:"answers,omitempty"`
+	Answers []nginx.Answer `json:"answers,omitempty"`
 	// Drain is how long the old containers are left to end what they have begun.
 	Drain time.Duration `json:"drain,omitempty"`
 }
@@ -101,6 +102,8 @@ type Options struct {
 	WithStop bool
 	// KeepDomains keeps the old default domain beside the new one.
 	KeepDomains bool
+	// Ask has nginx asked whether the app answers.
+	Ask bool
 }
 
 // statePath is where the state of a rename is kept, keep where its copies are: on
@@ -205,8 +208,8 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 		r.Domains = domainsOf(s.Domains.Names, r.From, r.To, now.Global.Domains, taken, o.KeepDomains, s.Certificate != nil)
 	}
 	r.Drain = drain(files, r.From)
-	if r.Answers, err = answers(ctx, r.Host, s.Domains.Effective(), s); err != nil {
-		return err
+	if r.Runs && o.Ask {
+		r.Answers = nginx.Ask(ctx, r.Host.Dial, slices.DeleteFunc(nginx.Questions(files, s), func(q nginx.Question) bool { return q.Via != nginx.ViaNginx }))
 	}
 	return nil
 }
@@ -360,7 +363,7 @@ func (r *Rename) keepAll(context.Context) error {
 		return err
 	}
 	if err := h.CopyTree(h.Paths().App(r.From), r.keep("root"), host.Copy{
-		Skip: func(rel string) bool { return rel == "cache" || rel == ".cache" || rel == ".deploy.lock" }, Link: carried(nil).Link}); err != nil {
+		Skip: func(rel string) bool { return rel == "cache" || rel == ".cache" || rel == ".deploy.lock" }, HardLink: carried(nil).HardLink}); err != nil {
 		return err
 	}
 	for _, p := range r.Parts {
@@ -557,16 +560,11 @@ func (r *Rename) prove(ctx context.Context) error {
 	if err != nil || s.EffectiveScale().Of("web") == 0 {
 		return err
 	}
-	// The name was nobody's before; it must answer where any domain did.
-	want := map[string]int{}
-	for url, status := range r.Answers {
-		scheme, rest, _ := strings.Cut(url, "://")
-		_, port, _ := strings.Cut(rest, ":")
-		if well(status) && len(r.Domains) > 0 {
-			want[scheme+"://"+placeholder(r.To)+":"+port] = status
-		}
+	if !r.Vhost && !r.NoVhost {
+		return nil // it was never served by a name or a port of its own
 	}
-	return worse(ctx, r.Host, []string{placeholder(r.To)}, s, want)
+	// The name was nobody's before; it must answer where any domain did.
+	return r.worse(ctx, placeholder(r.To))
 }
 
 func (r *Rename) running(ctx context.Context) (app.State, error) {
@@ -606,13 +604,8 @@ func (r *Rename) build(ctx context.Context, name string) error {
 	return err
 }
 
-func (r *Rename) ask(ctx context.Context) error {
-	s, err := r.now(ctx, r.To)
-	if err != nil {
-		return err
-	}
-	return worse(ctx, r.Host, s.Domains.Effective(), s, r.Answers)
-}
+// ask asks what was asked of the old app once more.
+func (r *Rename) ask(ctx context.Context) error { return r.worse(ctx, "") }
 
 // takeDomains sets the old app's nginx.conf aside and has nginx notice.
 func (r *Rename) takeDomains(ctx context.Context) error {
@@ -684,7 +677,7 @@ func (r *Rename) tellPlugins(ctx context.Context) error {
 // that no deploy of Dokku's takes away.
 func (r *Rename) putBack() error {
 	h, dir := r.Host, r.Host.Paths().App(r.To)
-	err := h.CopyTree(r.keep("root"), dir, host.Copy{Merge: true, Link: carried(nil).Link, Skip: carried(func(rel string) bool {
+	err := h.CopyTree(r.keep("root"), dir, host.Copy{Merge: true, HardLink: carried(nil).HardLink, Skip: carried(func(rel string) bool {
 		top, _, _ := strings.Cut(rel, "/")
 		if !slices.Contains([]string{"HEAD", "refs", "objects", "hooks", "packed-refs", "tls", "letsencrypt", "nginx.conf.d"}, top) {
 			return true
@@ -732,6 +725,16 @@ func (r *Rename) destroy(ctx context.Context) error {
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	// Dokku cannot remove an image by its id that the new one's was made from.
+	tags, err := r.tags(ctx, r.From)
+	if err != nil {
+		return err
+	}
+	for _, tag := range tags {
+		if _, err := h.Run(ctx, "docker", "rmi", "dokku/"+r.From+":"+tag); err != nil {
+			return err
+		}
 	}
 	for _, p := range r.Parts {
 		if p.Known && p.Old != "" {
