@@ -30,11 +30,13 @@ type RenameOptions struct {
 // brought to its end first: taken back, or gone on with. It may take minutes, in
 // which deploys of other apps go on, so it does not hold the guard's own lock.
 func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) error {
-	unlock, err := g.renameLock(ctx)
-	if err != nil {
-		return err
+	if !o.DryRun {
+		unlock, err := g.renameLock(ctx)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
-	defer unlock()
 	r := g.renaming(from, to)
 	unfinished, err := rename.Unfinished(g.Host)
 	if err != nil {
