@@ -39,7 +39,7 @@ func main() {
 	name, args := shift(rest)
 	switch verb {
 	case "trigger":
-		fire(name, args)
+		os.Exit(fire(name, args))
 	case "command":
 		os.Exit(command(args, name))
 	case "commands":
@@ -114,15 +114,13 @@ func shift(args []string) (first string, rest []string) {
 	return args[0], args[1:]
 }
 
-// fire runs a trigger; what goes wrong is said, and the exit code is 0.
-func fire(name string, args []string) {
+// fire runs a trigger; what goes wrong is said. The file run makes 0 of the exit
+// code where a trigger must not fail.
+func fire(name string, args []string) int {
 	if !trigger.Known(name) {
-		return
-	}
-	fromHook(func(ctx context.Context, h host.Host) int {
-		trigger.Run(ctx, h, name, args)
 		return 0
-	})
+	}
+	return fromHook(func(ctx context.Context, h host.Host) int { return trigger.Run(ctx, h, name, args) })
 }
 
 // fromHook does what somebody else's run calls for: whoever reads our warnings

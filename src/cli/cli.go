@@ -135,7 +135,11 @@ func (c commands) all() []*cli.Command {
 				&cli.StringFlag{Name: "only", Usage: "these `parts` only: " + strings.Join(guard.Parts, ",")},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
 			}, Action: c.restore},
-		{Name: "rename", Usage: "Not there yet: rename an app without loss", ArgsUsage: "<old> <new>", Action: c.rename},
+		{Name: "rename", Usage: "Rename an app without loss and without refusing a request", ArgsUsage: "<old> <new>",
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "dry-run", Usage: "show what would be done and change nothing"},
+				&cli.BoolFlag{Name: "with-stop", Usage: "stop an app that must not run twice, for as long as it takes to start it under its new name"},
+			}, Action: c.rename},
 	}
 	for _, command := range list {
 		command.Name = host.Plugin + ":" + command.Name
@@ -374,8 +378,10 @@ func (c commands) restore(ctx *cli.Context) error {
 	return c.guard.Restore(ctx.Context, name, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
 }
 
-// rename says what it cannot do yet, and when Dokku's own destroys an app.
-func (c commands) rename(*cli.Context) error {
-	return say.Hint(errors.New("rename is not there yet in this version"),
-		"Do not use dokku apps:rename on 0.34.0 to 0.36.5: it deletes the app's code and certificate. Underscores in names need no renaming.")
+func (c commands) rename(ctx *cli.Context) error {
+	if ctx.NArg() != 2 {
+		return say.Hint(errors.New("two names are needed, the old and the new one"), "dokku upgrade-guard:rename my_app my-app")
+	}
+	return c.guard.Rename(ctx.Context, ctx.Args().Get(0), ctx.Args().Get(1),
+		guard.RenameOptions{DryRun: ctx.Bool("dry-run"), WithStop: ctx.Bool("with-stop")})
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -55,6 +56,12 @@ func printReport(out *say.Printer, r guard.Report) {
 	}
 	tw.Flush()
 	printQueue(out, r)
+	for _, old := range slices.Sorted(maps.Keys(r.Renamed)) {
+		out.Result("       %s is called %s now. Whoever pushes to it: git remote set-url dokku dokku@<this host>:%s", old, r.Renamed[old], r.Renamed[old])
+	}
+	for _, text := range r.Renames {
+		out.Result("-----> %s", text)
+	}
 	for _, name := range r.Gone {
 		out.Result("       %s does not exist any more", name)
 	}

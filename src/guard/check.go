@@ -121,15 +121,21 @@ func (g *Guard) Set(scope, name, value string) error {
 }
 
 // PropertyNames are the guard's properties.
-var PropertyNames = []string{"auto-apply", "probe", "retain"}
+var PropertyNames = []string{"auto-apply", "auto-rename", "keep-old-domains", "probe", "retain"}
 
 // appProperties are those that an app may have a value of its own for.
-var appProperties = []string{"probe"}
+var appProperties = []string{"auto-rename", "keep-old-domains", "probe"}
 
 // properties say whether a value is one, and what one must be.
 var properties = map[string]func(string) (valid bool, hint string){
 	"auto-apply": func(v string) (bool, string) {
 		return v == "true" || v == "false", "It is true or false: whether losses are put back as soon as an upgrade is through."
+	},
+	"auto-rename": func(v string) (bool, string) {
+		return v == "true" || v == "false", "It is true or false: whether apps whose names the installed Dokku would not create are renamed."
+	},
+	"keep-old-domains": func(v string) (bool, string) {
+		return v == "true" || v == "false", "It is true or false: whether a renamed app goes on answering to its old default domain."
 	},
 	"probe": func(v string) (bool, string) {
 		return v == "true" || v == "false", "It is true or false: whether apps are asked, on this machine, if they answer."

@@ -209,6 +209,11 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 			return
 		}
 		s, ok := m.Host.Apps[name]
+		for _, old := range ledger.Formerly(name) {
+			if !ok {
+				s, ok = m.Host.Apps[old]
+			}
+		}
 		before, has := found[name]
 		if name == host.GlobalScope {
 			if !has || m.Time.After(before.time) {

@@ -43,6 +43,10 @@ type Report struct {
 	// Gone are apps that were recorded before the last upgrade and do not
 	// exist any more. They are not brought back.
 	Gone []string `json:"gone,omitempty"`
+	// Renamed are the new names of apps by their old ones, Renames the renames that
+	// were cut off, a sentence each.
+	Renamed map[string]string `json:"renamed,omitempty"`
+	Renames []string          `json:"unfinished_renames,omitempty"`
 	// Queue is the long work, done or to be done; QueueBusy tells that a process
 	// is at it.
 	Queue     []JobReport `json:"queue,omitempty"`
@@ -153,10 +157,13 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			found[f.App] = append(found[f.App], f)
 		}
 		if only == "" {
-			r.Gone = g.gone(r.Last.Baseline, files.Apps)
+			r.Gone = slices.DeleteFunc(g.gone(r.Last.Baseline, files.Apps), func(name string) bool { return ledger.Renamed[name] != "" })
 		}
 	}
 	journal := g.journaled(runs)
+	if only == "" {
+		r.Renamed, r.Renames = ledger.Renamed, g.unfinishedRenames()
+	}
 	for _, name := range files.Apps {
 		a := appReport(now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
 		a.Drift = journal[plan.Drift][name]

@@ -10,7 +10,7 @@ import (
 // Op is one change to the machine, or one command, that a Faulty host is about
 // to make.
 type Op struct {
-	Kind string // write, append, mkdir, rename, link, remove, run, property
+	Kind string // write, append, mkdir, rename, link, remove, copy, run, property
 	Name string // the file, or the command with its arguments
 }
 
@@ -44,7 +44,10 @@ func (f *Faulty) do(op Op, act func() error) error {
 	case "before":
 		panic(Killed{op})
 	case "during":
-		if op.Kind == "write" {
+		switch op.Kind {
+		case "copy":
+			_ = f.Host.Append(filepath.Join(aside(op.Name), "half"), []byte("half"))
+		case "write":
 			// What a killed renameio leaves.
 			_ = f.Host.Mkdir(filepath.Dir(op.Name), 0o755)
 			_ = f.Host.Append(filepath.Join(filepath.Dir(op.Name), "."+filepath.Base(op.Name)+"4711"), []byte("half"))
@@ -91,6 +94,16 @@ func (f *Faulty) Link(target, name string) error {
 // Remove is Host.Remove, or breaks.
 func (f *Faulty) Remove(name string) error {
 	return f.do(Op{"remove", name}, func() error { return f.Host.Remove(name) })
+}
+
+// CopyTree is Host.CopyTree, or breaks.
+func (f *Faulty) CopyTree(from, to string, how Copy) error {
+	return f.do(Op{"copy", to}, func() error { return f.Host.CopyTree(from, to, how) })
+}
+
+// RemoveTree is Host.RemoveTree, or breaks.
+func (f *Faulty) RemoveTree(name string) error {
+	return f.do(Op{"remove", name}, func() error { return f.Host.RemoveTree(name) })
 }
 
 // SetProperty is Host.SetProperty, or breaks.

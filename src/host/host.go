@@ -45,6 +45,14 @@ type Host interface {
 	Link(target, name string) error
 	// Remove removes a file. One that is missing is no error.
 	Remove(name string) error
+	// CopyTree copies a directory. Killed anywhere, the copy is whole or not
+	// there; see Copy for what else it may be.
+	CopyTree(from, to string, how Copy) error
+	// RemoveTree removes a directory and all in it: killed anywhere, it is whole
+	// or gone. One that is missing is no error.
+	RemoveTree(name string) error
+	// Free is how many bytes may still be written where the name is.
+	Free(name string) (uint64, error)
 
 	// Run runs a program and returns its standard output, also when it fails.
 	Run(ctx context.Context, name string, args ...string) ([]byte, error)

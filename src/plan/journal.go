@@ -53,6 +53,9 @@ func (j *Journal) AddTo(runs []string) []string {
 
 func journalPath(h host.Host, id string) string { return h.Paths().Data("runs", id+".jsonl") }
 
+// Note writes a line for a step that is not done by a plan.
+func (j *Journal) Note(s Step, event string, failure error) error { return j.write(s, event, failure) }
+
 func (j *Journal) write(s Step, event string, failure error) error {
 	l := Line{App: s.App, Hazard: s.Hazard, Event: event, Text: s.Text}
 	if failure != nil {

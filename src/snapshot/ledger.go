@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ type Ledger struct {
 	// Runs are the journals of repairs that were made since the version
 	// changed, before the jump was brought to an end.
 	Runs []string `json:"runs,omitempty"`
+	// Renamed are the apps that were renamed, the new name by the old one. Older
+	// snapshots know them by that.
+	Renamed map[string]string `json:"renamed,omitempty"`
 	// Jumps are the upgrades the guard has brought to an end, oldest first.
 	Jumps []Jump `json:"jumps,omitempty"`
 	// Queue is long work that goes on after the package manager's run.
@@ -64,6 +68,32 @@ type Jump struct {
 	Time     time.Time `json:"time"`
 	Baseline string    `json:"baseline,omitempty"`
 	Runs     []string  `json:"runs,omitempty"` // the journals of its repairs
+}
+
+// Rename enters that an app bears another name now.
+func (l *Ledger) Rename(from, to string) {
+	if l.Renamed == nil {
+		l.Renamed = map[string]string{}
+	}
+	delete(l.Renamed, to) // it was called so before, and is again
+	l.Renamed[from] = to
+}
+
+// Formerly are the names that an app has borne, the newest first.
+func (l *Ledger) Formerly(name string) []string {
+	var names []string
+	for {
+		found := ""
+		for old, new := range l.Renamed {
+			if new == name && !slices.Contains(names, old) && (found == "" || old < found) {
+				found = old
+			}
+		}
+		if found == "" {
+			return names
+		}
+		names, name = append(names, found), found
+	}
 }
 
 func (s *Store) ledgerPath() string { return s.h.Paths().Data("ledger.json") }

@@ -156,6 +156,16 @@ func (s *Store) RetireLive(name string) error {
 	return s.h.Rename(s.livePath(name), s.h.Paths().Data("gone", name+".tar.gz"))
 }
 
+// MoveLive gives the running record of an app that was renamed to its new name. In
+// it the app has the old one.
+func (s *Store) MoveLive(from, to string) error {
+	err := s.h.Rename(s.livePath(from), s.livePath(to))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // moved already
+	}
+	return err
+}
+
 func (s *Store) manifest(files *app.Files, reason string) Manifest {
 	// Where the clock has gone back, what is recorded now is still newer than
 	// what was recorded before: all that follows goes by the order.

@@ -51,6 +51,16 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 		return g.Forget(ctx, first(args))
 	},
 
+	// post-app-rename-setup OLD NEW: in Dokku's own apps:rename, after Dokku's
+	// plugins and letsencrypt and before the old app is destroyed.
+	carryOver: func(ctx context.Context, g *guard.Guard, args []string) error {
+		if len(args) != 2 || args[0] == "" || args[1] == "" {
+			return errors.New("the trigger takes two apps, the old and the new one")
+		}
+		err := g.CarryOver(ctx, args[0], args[1])
+		return say.Hint(err, "%s is kept. dokku upgrade-guard:rename renames without loss. To remove what apps:rename has begun: dokku apps:destroy %s", args[0], args[1])
+	},
+
 	// post-extract APP TMPDIR REV: before the deploy reads the scale.
 	"post-extract": func(ctx context.Context, g *guard.Guard, args []string) error {
 		return g.BeforeDeploy(ctx, first(args))
@@ -109,19 +119,27 @@ func Known(name string) bool { return triggers[name] != nil }
 // Names are the triggers that are ours.
 func Names() []string { return slices.Sorted(maps.Keys(triggers)) }
 
-// Run runs a trigger. It returns nothing, because a trigger of ours cannot
-// fail.
-func Run(ctx context.Context, h host.Host, name string, args []string) {
+// carryOver is the one trigger that may fail: its error is what keeps Dokku from
+// destroying an app that has not been carried over whole (DESIGN, law 5).
+const carryOver = "post-app-rename-setup"
+
+// Run runs a trigger and returns its exit code, which is 0 whatever happens, but
+// for the one trigger that fails closed.
+func Run(ctx context.Context, h host.Host, name string, args []string) int {
 	run := triggers[name]
-	if run == nil || guard.InOurRun() {
-		return
+	if run == nil || guard.InOurRun() && name != carryOver {
+		return 0
 	}
 	out := say.Loud()
 	err := safely(name, out, func() error { return run(ctx, guard.New(h, out), args) })
 	if err != nil {
 		out.Trouble("upgrade-guard: %s did not come to its end:", name)
 		out.Error(err)
+		if name == carryOver {
+			return 1
+		}
 	}
+	return 0
 }
 
 // Refused is the exit code by which Before ends apt, before it has touched

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,6 +83,12 @@ func (h Host) dokku(args []string) error {
 		return nil
 	case args[0] == "letsencrypt:enable" && len(args) == 2:
 		return h.enableLetsencrypt(args[1])
+	case args[0] == "ps:restart" && len(args) == 2, args[0] == "ps:start" && len(args) == 2:
+		return h.restart(args[1])
+	case args[0] == "ps:stop" && len(args) == 2:
+		return h.stop(args[1])
+	case args[0] == "apps:rename" && len(args) == 3:
+		return h.renameApp(args[1], args[2])
 	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
 	case args[0] == "plugin:disable" && len(args) == 2:
@@ -300,6 +307,10 @@ func (h Host) config(command string, args []string) error {
 	return h.plugn([]string{"trigger", "post-config-update", args[0], strings.TrimPrefix(command, "config:")})
 }
 
+// destroyed are the namespaces whose plugins have a post-delete.
+var destroyed = []string{"app-json", "apps", "builder", "buildpacks", "config", "cron", "docker-options", "domains", "git", "logs", "network", "nginx",
+	"ports", "proxy", "ps", "registry", "resource", "scheduler", "scheduler-docker-local", "storage"}
+
 func (h Host) destroy(name string) error {
 	if err := h.plugn([]string{"trigger", "post-delete", name}); err != nil {
 		return err
@@ -307,10 +318,25 @@ func (h Host) destroy(name string) error {
 	if err := h.removeContainers(func(c inspected) bool { return c.app() == name }); err != nil {
 		return err
 	}
+	if err := h.changeImages(func(images map[string]string) error {
+		maps.DeleteFunc(images, func(_, label string) bool { return label == name })
+		return nil
+	}); err != nil {
+		return err
+	}
 	scopes, err := filepath.Glob(h.path("var/lib/dokku/config/*", name))
 	if err != nil {
 		return err
 	}
+	if !app.Before(h.version(), "0.38.0") {
+		scopes = append(scopes, h.path("var/lib/dokku/config", name)) // its ENV is there
+	}
+	// Each plugin destroys its own, and Dokku forgets some (ATLAS 4.4, 8.4).
+	scopes = slices.DeleteFunc(scopes, func(dir string) bool {
+		namespace := filepath.Base(filepath.Dir(dir))
+		_, err := os.Stat(h.path("var/lib/dokku/config", namespace, name))
+		return err == nil && !slices.Contains(destroyed, namespace)
+	})
 	for _, dir := range append(scopes, h.path("home/dokku", name)) {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
@@ -376,12 +402,15 @@ func (h Host) docker(args []string) error {
 	switch {
 	case len(args) > 1 && args[0] == "ps":
 		_, name, one := strings.Cut(args[len(args)-1], "label=com.dokku.app-name=")
+		all := slices.Contains(args, "--all")
 		for _, c := range parsed {
-			if c.app() != "" && (!one || c.app() == name) {
+			if c.app() != "" && (!one || c.app() == name) && (all || c.State.Running) {
 				fmt.Println(c.ID)
 			}
 		}
 		return nil
+	case len(args) > 1 && slices.Contains([]string{"images", "build", "rmi", "rm"}, args[0]):
+		return h.dockerImage(args)
 	case len(args) == 3 && args[0] == "cp" && args[2] == "-":
 		id, file, _ := strings.Cut(args[1], ":")
 		i := slices.IndexFunc(parsed, func(c inspected) bool { return c.ID == id })

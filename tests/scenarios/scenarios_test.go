@@ -15,6 +15,9 @@
 //	scale APP [WANT...]     what Dokku itself prints as the app's scale
 //	settings / kept         every setting that was in force is in force; ! kept: some
 //	                        are not, and the log says which
+//	mark-app / same-app APP the files and properties of the app are the same in between
+//	probe APP URL...        ask each address 20 times a second from now on; real hosts only
+//	probed                  each was answered by the app each time
 //	mark / unchanged        nothing on the host has been written in between
 //	dokku-version VERSION   pretend that this version is on the disk
 //	letsencrypt RELEASE     the letsencrypt plugin of that release, without its hook
@@ -87,7 +90,7 @@ func TestScenarios(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": cmdHost, "real": cmdReal, "install-guard": cmdInstallGuard, "without-hooks": cmdWithoutHooks, "upgrade": cmdUpgrade,
 			"answers": cmdAnswers, "dead": cmdDead, "scale": cmdScale,
-			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "damage": cmdDamage,
+			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "mark-app": cmdMarkApp, "same-app": cmdSameApp, "probe": cmdProbe, "probed": cmdProbed, "damage": cmdDamage,
 			"settings": cmdSettings, "kept": cmdKept,
 			"letsencrypt": cmdLetsencrypt, "issue": cmdIssue,
 		},
@@ -361,4 +364,40 @@ func cmdDamage(ts *testscript.TestScript, _ bool, args []string) {
 	b = bytes.Clone(b)
 	b[len(b)/2] ^= 0xff
 	ts.Check(os.WriteFile(matches[0], b, 0o600))
+}
+
+// ofApp are an app's files and properties, with what is in them.
+func ofApp(ts *testscript.TestScript, name string) map[string]string {
+	found := map[string]string{}
+	dirs, err := filepath.Glob(ts.Getenv("DOKKU_LIB_ROOT") + "/[cd]*/*/" + name)
+	ts.Check(err)
+	for _, dir := range append(dirs, ts.Getenv("DOKKU_ROOT")+"/"+name) {
+		ts.Check(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			found[path] = string(b)
+			return err
+		}))
+	}
+	return found
+}
+
+var markedApp = map[string]map[string]string{}
+
+func cmdMarkApp(ts *testscript.TestScript, _ bool, args []string) {
+	markedApp[ts.Getenv("WORK")+args[0]] = ofApp(ts, args[0])
+}
+
+func cmdSameApp(ts *testscript.TestScript, _ bool, args []string) {
+	before, now := markedApp[ts.Getenv("WORK")+args[0]], ofApp(ts, args[0])
+	if len(before) == 0 || !maps.Equal(before, now) {
+		for path := range now {
+			if before[path] != now[path] {
+				ts.Logf("%s is %q and was %q", path, now[path], before[path])
+			}
+		}
+		ts.Fatalf("%s is not as it was: %d files, and %d now", args[0], len(before), len(now))
+	}
 }

@@ -1,0 +1,281 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/rename"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// RenameOptions are what a person may ask for.
+type RenameOptions struct {
+	DryRun bool
+	// WithStop lets an app that must not run twice be stopped for its rename.
+	WithStop bool
+}
+
+// Rename renames one app without loss; see package rename. One that was cut off is
+// brought to its end first: taken back, or gone on with. It may take minutes, in
+// which deploys of other apps go on, so it does not hold the guard's own lock.
+func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) error {
+	if !o.DryRun {
+		unlock, err := g.renameLock(ctx)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	r := g.renaming(from, to)
+	unfinished, err := rename.Unfinished(g.Host)
+	if err != nil {
+		return err
+	}
+	if s, ok := unfinished[from]; ok {
+		if s.To != to {
+			return say.Hint(fmt.Errorf("a rename of %s to %s was cut off", from, s.To), "First: dokku upgrade-guard:rename %s %s", from, s.To)
+		}
+		if o.DryRun {
+			g.Out.Title("%s to %s was cut off in its phase %s", from, to, s.Phase)
+			g.Out.Detail("To go on with it: dokku upgrade-guard:rename %s %s", from, to)
+			return nil
+		}
+		if done, err := g.resume(ctx, s); done || err != nil {
+			return err
+		}
+	}
+	if _, _, err := g.versions(); err != nil {
+		return err
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return err
+	}
+	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
+	if err := r.Prepare(ctx, files, rename.Options{WithStop: o.WithStop, KeepDomains: keep, Ask: g.probes(from)}); err != nil {
+		return err
+	}
+	if o.DryRun {
+		g.Out.Title("%s would become %s", from, to)
+		for _, s := range r.Plan() {
+			g.Out.Result("       %s %s", plan.Change, s)
+		}
+		if r.Vhost {
+			g.Out.Result("       It would answer to %s", strings.Join(r.Domains, " "))
+		}
+		g.tellRemotes(from, to)
+		return nil
+	}
+	g.Out.Title("%s becomes %s", from, to)
+	if err := r.Run(ctx); err != nil {
+		return err
+	}
+	return g.renamed(ctx, from, to)
+}
+
+// resume brings a rename that was cut off to its end: taken back when it had not
+// come to moving the domains, gone on with otherwise.
+func (g *Guard) resume(ctx context.Context, s rename.State) (done bool, err error) {
+	r := g.renaming(s.From, s.To)
+	r.State = s
+	if s.Phase == rename.Build {
+		return false, r.TakeBack(ctx)
+	}
+	if err := r.Run(ctx); err != nil {
+		return false, err
+	}
+	return true, g.renamed(ctx, s.From, s.To)
+}
+
+// ResumeRenames brings all renames that were cut off to their end.
+func (g *Guard) ResumeRenames(ctx context.Context) error {
+	unfinished, err := rename.Unfinished(g.Host)
+	if err != nil || len(unfinished) == 0 {
+		return err
+	}
+	unlock, err := g.renameLock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var errs []error
+	for _, s := range unfinished {
+		_, err := g.resume(ctx, s)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// renameLock keeps every other rename out.
+func (g *Guard) renameLock(ctx context.Context) (unlock func(), err error) {
+	if err := g.Host.Mkdir(g.Host.Paths().Data("renames"), 0o700); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, hurry)
+	defer cancel()
+	l := flock.New(g.Host.Paths().Data("renames", ".lock"), flock.SetPermissions(0o600))
+	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
+	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
+		return nil, say.Hint(errors.New("another app is being renamed"), "One at a time. Try again when it is done.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
+func (g *Guard) renaming(from, to string) *rename.Rename {
+	journal := plan.NewJournal(g.Host, "rename")
+	return &rename.Rename{
+		State: rename.State{From: from, To: to}, Host: g.Host, Out: g.Out,
+		Note: func(event, text string, failure error) error {
+			return journal.Note(plan.Step{App: from, Hazard: "rename", Text: text + " (" + to + ")"}, event, failure)
+		},
+		Handover: func() error {
+			return g.locked(context.Background(), patience, func() error { return g.handOver(from, to) })
+		},
+	}
+}
+
+// handOver makes what the guard has recorded of an app the renamed one's: its open
+// baseline, its running record where that is the baseline, and the entry by which
+// older snapshots are found.
+func (g *Guard) handOver(from, to string) error {
+	ledger, err := g.ledger()
+	if err != nil {
+		return err
+	}
+	if b, open := ledger.Open[from]; open {
+		if b.Snapshot == "live/"+from {
+			if err := g.Store.MoveLive(from, to); err != nil {
+				return err
+			}
+			b.Snapshot = "live/" + to
+		}
+		delete(ledger.Open, from)
+		ledger.Open[to] = b
+	}
+	for path, seed := range ledger.Seeds {
+		if seed.App == from {
+			delete(ledger.Seeds, path)
+			ledger.Seeds[filepath.Join(filepath.Dir(filepath.Dir(path)), to, filepath.Base(path))] = snapshot.Seed{App: to, SHA256: seed.SHA256, Time: seed.Time}
+		}
+	}
+	ledger.Rename(from, to)
+	return g.Store.SaveLedger(ledger)
+}
+
+// renamed says what a rename means, and records the app under its new name.
+func (g *Guard) renamed(ctx context.Context, from, to string) error {
+	g.Out.Step("%s is %s now", from, to)
+	g.tellRemotes(from, to)
+	if err := g.Refresh(ctx, to); err != nil {
+		g.Out.Error(err)
+	}
+	return nil
+}
+
+// tellRemotes says what else knows the old name.
+func (g *Guard) tellRemotes(from, to string) {
+	hostname := "<this host>"
+	if b, err := g.Host.ReadFile(filepath.Join(g.Host.Paths().DokkuRoot, "VHOST")); err == nil {
+		if first, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n"); first != "" {
+			hostname = first
+		}
+	}
+	g.Out.Detail("Whoever pushes to it: git remote set-url dokku dokku@%s:%s", hostname, to)
+	g.Out.Detail("Scripts and tasks that name %s want the new name; service links were told by their plugins.", from)
+}
+
+// CarryOver is called in the middle of a rename by Dokku's own apps:rename, and its
+// error is what keeps Dokku from destroying the old app.
+func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{from, to} {
+		if err := g.verifyApp(files, name); err != nil && !slices.Contains(files.Strays, name) {
+			return err
+		}
+	}
+	if !app.Before(files.Dokku, "0.38.0") && rename.IsNamespace(g.Host, from) {
+		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying the app on Dokku %s would remove the settings of all apps", from, files.Dokku),
+			"%s is kept. To remove the new app: dokku apps:destroy %s", from, to)
+	}
+	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
+	if err := rename.Carry(g.Host, files, from, to, keep); err != nil {
+		return err
+	}
+	return g.locked(ctx, patience, func() error { return g.handOver(from, to) })
+}
+
+// appProperty is one of our own properties of an app, or else of the host.
+func (g *Guard) appProperty(name, property, def string) string {
+	if v := g.Host.Property(name, property); v != "" {
+		return v
+	}
+	return g.property(property, def)
+}
+
+// RenameDue is an app whose name the installed Dokku would not give to a new one.
+type RenameDue struct {
+	From, To string
+	// Why says why it is left as it is; "" when it can be renamed.
+	Why error
+}
+
+// RenamesDue are the apps that are due to be renamed, where auto-rename is not
+// switched off. Nothing forces a rename: Dokku serves such apps up to this day.
+func (g *Guard) RenamesDue(files *app.Files, now app.Host) []RenameDue {
+	var due []RenameDue
+	wanted := map[string]int{}
+	for _, name := range files.Apps {
+		if near := app.NearestName(name); near != name {
+			wanted[near]++
+		}
+	}
+	for _, name := range files.Apps {
+		if app.CreatesName(files.Dokku, name) || g.appProperty(name, "auto-rename", "true") != "true" {
+			continue
+		}
+		d := RenameDue{From: name, To: app.NearestName(name)}
+		switch {
+		case d.To == "":
+			d.Why = fmt.Errorf("no valid name is near %s", name)
+		case wanted[d.To] > 1:
+			d.Why = fmt.Errorf("%s is the nearest valid name of several apps", d.To)
+		default:
+			if d.Why = rename.Name(g.Host, files, d.From, d.To); d.Why == nil && now.Apps[name].Running() > 0 {
+				d.Why = rename.MayOverlap(files, now.Apps[name])
+			}
+		}
+		due = append(due, d)
+	}
+	return due
+}
+
+// unfinishedRenames are the renames that were cut off, a sentence each.
+func (g *Guard) unfinishedRenames() []string {
+	unfinished, err := rename.Unfinished(g.Host)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return []string{err.Error()}
+	}
+	var text []string
+	for _, s := range unfinished {
+		text = append(text, fmt.Sprintf("The rename of %s to %s was cut off. To do: dokku upgrade-guard:rename %s %s", s.From, s.To, s.From, s.To))
+	}
+	slices.Sort(text)
+	return text
+}

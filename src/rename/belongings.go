@@ -1,0 +1,272 @@
+package rename
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/host"
+)
+
+// namespaces are the property namespaces of Dokku and of letsencrypt that hold a
+// directory for each app: all there have been from 0.20.4 to 0.38.27, read out of
+// the tags. None of them has ever been keyed by anything else, so there is one
+// list for all versions. What Dokku's own rename forgets of them is in ATLAS 4.4.
+var namespaces = []string{
+	"app-json", "apps", "builder", "builder-dockerfile", "builder-herokuish", "builder-lambda", "builder-nixpacks", "builder-pack",
+	"builder-railpack", "buildpacks", "builds", "caddy", "checks", "common", "config", "cron", "docker-options", "domains", "git", "haproxy",
+	"letsencrypt", "logs", "network", "nginx", "openresty", "ports", "proxy", "ps", "registry", "resource", "scheduler",
+	"scheduler-docker-local", "scheduler-k3s", "storage", "traefik", host.Plugin,
+}
+
+// dataDirs are the directories below data that hold one for each app. nginx-vhosts
+// calls it app-<app>.
+var dataDirs = []string{
+	"app-json", "apps", "builder-railpack", "builds", "cron", "git", "letsencrypt", "logs", "nginx-vhosts", "ps", "scheduler-docker-local", "scheduler-k3s",
+}
+
+// notOurs are directories below data that are never copied or moved: storage stays
+// where it is, and the mounts go on pointing there.
+var notOurs = []string{"storage", host.Plugin}
+
+// Part is one directory that belongs to an app.
+type Part struct {
+	Old string `json:"old"` // "" where the old app has none
+	New string `json:"new"`
+	// Known tells that it is keyed by app, so that it goes with the old app.
+	Known bool `json:"known,omitempty"`
+	// Orphan tells that there was something in its place, left by an app that
+	// does not exist any more: Dokku forgets some at apps:destroy.
+	Orphan bool `json:"orphan,omitempty"`
+}
+
+// partsOf are the directories of an app, beside its own in DOKKU_ROOT. What is in
+// the way of the new app and may be somebody's is told.
+func partsOf(h host.Host, from, to string) (parts []Part, inTheWay []string, err error) {
+	lib := h.Paths().LibRoot
+	exists := func(dir string) bool {
+		st, err := h.Lstat(dir)
+		return err == nil && st.IsDir()
+	}
+	add := func(base, old, new string, known bool) {
+		p := Part{Old: filepath.Join(base, old), New: filepath.Join(base, new), Known: known}
+		there := exists(p.New)
+		switch {
+		case !exists(p.Old) && !(known && there):
+			return
+		case !exists(p.Old):
+			p.Old = ""
+		case there && !known:
+			inTheWay = append(inTheWay, p.New)
+			return
+		}
+		p.Orphan = there
+		parts = append(parts, p)
+	}
+	for _, top := range []string{"config", "data"} {
+		dirs, err := h.ReadDir(filepath.Join(lib, top))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
+		for _, d := range dirs {
+			base := filepath.Join(lib, top, d.Name())
+			switch {
+			case !d.IsDir() && d.Type()&fs.ModeSymlink == 0:
+			case exists(filepath.Join(lib, "services", d.Name())):
+				// A service plugin's: it is keyed by service, and a service may
+				// bear the app's name.
+			case top == "config" && d.Name() == from:
+				// 0.38 keeps an app's ENV beside the namespaces.
+				add(filepath.Join(lib, top), from, to, true)
+			case top == "config" && d.Name() != to:
+				add(base, from, to, slices.Contains(namespaces, d.Name()))
+			case top == "data" && !slices.Contains(notOurs, d.Name()):
+				known := slices.Contains(dataDirs, d.Name())
+				add(base, from, to, known)
+				add(base, "app-"+from, "app-"+to, known)
+			}
+		}
+	}
+	return parts, inTheWay, nil
+}
+
+// ownFiles are the files in an app's directory that say where its containers are
+// or are made anew by a deploy. Caches are not carried over either.
+var ownFiles = regexp.MustCompile(`^((CONTAINER|IP|PORT)(\..+)?|nginx\.conf|URLS|VHOST|\.deploy\.lock|\.?cache|nginx\.conf\.d/letsencrypt\.conf)$`)
+
+// carried is how an app's directory is copied.
+func carried(more func(rel string) bool) host.Copy {
+	return host.Copy{
+		Skip: func(rel string) bool { return ownFiles.MatchString(rel) || more != nil && more(rel) },
+		// git writes its objects once and never in place.
+		HardLink: func(rel string) bool { return strings.HasPrefix(rel, "objects/") },
+	}
+}
+
+// hookOf is hooks/pre-receive with the new app's name in it.
+func hookOf(hook []byte, from, to string) []byte {
+	line := regexp.MustCompile(`(?m)(git-hook ["']?)` + regexp.QuoteMeta(from) + `(["']?(?:\s|$))`)
+	return line.ReplaceAll(hook, []byte("${1}"+to+"${2}"))
+}
+
+// renameInside makes a copy of the old app's directory the new one's: git's hook, which
+// names the app, and links that point into the old directory.
+func renameInside(h host.Host, dir, from, to string) error {
+	hook := filepath.Join(dir, "hooks", "pre-receive")
+	if b, err := h.ReadFile(hook); err == nil {
+		if changed := hookOf(b, from, to); !bytes.Equal(changed, b) {
+			st, err := h.Lstat(hook)
+			if err != nil {
+				return err
+			}
+			if err := h.Write(hook, st.Mode().Perm(), changed); err != nil {
+				return err
+			}
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	old, new := h.Paths().App(from)+"/", h.Paths().App(to)+"/"
+	return walk(h, dir, func(rel string, e fs.DirEntry) error {
+		if e.Type()&fs.ModeSymlink == 0 {
+			return nil
+		}
+		name := filepath.Join(dir, rel)
+		target, err := h.Readlink(name)
+		if err != nil {
+			return err
+		}
+		// letsencrypt's certs/current is an absolute link, and so was
+		// tls/server.crt up to letsencrypt 0.8.2.
+		if rest, ok := strings.CutPrefix(target, old); ok {
+			return h.Link(new+rest, name)
+		}
+		return nil
+	})
+}
+
+// walk calls visit for all files and directories below dir, git's objects left
+// out. A directory that is missing has none.
+func walk(h host.Host, dir string, visit func(rel string, e fs.DirEntry) error) error {
+	var below func(rel string) error
+	below = func(rel string) error {
+		entries, err := h.ReadDir(filepath.Join(dir, rel))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			r := filepath.Join(rel, e.Name())
+			if r == "objects" {
+				continue
+			}
+			if err := visit(r, e); err != nil {
+				return err
+			}
+			if e.IsDir() {
+				if err := below(r); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	return below("")
+}
+
+// missing names what the old directory has and the new one has not, or not so.
+func missing(h host.Host, old, new string, skip func(rel string) bool, from, to string) ([]string, error) {
+	var names []string
+	err := walk(h, old, func(rel string, e fs.DirEntry) error {
+		if skip != nil && (skip(rel) || slices.ContainsFunc(parents(rel), skip)) || e.IsDir() {
+			return nil
+		}
+		same, err := sameFile(h, filepath.Join(old, rel), filepath.Join(new, rel), from, to)
+		if err == nil && !same {
+			names = append(names, filepath.Join(new, rel))
+		}
+		return err
+	})
+	return names, err
+}
+
+func parents(rel string) []string {
+	var up []string
+	for d := filepath.Dir(rel); d != "."; d = filepath.Dir(d) {
+		up = append(up, d)
+	}
+	return up
+}
+
+func sameFile(h host.Host, old, new, from, to string) (bool, error) {
+	was, err := h.Lstat(old)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist), nil // somebody's temporary file
+	}
+	now, err := h.Lstat(new)
+	if err != nil {
+		return false, nil
+	}
+	if was.Mode() != now.Mode() {
+		return false, nil
+	}
+	if was.Mode()&fs.ModeSymlink != 0 {
+		a, err := h.Readlink(old)
+		if err != nil {
+			return false, err
+		}
+		b, err := h.Readlink(new)
+		return strings.Replace(a, h.Paths().App(from)+"/", h.Paths().App(to)+"/", 1) == b, err
+	}
+	a, err := h.ReadFile(old)
+	if err != nil {
+		return false, err
+	}
+	b, err := h.ReadFile(new)
+	if err != nil {
+		return false, err
+	}
+	if filepath.Base(old) == "pre-receive" {
+		a = hookOf(a, from, to)
+	}
+	return bytes.Equal(a, b), nil
+}
+
+// sizeOf is how many bytes a copy of a directory takes.
+func sizeOf(h host.Host, dir string, skip func(rel string) bool) (uint64, error) {
+	var size uint64
+	err := walk(h, dir, func(rel string, e fs.DirEntry) error {
+		if skip != nil && (skip(rel) || slices.ContainsFunc(parents(rel), skip)) {
+			return nil
+		}
+		if st, err := e.Info(); err == nil {
+			size += uint64(st.Size()) + 4096
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("%s cannot be read: %w", dir, err)
+	}
+	return size, nil
+}
+
+// IsNamespace tells whether a directory of properties bears this name, or may: on
+// 0.38 and later, destroying or renaming an app of that name removes the properties
+// of all apps in it (ATLAS 4.5).
+func IsNamespace(h host.Host, name string) bool {
+	if slices.Contains(namespaces, name) {
+		return true
+	}
+	if _, err := h.Stat(filepath.Join(h.Paths().PluginPath, "enabled", name)); err == nil {
+		return true
+	}
+	entries, err := h.ReadDir(filepath.Join(h.Paths().LibRoot, "config", name))
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.IsDir() })
+}

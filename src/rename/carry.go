@@ -1,0 +1,92 @@
+package rename
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+)
+
+// Carry is for a rename that a person makes with Dokku's own apps:rename. It is
+// called when Dokku's plugins and letsencrypt have carried over what they do, and
+// before the old app is destroyed, and carries over the rest: on 0.34.0 to 0.36.5
+// that is the whole directory with code and certificates, on every version what
+// letsencrypt deletes of the copy, its properties, those of checks, and more (ATLAS
+// 4.4). An error must keep Dokku from destroying the old app.
+//
+// What has been carried over is overwritten by the same, which the old app still
+// has; its properties in the namespaces that Dokku does carry are gone by now.
+func Carry(h host.Host, files *app.Files, from, to string, keepDomains bool) error {
+	p := h.Paths()
+	old, new := p.App(from), p.App(to)
+	carriedOver := carried(func(rel string) bool {
+		// The environment is merged by Dokku's config plugin.
+		return rel == "ENV" && exists(h, filepath.Join(new, "ENV"))
+	})
+	carriedOver.Merge = true
+	if err := h.CopyTree(old, new, carriedOver); err != nil {
+		return err
+	}
+	if err := renameInside(h, new, from, to); err != nil {
+		return err
+	}
+	names, err := missing(h, old, new, carriedOver.Skip, from, to)
+	if err != nil {
+		return err
+	}
+	parts, _, err := partsOf(h, from, to)
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if part.Old == "" || filepath.Base(filepath.Dir(part.Old)) == "config" && part.Old == filepath.Join(p.LibRoot, "config", from) {
+			continue
+		}
+		// Whether the new app is deployed is for Dokku to find out.
+		skip := func(rel string) bool {
+			return skipLock(rel) || rel == "deployed" && strings.HasSuffix(part.New, "/common/"+to)
+		}
+		if err := h.CopyTree(part.Old, part.New, host.Copy{Merge: true, Skip: skip}); err != nil {
+			return err
+		}
+		more, err := missing(h, part.Old, part.New, skip, from, to)
+		if err != nil {
+			return err
+		}
+		names = append(names, more...)
+	}
+	if len(names) > 0 {
+		return fmt.Errorf("the copy is not whole: %s", strings.Join(names, ", "))
+	}
+	return carryDomains(h, files, from, to, keepDomains)
+}
+
+// carryDomains writes the new app's VHOST, which 0.34.0 to 0.37 lose or rewrite by
+// half, and 0.26 and earlier change the old name's letters in wherever they stand.
+func carryDomains(h host.Host, files *app.Files, from, to string, keepDomains bool) error {
+	now := app.Read(files)
+	s := now.Apps[from]
+	if !s.Domains.File {
+		return nil
+	}
+	var taken []string
+	for name, other := range now.Apps {
+		if name != from && name != to {
+			taken = append(taken, other.Domains.Effective()...)
+		}
+	}
+	// Dokku gives the new app its own default domain, with a certificate or without.
+	domains := domainsOf(s.Domains.Names, from, to, now.Global.Domains, taken, keepDomains, false)
+	text := strings.Join(domains, "\n")
+	if len(domains) > 0 {
+		text += "\n"
+	}
+	return h.Write(filepath.Join(h.Paths().App(to), "VHOST"), 0o644, []byte(text))
+}
+
+func exists(h host.Host, name string) bool {
+	_, err := h.Lstat(name)
+	return err == nil
+}

@@ -1,0 +1,160 @@
+package rename
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// Name says what is wrong with a new name, or with the pair. It looks at nothing
+// but names and directories.
+func Name(h host.Host, files *app.Files, from, to string) error {
+	switch {
+	case !slices.Contains(files.Apps, from):
+		return say.Hint(fmt.Errorf("there is no app %s on this host", from), "See dokku apps:list for those there are.")
+	case !app.CreatesName("9999.0.0", to):
+		hint := "A name that every version takes is made of lower-case letters, digits, dots and dashes, and begins with a letter or digit."
+		if near := app.NearestName(to); near != "" && near != from {
+			hint += " The nearest is " + near + "."
+		}
+		return say.Hint(fmt.Errorf("no app can be called %q", to), "%s", hint)
+	case from == to:
+		return fmt.Errorf("%s has this name already", from)
+	case slices.Contains(files.Apps, to), slices.Contains(files.Strays, to):
+		return say.Hint(fmt.Errorf("the name %s is taken", to), "dokku upgrade-guard:rename %s <another name>", from)
+	case IsNamespace(h, to):
+		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying an app of that name on Dokku 0.38 removes the settings of all apps", to),
+			"dokku upgrade-guard:rename %s <another name>", from)
+	case !app.Before(files.Dokku, "0.38.0") && IsNamespace(h, from):
+		return say.Hint(fmt.Errorf("%s is the name of a plugin, and taking the app away on Dokku %s would remove the settings of all apps", from, files.Dokku),
+			"Leave it as it is.")
+	case !app.ReachesName(files.Dokku, from):
+		return say.Hint(fmt.Errorf("no command of Dokku %s works on an app called %s", files.Dokku, from), "Such a name can be changed under an older Dokku only.")
+	}
+	if st, err := h.Lstat(h.Paths().App(from)); err == nil && st.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("the directory of %s is a link to another place, and the new one would not be there", from)
+	}
+	// 0.29 and earlier look for the containers of the app they destroy with
+	// grep "dokku/<app>:", where a dot is any character.
+	if app.Before(files.Dokku, "0.30.0") && regexp.MustCompile("dokku/"+from+":").MatchString("dokku/"+to+":") {
+		return fmt.Errorf("as Dokku %s destroys %s it would take the containers of %s along", files.Dokku, from, to)
+	}
+	return nil
+}
+
+// MayOverlap says why an app is not renamed beside its running self; stop is how
+// the operator asks for a stop.
+func MayOverlap(files *app.Files, s app.State) error {
+	why := files.NoOverlap(s)
+	if len(why) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s must not run twice: %s", s.Name, strings.Join(why, "; "))
+}
+
+// ready says why an app cannot be renamed now.
+func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error {
+	switch why := files.Elsewhere(s); {
+	case len(why) > 0:
+		return fmt.Errorf("%s is not renamed: %s", r.From, strings.Join(why, "; "))
+	case len(s.Unreadable) > 0:
+		return fmt.Errorf("%s is not renamed: %s", r.From, strings.Join(s.Unreadable, "; "))
+	case app.Read(files).DockerMissing != "":
+		return fmt.Errorf("nothing is known of the containers: %s", app.Read(files).DockerMissing)
+	}
+	if n := len(s.Containers); n > 0 && s.Running() != 0 && s.Running() != n {
+		return say.Hint(fmt.Errorf("%d of %d containers of %s run: it is in no state to be renamed", s.Running(), n, r.From), "dokku ps:restart %s", r.From)
+	}
+	out, err := r.Host.Run(ctx, "docker", "ps", "--quiet", "--no-trunc", "--filter", "label=com.dokku.app-name="+r.From)
+	if err != nil {
+		return err
+	}
+	for _, id := range strings.Fields(string(out)) {
+		if !slices.ContainsFunc(s.Containers, func(c app.Container) bool { return c.ID == id }) {
+			return say.Hint(fmt.Errorf("a container of %s runs that no deploy has made, perhaps a task", r.From), "docker ps --filter label=com.dokku.app-name=%s shows it. Try again when it is done.", r.From)
+		}
+	}
+	out, err = r.Host.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.dokku.app-name="+r.To)
+	if err != nil {
+		return err
+	}
+	if ids := strings.Fields(string(out)); len(ids) > 0 {
+		return say.Hint(fmt.Errorf("there are containers of another app called %s", r.To), "docker ps --all --filter label=com.dokku.app-name=%s shows them.", r.To)
+	}
+	return r.room()
+}
+
+// room tells whether the copies fit on the disk.
+func (r *Rename) room() error {
+	dir := r.Host.Paths().DokkuRoot
+	size, err := sizeOf(r.Host, r.Host.Paths().App(r.From), carried(nil).Skip)
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Parts {
+		if p.Old != "" {
+			n, err := sizeOf(r.Host, p.Old, nil)
+			if err != nil {
+				return err
+			}
+			size += n
+		}
+	}
+	const reserve = 64 << 20
+	for _, d := range []string{dir, r.Host.Paths().LibRoot} {
+		free, err := r.Host.Free(d)
+		if err != nil {
+			return err
+		}
+		if need := 2*size + reserve; free < need {
+			return fmt.Errorf("the disk is too small: two copies of %s take %d MiB, and %d MiB are free in %s", r.From, need>>20, free>>20, d)
+		}
+	}
+	return nil
+}
+
+// lockFile is the file by which Dokku keeps deploys of an app out (ATLAS 9).
+func lockFile(h host.Host, dokku, name string) string {
+	if app.Before(dokku, "0.34.0") {
+		return filepath.Join(h.Paths().App(name), ".deploy.lock")
+	}
+	return filepath.Join(h.Paths().LibRoot, "data", "apps", name, ".deploy.lock")
+}
+
+// lock keeps deploys of the old app out, as a deploy does.
+func (r *Rename) lock(ctx context.Context, resumed bool) (unlock func(), err error) {
+	name := lockFile(r.Host, r.Dokku, r.From)
+	if _, err := r.Host.Lstat(filepath.Dir(name)); errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil // destroyed already
+	}
+	l := flock.New(name, flock.SetPermissions(0o644))
+	_, statErr := r.Host.Lstat(name)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), err == nil && !ok:
+		return nil, say.Hint(fmt.Errorf("%s is being deployed", r.From), "Try again when it is done.")
+	case err != nil:
+		return nil, fmt.Errorf("the deploy lock of %s cannot be taken: %w", r.From, err)
+	case statErr == nil && !resumed:
+		_ = l.Unlock()
+		return nil, say.Hint(fmt.Errorf("deploys of %s are locked", r.From), "dokku apps:unlock %s, if it may be renamed.", r.From)
+	}
+	return func() {
+		_ = r.Host.Remove(name) // Dokku takes the file's being there for a lock
+		_ = l.Unlock()
+	}, nil
+}
