@@ -104,6 +104,43 @@ func (f *Files) find(path string) (int, bool) {
 	return slices.BinarySearchFunc(f.list, path, func(a File, p string) int { return strings.Compare(a.Path, p) })
 }
 
+// Renamed are the files as they would be if an app had borne another name: those of
+// its directory, of its properties and of its data.
+func (f *Files) Renamed(from, to string) *Files {
+	list := slices.Clone(f.list)
+	for i := range list {
+		parts := strings.Split(list[i].Path, "/")
+		at := -1
+		switch {
+		case parts[0] == "root":
+			at = 1
+		case parts[0] == "facts":
+			at = 2 // facts/image/<app>/...
+		case len(parts) == 4 && parts[1] == "config" && parts[3] == "ENV":
+			at = 2 // lib/config/<app>/ENV, from 0.38 on
+		case parts[0] == "lib":
+			at = 3
+		}
+		if at < 0 || at >= len(parts) {
+			continue
+		}
+		switch parts[at] {
+		case from:
+			parts[at] = to
+		case "app-" + from: // data/nginx-vhosts/app-<app>
+			parts[at] = "app-" + to
+		}
+		list[i].Path = strings.Join(parts, "/")
+	}
+	apps := slices.Clone(f.Apps)
+	for i := range apps {
+		if apps[i] == from {
+			apps[i] = to
+		}
+	}
+	return NewFiles(f.Dokku, apps, f.Strays, list)
+}
+
 // Text is the content of a file, and whether it could be read.
 func (f *Files) Text(path string) (string, bool) {
 	file, ok := f.Get(path)

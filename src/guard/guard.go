@@ -176,6 +176,7 @@ func (g *Guard) of(dokku string) ([]snapshot.Entry, error) {
 // record is what is known of an app from before an upgrade; of the host itself
 // (GlobalScope) it is global, and of the state nothing but the version.
 type record struct {
+	as     string // what the app is called now
 	state  app.State
 	global app.Global
 	id     string
@@ -217,7 +218,7 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 		before, has := found[name]
 		if name == host.GlobalScope {
 			if !has || m.Time.After(before.time) {
-				found[name] = record{app.State{Name: name, Dokku: m.Dokku}, m.Host.Global, m.ID, m.Time}
+				found[name] = record{as: name, state: app.State{Name: name, Dokku: m.Dokku}, global: m.Host.Global, id: m.ID, time: m.Time}
 			}
 			return
 		}
@@ -226,7 +227,7 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 		case has && s.EffectiveScale().Empty() && !before.state.EffectiveScale().Empty():
 			// A worse record never takes the place of a better one.
 		case !has || m.Time.After(before.time):
-			found[name] = record{state: s, id: m.ID, time: m.Time}
+			found[name] = record{as: name, state: s, id: m.ID, time: m.Time}
 		}
 	}
 	list, err := g.Store.List()
@@ -343,7 +344,13 @@ func (g *Guard) underWay(disk string) bool {
 // since is a jump that begins at a record.
 func (g *Guard) since(j hazard.Jump, r record) hazard.Jump {
 	j.Record, j.From = r.id, r.state.Dokku
-	j.Old = func() *app.Files { return g.oldFiles(r.id) }
+	j.Old = func() *app.Files {
+		files := g.oldFiles(r.id)
+		if files == nil || r.state.Name == r.as || r.as == host.GlobalScope {
+			return files
+		}
+		return files.Renamed(r.state.Name, r.as) // it bore another name then
+	}
 	return j
 }
 

@@ -2,7 +2,9 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -25,6 +27,7 @@ import (
 // Kinds of jobs.
 const (
 	JobRoutes = "routes" // nginx's upstreams, after docker or nginx was upgraded
+	JobRename = "rename" // of App to Arg
 )
 
 // do does one job. Each must be safe to be begun again where a killed process has
@@ -37,6 +40,11 @@ func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
 	switch j.Kind {
 	case JobRoutes:
 		return g.Routes(ctx)
+	case JobRename:
+		if _, err := g.Host.Stat(g.Host.Paths().App(j.App)); errors.Is(err, fs.ErrNotExist) {
+			return nil // somebody has renamed or destroyed it since
+		}
+		return g.Rename(ctx, j.App, j.Arg, RenameOptions{})
 	}
 	return fmt.Errorf("this version of upgrade-guard knows no work called %q", j.Kind)
 }
@@ -46,6 +54,8 @@ func JobText(j snapshot.Job) string {
 	switch j.Kind {
 	case JobRoutes:
 		return "every app's way through nginx looked at, and mended"
+	case JobRename:
+		return fmt.Sprintf("%s renamed to %s", j.App, j.Arg)
 	}
 	return j.Kind + " " + j.App + " " + j.Arg
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/rename"
 	"upgrade-guard/src/say"
@@ -169,7 +170,7 @@ func (g *Guard) handOver(from, to string) error {
 	for path, seed := range ledger.Seeds {
 		if seed.App == from {
 			delete(ledger.Seeds, path)
-			ledger.Seeds[filepath.Join(filepath.Dir(filepath.Dir(path)), to, filepath.Base(path))] = snapshot.Seed{App: to, SHA256: seed.SHA256, Time: seed.Time}
+			ledger.Seeds[filepath.Join(filepath.Dir(filepath.Dir(path)), to, filepath.Base(path))] = snapshot.Seed{App: to, ReadFrom: seed.ReadFrom, SHA256: seed.SHA256, Time: seed.Time}
 		}
 	}
 	ledger.Rename(from, to)
@@ -264,6 +265,36 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host) []RenameDue {
 		due = append(due, d)
 	}
 	return due
+}
+
+// queueRenames queues the renames that are due, of apps that are as they were
+// recorded and serve: nothing is risked for a name. The caller holds the lock and
+// saves the ledger.
+func (g *Guard) queueRenames(ledger *snapshot.Ledger, files *app.Files, now app.Host, served routes) error {
+	var jobs []snapshot.Job
+	for _, d := range g.RenamesDue(files, now) {
+		if _, open := ledger.Open[d.From]; d.Why == nil && !open && !served.has(d.From) {
+			jobs = append(jobs, snapshot.Job{Kind: JobRename, App: d.From, Arg: d.To})
+		}
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	g.Out.Step("%s get a name that Dokku %s would take, one after the other, while they serve. How it stands: dokku upgrade-guard:report",
+		Plural(len(jobs), "app"), now.Dokku)
+	return g.enqueue(ledger, jobs...)
+}
+
+// keptNames are the apps that keep a name which Dokku would not give to a new one,
+// with the reason.
+func (g *Guard) keptNames(files *app.Files, now app.Host) []hazard.Finding {
+	var found []hazard.Finding
+	for _, d := range g.RenamesDue(files, now) {
+		if d.Why != nil {
+			found = append(found, hazard.Finding{App: d.From, Hazard: hazard.Names, Note: true, What: fmt.Sprintf("it keeps its name: %s", d.Why)})
+		}
+	}
+	return found
 }
 
 // unfinishedRenames are the renames that were cut off, a sentence each.

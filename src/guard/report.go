@@ -156,11 +156,14 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		for _, f := range g.worse(r.Last.Baseline, routes.answers) {
 			found[f.App] = append(found[f.App], f)
 		}
+		for _, f := range g.keptNames(files, now) {
+			found[f.App] = append(found[f.App], f)
+		}
 		if only == "" {
 			r.Gone = slices.DeleteFunc(g.gone(r.Last.Baseline, files.Apps), func(name string) bool { return ledger.Renamed[name] != "" })
 		}
 	}
-	journal := g.journaled(runs)
+	journal := g.journaled(runs, ledger.Renamed)
 	if only == "" {
 		r.Renamed, r.Renames = ledger.Renamed, g.unfinishedRenames()
 	}
@@ -215,8 +218,9 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 	return a
 }
 
-// journaled are the texts of some runs' journals, by event and app.
-func (g *Guard) journaled(runs []string) map[string]map[string][]string {
+// journaled are the texts of some runs' journals, by event and app, which is called
+// what it is called now.
+func (g *Guard) journaled(runs []string, renamed map[string]string) map[string]map[string][]string {
 	texts := map[string]map[string][]string{plan.Done: {}, plan.Drift: {}}
 	for _, run := range runs {
 		lines, err := plan.ReadJournal(g.Host, run)
@@ -224,6 +228,9 @@ func (g *Guard) journaled(runs []string) map[string]map[string][]string {
 			g.Out.Error(err)
 		}
 		for _, l := range lines {
+			if to := renamed[l.App]; to != "" {
+				l.App = to
+			}
 			if of := texts[l.Event]; of != nil && !slices.Contains(of[l.App], l.Text) {
 				of[l.App] = append(of[l.App], l.Text)
 			}

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -37,6 +38,16 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if _, _, err := g.versions(); err != nil {
 			return err
 		}
+		ledger, err := g.ledger()
+		if err != nil {
+			return err
+		}
+		if to := ledger.Renamed[name]; to != "" {
+			if _, err := g.Host.Stat(g.Host.Paths().App(name)); errors.Is(err, fs.ErrNotExist) {
+				g.Out.Detail("%s is called %s now", name, to)
+				name = to
+			}
+		}
 		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
 		if err != nil {
 			return err
@@ -45,23 +56,28 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			return say.Hint(fmt.Errorf("there is no app %s on this host", name),
 				"restore puts back what belongs to an app, not the app itself. If it was destroyed: dokku apps:create %s, deploy it, then restore.", name)
 		}
-		if id == "" {
-			if id, err = g.restorePoint(name); err != nil {
+		names := append([]string{name}, ledger.Formerly(name)...)
+		switch id {
+		case "":
+			if id, err = g.restorePoint(names, ledger); err != nil {
 				return err
 			}
+		case "live":
+			id = "live/" + name
 		}
 		old, err := g.Store.Files(id)
 		if err != nil {
 			return err
 		}
-		was, ok := app.Read(old).Apps[name]
-		if !ok {
+		i := slices.IndexFunc(names, func(n string) bool { return slices.Contains(old.Apps, n) })
+		if i < 0 {
 			return say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(old.Apps, ", "))
 		}
-		ledger, err := g.ledger()
-		if err != nil {
-			return err
+		if i > 0 {
+			g.Out.Detail("%s was called %s then", name, names[i])
+			old = old.Renamed(names[i], name)
 		}
+		was := app.Read(old).Apps[name]
 		now := app.Read(files)
 		s := g.subject(files, now, name, "", now.Dokku, ledger)
 		r := restoration{Subject: s, was: was, old: old, paths: g.Host.Paths()}
@@ -101,13 +117,9 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 }
 
 // restorePoint is the newest snapshot from before the last upgrade that holds
-// the app, or else the newest that does.
-func (g *Guard) restorePoint(name string) (string, error) {
-	ledger, err := g.ledger()
-	if err != nil {
-		return "", err
-	}
-	if b, ok := ledger.Open[name]; ok && b.Snapshot != "" && !strings.HasPrefix(b.Snapshot, "live/") {
+// the app, by any of its names, or else the newest that does.
+func (g *Guard) restorePoint(names []string, ledger snapshot.Ledger) (string, error) {
+	if b, ok := ledger.Open[names[0]]; ok && b.Snapshot != "" && !strings.HasPrefix(b.Snapshot, "live/") {
 		return b.Snapshot, nil
 	}
 	list, err := g.Store.List()
@@ -125,11 +137,11 @@ func (g *Guard) restorePoint(name string) (string, error) {
 			g.Out.Error(err)
 			continue
 		}
-		if slices.Contains(m.Apps, name) {
+		if slices.ContainsFunc(names, func(n string) bool { return slices.Contains(m.Apps, n) }) {
 			return e.ID, nil
 		}
 	}
-	return "", say.Hint(fmt.Errorf("no snapshot holds %s: %w", name, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
+	return "", say.Hint(fmt.Errorf("no snapshot holds %s: %w", names[0], fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
 }
 
 // restoration is one app between a snapshot and the present.

@@ -365,6 +365,9 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		if err := noteDrift(journal, left); err != nil {
 			errs = multierror.Append(errs, err)
 		}
+		if err := g.queueRenames(&ledger, files, now, served); err != nil {
+			errs = multierror.Append(errs, err)
+		}
 	}
 	ledger.Runs = journal.AddTo(ledger.Runs)
 	if jumped {

@@ -18,6 +18,7 @@ const (
 	DomainsLost      = "domains-lost"
 	DomainsRewritten = "domains-rewritten"
 	CertificateLost  = "certificate-lost"
+	Names            = "names"
 )
 
 // InNginx are the hazards whose repair must show in nginx's configuration.

@@ -16,7 +16,7 @@ import (
 // 0.38.0 on, destroying or renaming an app that is called like one of Dokku's own
 // plugins takes that plugin's settings of all apps along.
 var names = Hazard{
-	Name:    "names",
+	Name:    Names,
 	Threads: "dokku/dokku#4267, #4308, #4129, #2915",
 	Guide:   "https://dokku.com/docs/appendices/0.22.0-migration-guide/",
 

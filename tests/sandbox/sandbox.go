@@ -102,7 +102,12 @@ func New(dir, recording string) (Host, error) {
 	}
 	// No nginx and no app of this host listens: what answers on the machine's
 	// own ports is somebody else's.
-	return h, h.put("var/lib/dokku/config/upgrade-guard/--global/probe", []byte("false"))
+	if err := h.put("var/lib/dokku/config/upgrade-guard/--global/probe", []byte("false")); err != nil {
+		return h, err
+	}
+	// The stories are told of apps by the names they begin with; auto-rename.txtar is
+	// about the others.
+	return h, h.put("var/lib/dokku/config/upgrade-guard/--global/auto-rename", []byte("false"))
 }
 
 func (h Host) put(path string, data []byte) error {
