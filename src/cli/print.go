@@ -26,21 +26,32 @@ func PrintApp(out *say.Printer, a guard.AppReport) {
 
 // printReport prints a line for each app, and below them what a line cannot say.
 func printReport(out *say.Printer, r guard.Report) {
+	found := slices.Clone(r.Findings)
+	for _, a := range r.Apps {
+		found = append(found, a.Findings...)
+	}
+	owed := slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Step != nil && !f.Step.Guess })
 	switch {
 	case r.Unconfigured != "":
 		out.Title("Dokku %s is not wholly installed: %s", r.Dokku, r.Unconfigured)
 		out.Result("       To do: dpkg --configure -a")
 	case r.Unfinished:
 		out.Title("Dokku was upgraded from %s to %s, and the apps have not been looked after yet", r.Stamp, r.Dokku)
-		out.Result("       To do: dokku upgrade-guard:apply")
+		owed = true
 	case r.Last != nil:
 		out.Title("Dokku %s, upgraded from %s on %s", r.Dokku, r.Last.From, r.Last.Time.Format("2006-01-02 15:04 UTC"))
 	default:
 		out.Title("Dokku %s, no upgrade seen yet", r.Dokku)
 	}
+	if owed && r.Unconfigured == "" {
+		out.Result("       To do: dokku upgrade-guard:apply")
+	}
 	out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
 	if r.Docker != "" {
 		out.Result("       Nothing is known of containers: %s", r.Docker)
+	}
+	if r.Nginx != "" {
+		out.Result("       Nothing is known of nginx: %s", r.Nginx)
 	}
 	if r.Letsencrypt != nil {
 		out.Result("       %s", r.Letsencrypt)
@@ -66,13 +77,11 @@ func printReport(out *say.Printer, r guard.Report) {
 		out.Result("       %s does not exist any more", name)
 	}
 	printRepaired(out, host.GlobalScope, r.Repaired)
-	found := slices.Clone(r.Findings)
 	for _, a := range r.Apps {
 		printRepaired(out, a.App, a.Repaired)
 		for _, p := range a.Problems {
 			out.Result("-----> %s: %s", a.App, p)
 		}
-		found = append(found, a.Findings...)
 	}
 	printFindings(out, false, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
 	printDrift(out, host.GlobalScope, r.Drift)
@@ -159,12 +168,12 @@ func countOf(found []hazard.Finding, what string) string {
 }
 
 // printFindings prints findings by hazard, so that what comes of it, what to do
-// about it and where to read about it stand there once and not for every app. With
-// plans it is said of each what the guard will do about it.
+// about it and where to read about it stand there once and not for every app: all of
+// a broken host fits a screen. With plans it is said of each what the guard will do
+// about it.
 func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 	for _, group := range grouped(found) {
 		var last hazard.Finding
-		apply := false
 		for _, f := range group {
 			out.Result("-----> %s: %s", host.Place(f.App), f.What)
 			switch {
@@ -172,8 +181,6 @@ func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 				out.Result("       %s A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Step.Text)
 			case f.Step != nil && plans:
 				out.Result("       %s upgrade-guard: %s", f.Step.Mark, f.Step.Text)
-			case f.Step != nil:
-				apply = true
 			}
 			if f.Afterwards != "" {
 				out.Result("       %s upgrade-guard, after the upgrade: %s", plan.Add, f.Afterwards)
@@ -183,14 +190,8 @@ func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 			}
 			last = f
 		}
-		if apply {
-			out.Result("       To do: dokku upgrade-guard:apply")
-		}
-		if last.Consequence != "" {
-			out.Result("       %s", last.Consequence)
-		}
-		if last.Guide != "" {
-			out.Result("       %s", last.Guide)
+		if text := strings.TrimSpace(last.Consequence + " " + last.Guide); text != "" {
+			out.Result("       %s", text)
 		}
 	}
 }

@@ -56,6 +56,8 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) 
 		switch culprit := nginx.Culprit(complaint, g.Host.Paths().DokkuRoot, files.Apps); {
 		case err != nil:
 			r.unknown = err.Error()
+		case r.has(culprit, nginx.NoUpstream, nginx.Certificate):
+			// That is why, and it is said already.
 		case culprit != "":
 			r.troubles = append(r.troubles, nginx.Trouble{App: culprit, Kind: nginx.Breaks, What: "nginx refuses to load its configuration: " + complaint})
 		default:
