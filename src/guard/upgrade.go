@@ -264,21 +264,50 @@ func (g *Guard) announce(ctx context.Context, stamp, disk string) error {
 	return nil
 }
 
-// plan is what is owed to the apps now.
-func (g *Guard) plan(ctx context.Context, stamp string) (plan.Plan, []hazard.Finding, error) {
+// look is the host as the work after an upgrade sees it: what there is, what was
+// recorded, and what the hazards find.
+type look struct {
+	files   *app.Files
+	now     app.Host
+	ledger  snapshot.Ledger
+	records map[string]record
+	broken  bool // a record could not be read
+	found   []hazard.Finding
+}
+
+func (g *Guard) look(ctx context.Context, stamp string) (look, error) {
 	files, err := app.Capture(ctx, g.Host, app.What{})
 	if err != nil {
-		return nil, nil, err
+		return look{}, err
 	}
-	ledger, err := g.ledger()
+	l := look{files: files, now: app.Read(files)}
+	if l.ledger, err = g.ledger(); err != nil {
+		return look{}, err
+	}
+	l.records, l.broken = g.owedRecords(files, l.now, stamp, l.ledger)
+	l.found = g.detect(files, l.now, l.records, l.ledger)
+	return l, nil
+}
+
+// again looks once more with the same records: an app is closed by what it is now,
+// not by what was done to it.
+func (g *Guard) again(ctx context.Context, l look) (look, error) {
+	files, err := app.Capture(ctx, g.Host, app.What{})
+	if err != nil {
+		return l, err
+	}
+	l.files, l.now = files, app.Read(files)
+	l.found = g.detect(files, l.now, l.records, l.ledger)
+	return l, nil
+}
+
+// plan is what is owed to the apps now.
+func (g *Guard) plan(ctx context.Context, stamp string) (plan.Plan, []hazard.Finding, error) {
+	l, err := g.look(ctx, stamp)
 	if err != nil {
 		return nil, nil, err
 	}
-	now := app.Read(files)
-	records, _ := g.owedRecords(files, now, stamp, ledger)
-	found := g.detect(files, now, records, ledger)
-	r := g.routes(ctx, files, nil)
-	steps, waiting := split(append(found, r.findings()...))
+	steps, waiting := split(l.found)
 	return steps, waiting, nil
 }
 
@@ -304,73 +333,102 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	if err := g.configured(ctx); err != nil {
 		return err
 	}
-	files, err := app.Capture(ctx, g.Host, app.What{})
+	l, err := g.look(ctx, stamp)
 	if err != nil {
 		return err
 	}
-	ledger, err := g.ledger()
-	if err != nil {
-		return err
-	}
-	now := app.Read(files)
-	records, broken := g.owedRecords(files, now, stamp, ledger)
-	steps, waiting := split(g.detect(files, now, records, ledger))
+	steps, waiting := split(l.found)
 	jumped, pending := stamp != disk, g.Store.Pending() != ""
-	if !jumped && len(steps) == 0 && len(ledger.Open) == 0 && !pending {
-		r := g.routes(ctx, files, nil)
-		if r.toMend() {
-			journal := plan.NewJournal(g.Host, hazard.Nginx)
-			r, err = g.serve(ctx, r, journal)
-			ledger.Runs = journal.AddTo(ledger.Runs)
-			g.printWaiting(append(waiting, onlyWaiting(r.findings())...))
-			return errors.Join(err, g.Store.SaveLedger(ledger))
-		}
-		waiting = append(waiting, onlyWaiting(r.findings())...)
-		if len(waiting) == 0 {
-			g.Out.Title("Dokku %s: nothing to do", disk)
-		}
-		g.printWaiting(waiting)
-		return nil
+	if !jumped && !pending && len(steps) == 0 && len(l.ledger.Open) == 0 {
+		return g.onlyRoutes(ctx, l, waiting)
 	}
 	var errs *multierror.Error
+	note := func(err error) { // what goes wrong here stops nothing that follows
+		if err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
 	if jumped {
 		g.Out.Title("Dokku %s to %s: %s", stamp, disk, toDo(steps, "loss to put back", waiting))
-		if len(records) == 0 && len(files.Apps) > 0 {
-			errs = multierror.Append(errs, say.Hint(fmt.Errorf("nothing was recorded under Dokku %s, so nothing can be compared", stamp),
+		if len(l.records) == 0 && len(l.files.Apps) > 0 {
+			note(say.Hint(fmt.Errorf("nothing was recorded under Dokku %s, so nothing can be compared", stamp),
 				"See dokku upgrade-guard:report for what is wrong now."))
 		}
 	} else {
 		g.Out.Title("Dokku %s: %s", disk, toDo(steps, "loss to put back", waiting))
 	}
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
-	if err := steps.Apply(ctx, g.Host, journal, g.Out); err != nil {
-		errs = multierror.Append(errs, err)
-	}
+	note(steps.Apply(ctx, g.Host, journal, g.Out))
 	// After all scales are right: without them no build succeeds.
 	served, err := g.serveAfter(ctx, steps, journal)
-	if err != nil {
-		errs = multierror.Append(errs, err)
-	}
+	note(err)
 
-	// Looked at once more as a whole: an app is closed by what it is now, not
-	// by what was done to it.
-	files, err = app.Capture(ctx, g.Host, app.What{})
-	if err != nil {
+	if l, err = g.again(ctx, l); err != nil {
 		return multierror.Append(errs, err)
 	}
-	now = app.Read(files)
-	left := g.detect(files, now, records, ledger)
-	g.close(&ledger, now, records, left, stamp, broken)
+	ledger := &l.ledger
+	g.close(ledger, l.now, l.records, l.found, stamp, l.broken)
 	if jumped || pending {
-		if err := noteDrift(journal, left); err != nil {
-			errs = multierror.Append(errs, err)
+		note(noteDrift(journal, l.found))
+		note(g.queueRenames(ledger, l.files, l.now, served))
+	}
+	g.enterJump(ledger, journal, stamp, disk)
+	if err := g.settleSeeds(ledger, disk, pending); err != nil {
+		return multierror.Append(errs, err)
+	}
+	if err := g.Store.SaveLedger(*ledger); err != nil {
+		return multierror.Append(errs, err)
+	}
+	if jumped {
+		if err := g.Store.SetStamp(disk); err != nil {
+			return multierror.Append(errs, err)
 		}
-		if err := g.queueRenames(&ledger, files, now, served); err != nil {
-			errs = multierror.Append(errs, err)
+		_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
+		note(err)
+	}
+	if pending {
+		if err := g.Store.SetPending(""); err != nil {
+			return multierror.Append(errs, err)
 		}
 	}
+	left := append(l.found, served.findings()...)
+	if n := len(ledger.Jumps); n > 0 && jumped {
+		left = append(left, g.worse(ledger.Jumps[n-1].Baseline, served.answers)...)
+	}
+	g.printWaiting(onlyWaiting(left))
+	switch {
+	case len(ledger.Open) > 0:
+		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", openOnes(ledger.Open))
+	case errs == nil && len(onlyWaiting(left)) == 0:
+		g.Out.Step("Every app has what was recorded. See dokku upgrade-guard:report")
+	}
+	return errs.ErrorOrNil()
+}
+
+// onlyRoutes is the work where nothing of an upgrade is owed: the apps' way through
+// nginx, which may be wrong at any time.
+func (g *Guard) onlyRoutes(ctx context.Context, l look, waiting []hazard.Finding) error {
+	r := g.routes(ctx, l.files, nil)
+	if r.toMend() {
+		journal := plan.NewJournal(g.Host, hazard.Nginx)
+		r, err := g.serve(ctx, r, journal)
+		l.ledger.Runs = journal.AddTo(l.ledger.Runs)
+		g.printWaiting(append(waiting, onlyWaiting(r.findings())...))
+		return errors.Join(err, g.Store.SaveLedger(l.ledger))
+	}
+	waiting = append(waiting, onlyWaiting(r.findings())...)
+	if len(waiting) == 0 {
+		g.Out.Title("Dokku %s: nothing to do", l.now.Dokku)
+	}
+	g.printWaiting(waiting)
+	return nil
+}
+
+// enterJump enters the upgrade that is through, with the journals of what was done
+// for it.
+func (g *Guard) enterJump(ledger *snapshot.Ledger, journal *plan.Journal, stamp, disk string) {
 	ledger.Runs = journal.AddTo(ledger.Runs)
-	if jumped {
+	if stamp != disk {
 		j := snapshot.Jump{From: stamp, To: disk, Time: g.Host.Now()}
 		if snapshots, err := g.of(stamp); err == nil && len(snapshots) > 0 {
 			j.Baseline = snapshots[0].ID
@@ -382,46 +440,22 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		last.Runs = slices.Compact(append(last.Runs, ledger.Runs...))
 		ledger.Runs = nil
 	}
-	maps.DeleteFunc(ledger.Seeds, func(_ string, s snapshot.Seed) bool {
-		return !app.Before(disk, s.ReadFrom) // what was seeded is Dokku's own now
-	})
-	// Not pending: somebody ran apply between pre-upgrade and the upgrade.
+}
+
+// settleSeeds lets go of what was seeded for the version that is there now, which is
+// Dokku's own, and withdraws what was seeded for one that has not come. Where no
+// upgrade was pending somebody ran apply between pre-upgrade and the upgrade.
+func (g *Guard) settleSeeds(ledger *snapshot.Ledger, disk string, pending bool) error {
+	maps.DeleteFunc(ledger.Seeds, func(_ string, s snapshot.Seed) bool { return !app.Before(disk, s.ReadFrom) })
 	if pending {
-		if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
-			return multierror.Append(errs, err)
+		if err := g.withdraw(ledger, func(snapshot.Seed) bool { return true }); err != nil {
+			return err
 		}
 	}
 	if len(ledger.Seeds) == 0 {
 		ledger.Seeds = nil
 	}
-	if err := g.Store.SaveLedger(ledger); err != nil {
-		return multierror.Append(errs, err)
-	}
-	if jumped {
-		if err := g.Store.SetStamp(disk); err != nil {
-			return multierror.Append(errs, err)
-		}
-		if _, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk); err != nil {
-			errs = multierror.Append(errs, err)
-		}
-	}
-	if pending {
-		if err := g.Store.SetPending(""); err != nil {
-			return multierror.Append(errs, err)
-		}
-	}
-	left = append(left, served.findings()...)
-	if n := len(ledger.Jumps); n > 0 && jumped {
-		left = append(left, g.worse(ledger.Jumps[n-1].Baseline, served.answers)...)
-	}
-	g.printWaiting(onlyWaiting(left))
-	switch n := len(ledger.Open); {
-	case n > 0:
-		g.Out.Trouble("%s not as recorded. See dokku upgrade-guard:report", openOnes(ledger.Open))
-	case errs == nil && len(onlyWaiting(left)) == 0:
-		g.Out.Step("Every app has what was recorded. See dokku upgrade-guard:report")
-	}
-	return errs.ErrorOrNil()
+	return nil
 }
 
 // noteDrift keeps for the report what differs from the record right after the
