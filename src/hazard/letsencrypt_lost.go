@@ -130,11 +130,7 @@ func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 	// A directory that is called current gives way to the link.
 	target := directory
 	if target == "current" {
-		target = "restored"
-		if d, ok := s.Files.LetsencryptDirectory(name); ok {
-			target = d.Name
-		}
-		for len(s.Files.Issued(name, target)) > 0 {
+		for target = "restored"; len(s.Files.Issued(name, target)) > 0; {
 			target += "-restored"
 		}
 	}
@@ -155,6 +151,10 @@ func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 		}
 	}
 	issued, _ := from.IssuedIn(name, directory, first)
+	linked := target
+	if d, more := lookedFor(s, from.Issued(name, directory), issued); d != "" && d != target {
+		linked, puts = d, append(puts, more...)
+	}
 	var after []put
 	if copyOf := s.put("tls/server.letsencrypt.crt", app.File{Mode: 0o644, Data: issued.Data}, 0o640); copyOf.was != issued.SHA256 &&
 		(copyOf.was != "" || served.SHA256 != issued.SHA256) {
@@ -171,7 +171,7 @@ func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 			if err := putAll(h, puts); err != nil {
 				return err
 			}
-			if err := link(h, target, filepath.Join(certs, "current")); err != nil {
+			if err := link(h, linked, filepath.Join(certs, "current")); err != nil {
 				return err
 			}
 			return putAll(h, after)

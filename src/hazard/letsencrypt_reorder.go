@@ -29,25 +29,13 @@ var letsencryptReorder = Hazard{
 
 	Detect: func(s Subject) []Finding {
 		l := s.Now.Letsencrypt
-		wanted, ok := s.Files.LetsencryptDirectory(s.Now.Name)
-		if !ok || !l.Active || l.Directory == wanted.Name || l.RenewsAt.Before(time.Now()) || len(s.Files.Issued(s.Now.Name, wanted.Name)) > 0 {
+		if !l.Active || l.Directory == "current" || l.RenewsAt.Before(time.Now()) {
+			return nil // letsencryptLost, or to be ordered anyway
+		}
+		issued, _ := s.Files.IssuedIn(s.Now.Name, l.Directory, s.Now.Domains)
+		directory, puts := lookedFor(s, s.Files.Issued(s.Now.Name, l.Directory), issued)
+		if directory == "" || directory == l.Directory {
 			return nil
-		}
-		files := s.Files.Issued(s.Now.Name, l.Directory)
-		// Other settings or domains than it was ordered by are a reason to
-		// order, and so is what cannot be told.
-		options := files["docker_options"].Data
-		if !app.SameOrder(files["config"].Data, wanted.Files["config"]) || files["docker_options"].SHA256 != "" && string(options) != string(wanted.Files["docker_options"]) {
-			return nil
-		}
-		var puts []put
-		for rel, file := range files {
-			if _, ours := wanted.Files[rel]; !ours && file.SHA256 != "" {
-				puts = append(puts, s.put(filepath.Join("letsencrypt/certs", wanted.Name, rel), file, 0o600))
-			}
-		}
-		for _, rel := range slices.Sorted(maps.Keys(wanted.Files)) {
-			puts = append(puts, s.put(filepath.Join("letsencrypt/certs", wanted.Name, rel), app.File{Mode: 0o600, Data: wanted.Files[rel]}, 0o600))
 		}
 		name, current := s.Now.Name, filepath.Join(s.Paths.App(s.Now.Name), "letsencrypt/certs/current")
 		return []Finding{{
@@ -59,10 +47,38 @@ var letsencryptReorder = Hazard{
 					if err := putAll(h, puts); err != nil {
 						return err
 					}
-					return link(h, wanted.Name, current)
+					return link(h, directory, current)
 				},
 				Verify: func(ctx context.Context, h host.Host) error { return activeNow(ctx, h, name) },
 			},
 		}}
 	},
+}
+
+// lookedFor is the directory in which the installed plugin looks for an app's
+// certificate, and what it must hold: the files of the directory that it lies in,
+// with the ones that the plugin writes beside it. It is "" where that cannot be
+// told, and where there is a reason to order: other settings or domains than it
+// was ordered by, or another certificate that was ordered since and not put in
+// place.
+func lookedFor(s Subject, files map[string]app.File, issued app.File) (directory string, puts []put) {
+	wanted, ok := s.Files.LetsencryptDirectory(s.Now.Name)
+	if !ok || !app.SameOrder(files["config"].Data, wanted.Files["config"]) {
+		return "", nil
+	}
+	if options := files["docker_options"]; options.SHA256 != "" && string(options.Data) != string(wanted.Files["docker_options"]) {
+		return "", nil
+	}
+	if there, ok := s.Files.IssuedIn(s.Now.Name, wanted.Name, s.Now.Domains); ok && there.SHA256 != issued.SHA256 {
+		return "", nil
+	}
+	for rel, file := range files {
+		if _, ours := wanted.Files[rel]; !ours && file.SHA256 != "" {
+			puts = append(puts, s.put(filepath.Join("letsencrypt/certs", wanted.Name, rel), file, 0o600))
+		}
+	}
+	for _, rel := range slices.Sorted(maps.Keys(wanted.Files)) {
+		puts = append(puts, s.put(filepath.Join("letsencrypt/certs", wanted.Name, rel), app.File{Mode: 0o600, Data: wanted.Files[rel]}, 0o600))
+	}
+	return wanted.Name, puts
 }
