@@ -111,7 +111,10 @@ func (f *Files) letsencryptSetting(app, key string) string {
 			}
 		}
 		for variable, property := range letsencryptVariables {
-			if v := readEnv(f, scope).values[variable]; property == key && v != "" {
+			if property != key {
+				continue
+			}
+			if v, _ := f.Variable(scope, variable); v != "" {
 				return v
 			}
 		}
