@@ -23,7 +23,7 @@ import (
 var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 	// install and update come for every plugin, and after dokku-update.
 	"install": func(ctx context.Context, g *guard.Guard, _ []string) error { return g.Install(ctx) },
-	"update":  func(ctx context.Context, g *guard.Guard, _ []string) error { return g.Install(ctx) },
+	"update":  func(ctx context.Context, g *guard.Guard, _ []string) error { return g.Update(ctx) },
 
 	// pre-upgrade FROM TO, post-upgrade FROM TO: ours, there are none in Dokku.
 	"pre-upgrade": func(ctx context.Context, g *guard.Guard, args []string) error {
