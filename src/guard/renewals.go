@@ -77,11 +77,19 @@ func renewals(h app.Host) *Renewals {
 
 // String is all of it in a sentence.
 func (r Renewals) String() string {
-	text := fmt.Sprintf("%s renewed by letsencrypt %s", Plural(r.Active, "certificate"), r.Plugin)
-	if r.Plugin.From == "" {
-		text = Plural(r.Active, "certificate") + " of letsencrypt, which is not installed"
-	} else if !r.Scheduled {
-		text = Plural(r.Active, "certificate") + " of letsencrypt, whose renewal is not scheduled (dokku letsencrypt:cron-job --add)"
+	text := Plural(r.Active, "certificate")
+	switch p := r.Plugin; {
+	case p.From == "":
+		text += " of letsencrypt, which is not installed"
+	case !r.Scheduled && p.Is("0.10.0") && p.IsBefore("0.20.1"):
+		// Its own command empties the crontab.
+		text += fmt.Sprintf(" of letsencrypt %s, whose renewal is not scheduled (first dokku plugin:update letsencrypt, then dokku letsencrypt:cron-job --add)", p)
+	case !r.Scheduled:
+		text += fmt.Sprintf(" of letsencrypt %s, whose renewal is not scheduled (dokku letsencrypt:cron-job --add)", p)
+	case p.Is("0.11.0") && p.IsBefore("0.25.0"):
+		text += fmt.Sprintf(" renewed by letsencrypt %s, where every letsencrypt:enable orders another", p)
+	default:
+		text += fmt.Sprintf(" renewed by letsencrypt %s", p)
 	}
 	return text + fmt.Sprintf("; the first is %s's, until %s, due %s", r.First, r.Expires.Format(time.DateOnly), due(r.RenewsAt))
 }
