@@ -31,19 +31,19 @@ var letsencryptLost = Hazard{
 	Guide:   "https://github.com/dokku/dokku-letsencrypt#usage",
 
 	Detect: func(s Subject) []Finding {
-		for _, dir := range []string{"letsencrypt", "tls"} {
-			if file := unreadable(s, dir); file != "" {
-				return []Finding{{
-					What:        fmt.Sprintf("%s belongs to another user than dokku", strings.TrimPrefix(strings.TrimSuffix(file, "/"), "root/")),
-					Consequence: "The letsencrypt plugin cannot read it and does not renew the certificate.",
-					Command:     fmt.Sprintf("sudo chown -R %s:%s %s", s.Paths.User, s.Paths.Group, filepath.Join(s.Paths.App(s.Now.Name), dir)),
-				}}
-			}
-		}
 		// A directory called current is as good as a link, until the plugin puts
 		// the next certificate below it.
 		if l := s.Now.Letsencrypt; l.Active && l.Directory != "current" {
 			return nil
+		}
+		for _, dir := range []string{"letsencrypt", "tls"} {
+			if file := unreadable(s, dir); file != "" && len(s.Files.Under("root/"+s.Now.Name+"/letsencrypt/")) > 0 {
+				return []Finding{{
+					What:        fmt.Sprintf("the dokku user may not read %s", strings.TrimPrefix(strings.TrimSuffix(file, "/"), "root/")),
+					Consequence: "The letsencrypt plugin cannot read it either, and does not renew the certificate.",
+					Command:     fmt.Sprintf("sudo chown -R %s:%s %s", s.Paths.User, s.Paths.Group, filepath.Join(s.Paths.App(s.Now.Name), dir)),
+				}}
+			}
 		}
 		f := Finding{
 			What:        "the certificate is not the letsencrypt plugin's any more",
