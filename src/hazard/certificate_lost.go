@@ -93,8 +93,9 @@ func RestoreCertificate(s Subject) plan.Plan {
 	for _, p := range tlsFiles(s) {
 		if p.was != app.Digest(p.data) {
 			steps = append(steps, plan.Step{
-				Mark: plan.Change, Path: p.path, Mode: p.mode, Data: p.data, Was: p.was,
+				Mark: plan.Change,
 				Text: fmt.Sprintf("tls/%s of %s, until %s", filepath.Base(p.path), strings.Join(s.Before.Certificate.Names, " "), s.Before.Certificate.NotAfter.Format(time.DateOnly)),
+				Do:   func(_ context.Context, h host.Host) error { return putAll(h, []put{p}) },
 			})
 		}
 	}
