@@ -528,7 +528,7 @@ func (r *Rename) writeCron(ctx context.Context) error {
 	case !r.Cron, app.Before(r.Dokku, "0.23.2"):
 		return nil
 	case !app.Before(r.Dokku, "0.36.0"):
-		trigger, args = "scheduler-cron-write", []string{"docker-local"}
+		trigger, args = "scheduler-cron-write", []string{""}
 	}
 	_, err := r.Host.Trigger(ctx, trigger, args...)
 	return err
