@@ -1,12 +1,58 @@
 package app
 
+import (
+	"regexp"
+	"strings"
+)
+
 // Namespaces are the directories below config in which Dokku's plugins, and the
 // letsencrypt plugin, keep their properties. From 0.38.0 on an app's environment
 // lies at the same level, config/<app>/ENV, and goes with the whole directory when
-// the app is destroyed or renamed (ATLAS 4.5).
+// the app is destroyed or renamed (ATLAS 4.5). They are all there have been from
+// 0.20.4 to 0.38.27; none was ever keyed by anything but the app, so a rename goes by
+// this one list on every version.
 var Namespaces = []string{
 	"app-json", "apps", "builder", "builder-dockerfile", "builder-herokuish", "builder-lambda", "builder-nixpacks", "builder-pack",
 	"builder-railpack", "buildpacks", "builds", "caddy", "checks", "common", "config", "cron", "docker-options", "domains", "git", "haproxy",
 	"letsencrypt", "logs", "network", "nginx", "openresty", "ports", "proxy", "ps", "registry", "resource", "scheduler",
 	"scheduler-docker-local", "scheduler-k3s", "storage", "traefik", "upgrade-guard",
+}
+
+// creatable are the names of new apps that a version takes (ATLAS 4.1).
+func creatable(dokku string) *regexp.Regexp {
+	switch {
+	case Before(dokku, "0.22.0"):
+		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`)
+	case Before(dokku, "0.38.2"):
+		return regexp.MustCompile(`^[a-z0-9][^/:_A-Z]*$`)
+	}
+	return nameOfAllVersions
+}
+
+var nameOfAllVersions = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
+
+// CreatesName tells whether this Dokku would create an app of this name.
+func CreatesName(dokku, name string) bool { return creatable(dokku).MatchString(name) }
+
+// ReachesName tells whether this Dokku's commands work on an app of this name.
+// 0.22.2 refuses underscores, and 0.38.2 and later what is no letter, digit, dot,
+// dash or underscore.
+func ReachesName(dokku, name string) bool {
+	switch {
+	case !Before(dokku, "0.22.0") && Before(dokku, "0.22.3"):
+		return CreatesName(dokku, name)
+	case Before(dokku, "0.38.2"):
+		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`).MatchString(name)
+	}
+	return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`).MatchString(name)
+}
+
+// NearestName is the name, valid in every version, that is nearest to one that is
+// not; "" where there is none.
+func NearestName(name string) string {
+	near := strings.TrimLeft(regexp.MustCompile(`[^a-z0-9.-]`).ReplaceAllString(strings.ToLower(name), "-"), "-.")
+	if !nameOfAllVersions.MatchString(near) {
+		return ""
+	}
+	return near
 }

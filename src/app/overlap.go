@@ -63,15 +63,10 @@ func (f *Files) Elsewhere(s State) []string {
 		}
 		return value(host.GlobalScope, variable, namespace, name)
 	}
-	if v := first("DOKKU_SCHEDULER", "scheduler", "selected"); v != "" && v != "docker-local" {
-		why = append(why, "its scheduler is "+v)
-	}
-	proxy := s.Proxy.Type
-	if proxy == "" {
-		proxy = value(host.GlobalScope, "DOKKU_PROXY_TYPE", "proxy", "type")
-	}
-	if proxy != "" && proxy != "nginx" {
-		why = append(why, "its proxy is "+proxy)
+	p := s.Proxy
+	p.Disabled = false // that is another matter: see NoOverlap
+	if yes, by := p.ByNginx(); !yes {
+		why = append(why, "it is served by "+by)
 	}
 	if v := first("", "registry", "push-on-release"); v == "true" {
 		why = append(why, "its image is kept in a registry")
@@ -83,43 +78,4 @@ func (f *Files) Elsewhere(s State) []string {
 		why = append(why, "deploys of it are switched off (skip-deploy)")
 	}
 	return why
-}
-
-// creatable are the names of new apps that a version takes (ATLAS 4.1).
-func creatable(dokku string) *regexp.Regexp {
-	switch {
-	case Before(dokku, "0.22.0"):
-		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`)
-	case Before(dokku, "0.38.2"):
-		return regexp.MustCompile(`^[a-z0-9][^/:_A-Z]*$`)
-	}
-	return nameOfAllVersions
-}
-
-var nameOfAllVersions = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
-
-// CreatesName tells whether this Dokku would create an app of this name.
-func CreatesName(dokku, name string) bool { return creatable(dokku).MatchString(name) }
-
-// ReachesName tells whether this Dokku's commands work on an app of this name.
-// 0.22.2 refuses underscores, and 0.38.2 and later what is no letter, digit, dot,
-// dash or underscore.
-func ReachesName(dokku, name string) bool {
-	switch {
-	case !Before(dokku, "0.22.0") && Before(dokku, "0.22.3"):
-		return CreatesName(dokku, name)
-	case Before(dokku, "0.38.2"):
-		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`).MatchString(name)
-	}
-	return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`).MatchString(name)
-}
-
-// NearestName is the name, valid in every version, that is nearest to one that is
-// not; "" where there is none.
-func NearestName(name string) string {
-	near := strings.TrimLeft(regexp.MustCompile(`[^a-z0-9.-]`).ReplaceAllString(strings.ToLower(name), "-"), "-.")
-	if !nameOfAllVersions.MatchString(near) {
-		return ""
-	}
-	return near
 }

@@ -31,13 +31,6 @@ type RenameOptions struct {
 // brought to its end first: taken back, or gone on with. It may take minutes, in
 // which deploys of other apps go on, so it does not hold the guard's own lock.
 func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) error {
-	if !o.DryRun {
-		unlock, err := g.renameLock(ctx)
-		if err != nil {
-			return err
-		}
-		defer unlock()
-	}
 	r := g.renaming(from, to)
 	unfinished, err := rename.Unfinished(g.Host)
 	if err != nil {
@@ -52,7 +45,13 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 			g.Out.Detail("To go on with it: dokku upgrade-guard:rename %s %s", from, to)
 			return nil
 		}
-		if done, err := g.resume(ctx, s); done || err != nil {
+		unlock, err := g.renameLock(ctx)
+		if err != nil {
+			return err
+		}
+		done, err := g.resume(ctx, s)
+		unlock()
+		if done || err != nil {
 			return err
 		}
 	}
@@ -77,6 +76,15 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 		}
 		g.tellRemotes(from, to)
 		return nil
+	}
+	// Only now: what is refused leaves nothing, not even a lock's file.
+	unlock, err := g.renameLock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := rename.Still(g.Host, from, to); err != nil {
+		return err
 	}
 	g.Out.Title("%s becomes %s", from, to)
 	if err := r.Run(ctx); err != nil {

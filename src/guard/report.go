@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -165,7 +166,8 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	}
 	journal := g.journaled(runs, ledger.Renamed)
 	if only == "" {
-		r.Renamed, r.Renames = ledger.Renamed, g.unfinishedRenames()
+		r.Renames, r.Renamed = g.unfinishedRenames(), maps.Clone(ledger.Renamed)
+		maps.DeleteFunc(r.Renamed, func(old, _ string) bool { return slices.Contains(files.Apps, old) })
 	}
 	for _, name := range files.Apps {
 		a := appReport(now.Apps[name], recorded[name], found[name], journal[plan.Done][name])

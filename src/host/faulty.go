@@ -10,7 +10,7 @@ import (
 // Op is one change to the machine, or one command, that a Faulty host is about
 // to make.
 type Op struct {
-	Kind string // write, append, mkdir, rename, link, remove, copy, run, property
+	Kind string // write, append, mkdir, rename, link, remove, copy, merge, run, property
 	Name string // the file, or the command with its arguments
 }
 
@@ -98,7 +98,11 @@ func (f *Faulty) Remove(name string) error {
 
 // CopyTree is Host.CopyTree, or breaks.
 func (f *Faulty) CopyTree(from, to string, how Copy) error {
-	return f.do(Op{"copy", to}, func() error { return f.Host.CopyTree(from, to, how) })
+	kind := "copy"
+	if how.Merge {
+		kind = "merge"
+	}
+	return f.do(Op{kind, to}, func() error { return f.Host.CopyTree(from, to, how) })
 }
 
 // RemoveTree is Host.RemoveTree, or breaks.

@@ -30,8 +30,11 @@ func (r *Rename) worse(ctx context.Context, name string) error {
 	for try := range 10 {
 		bad = nil
 		for _, a := range nginx.Ask(ctx, r.Host.Dial, questions) {
-			if !a.Good() {
-				bad = append(bad, fmt.Sprintf("%s is answered by %s, and was by %s", a.Question, a.Class(), was[a.Question].Class()))
+			switch b := was[a.Question]; {
+			case a.Good() && name == "" && a.Certificate != b.Certificate:
+				bad = append(bad, fmt.Sprintf("%s is answered with another certificate than before", a.Question))
+			case !a.Good():
+				bad = append(bad, fmt.Sprintf("%s is answered by %s, and was by %s", a.Question, a.Class(), b.Class()))
 			}
 		}
 		if len(bad) == 0 || ctx.Err() != nil {

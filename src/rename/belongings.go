@@ -10,19 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 )
-
-// namespaces are the property namespaces of Dokku and of letsencrypt that hold a
-// directory for each app: all there have been from 0.20.4 to 0.38.27, read out of
-// the tags. None of them has ever been keyed by anything else, so there is one
-// list for all versions. What Dokku's own rename forgets of them is in ATLAS 4.4.
-var namespaces = []string{
-	"app-json", "apps", "builder", "builder-dockerfile", "builder-herokuish", "builder-lambda", "builder-nixpacks", "builder-pack",
-	"builder-railpack", "buildpacks", "builds", "caddy", "checks", "common", "config", "cron", "docker-options", "domains", "git", "haproxy",
-	"letsencrypt", "logs", "network", "nginx", "openresty", "ports", "proxy", "ps", "registry", "resource", "scheduler",
-	"scheduler-docker-local", "scheduler-k3s", "storage", "traefik", host.Plugin,
-}
 
 // dataDirs are the directories below data that hold one for each app. nginx-vhosts
 // calls it app-<app>.
@@ -84,7 +74,7 @@ func partsOf(h host.Host, from, to string) (parts []Part, inTheWay []string, err
 				// 0.38 keeps an app's ENV beside the namespaces.
 				add(filepath.Join(lib, top), from, to, true)
 			case top == "config" && d.Name() != to:
-				add(base, from, to, slices.Contains(namespaces, d.Name()))
+				add(base, from, to, slices.Contains(app.Namespaces, d.Name()))
 			case top == "data" && !slices.Contains(notOurs, d.Name()):
 				known := slices.Contains(dataDirs, d.Name())
 				add(base, from, to, known)
@@ -261,7 +251,7 @@ func sizeOf(h host.Host, dir string, skip func(rel string) bool) (uint64, error)
 // 0.38 and later, destroying or renaming an app of that name removes the properties
 // of all apps in it (ATLAS 4.5).
 func IsNamespace(h host.Host, name string) bool {
-	if slices.Contains(namespaces, name) {
+	if slices.Contains(app.Namespaces, name) {
 		return true
 	}
 	if _, err := h.Stat(filepath.Join(h.Paths().PluginPath, "enabled", name)); err == nil {

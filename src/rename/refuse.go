@@ -54,6 +54,17 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 	return nil
 }
 
+// Still says whether another rename has come between the look and the lock.
+func Still(h host.Host, from, to string) error {
+	_, there := h.Lstat(h.Paths().App(from))
+	_, taken := h.Lstat(h.Paths().App(to))
+	unfinished, err := Unfinished(h)
+	if _, begun := unfinished[from]; err == nil && (there != nil || taken == nil || begun) {
+		err = fmt.Errorf("somebody else has renamed or created an app meanwhile")
+	}
+	return err
+}
+
 // MayOverlap says why an app is not renamed beside its running self; stop is how
 // the operator asks for a stop.
 func MayOverlap(files *app.Files, s app.State) error {

@@ -50,6 +50,8 @@ const (
 	Build  = "build"
 	Switch = "switch"
 	Clean  = "clean"
+	// Done is when only what the rename itself had kept is left to be removed.
+	Done = "done"
 )
 
 // State is what a rename must remember when it is killed.
@@ -283,7 +285,7 @@ func (r *Rename) Run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if resumed && r.Phase != Clean {
+	if resumed && r.Phase == Switch {
 		if err := r.ours(); err != nil {
 			return err
 		}
@@ -295,6 +297,9 @@ func (r *Rename) Run(ctx context.Context) error {
 		if err := r.enter(Build); err != nil {
 			return err
 		}
+	}
+	if r.Phase == Done {
+		return r.forget()
 	}
 	done, all := 0, r.Plan()
 	for _, phase := range []string{Build, Switch, Clean} {
@@ -318,6 +323,9 @@ func (r *Rename) Run(ctx context.Context) error {
 			}
 			_ = r.Note("done", s.text, nil)
 		}
+	}
+	if err := r.enter(Done); err != nil {
+		return err
 	}
 	return r.forget()
 }
@@ -520,7 +528,7 @@ func (r *Rename) writeCron(ctx context.Context) error {
 	case !r.Cron, app.Before(r.Dokku, "0.23.2"):
 		return nil
 	case !app.Before(r.Dokku, "0.36.0"):
-		trigger, args = "scheduler-cron-write", []string{"docker-local"}
+		trigger, args = "scheduler-cron-write", []string{""}
 	}
 	_, err := r.Host.Trigger(ctx, trigger, args...)
 	return err

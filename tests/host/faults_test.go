@@ -304,7 +304,8 @@ func TestDiskFullAnywhere(t *testing.T) {
 	}
 }
 
-// A trigger of ours does not fail, whatever does: dpkg and Dokku go on.
+// A trigger of ours does not fail, whatever does: dpkg and Dokku go on. But for one,
+// which fails whenever it could not do all of its part.
 func TestATriggerNeverFails(t *testing.T) {
 	s := newStory(t)
 	for _, name := range trigger.Names() {
@@ -316,9 +317,13 @@ func TestATriggerNeverFails(t *testing.T) {
 		} {
 			t.Run(name+" "+about, func(t *testing.T) {
 				defer silence(t)()
-				trigger.Run(context.Background(), h, name, []string{"0.20.4", "0.35.5"})
-				trigger.Run(context.Background(), h, name, []string{"my_app"})
-				trigger.Run(context.Background(), h, name, nil)
+				for _, args := range [][]string{{"0.20.4", "0.35.5"}, {"my_app"}, nil} {
+					code := trigger.Run(context.Background(), h, name, args)
+					// The one whose error keeps Dokku from destroying an app.
+					if want := map[bool]int{true: 1}[name == "post-app-rename-setup"]; code != want {
+						t.Errorf("it ended with %d, not %d", code, want)
+					}
+				}
 			})
 		}
 	}

@@ -1,0 +1,38 @@
+package rename
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestDomainsOf(t *testing.T) {
+	old := strings.Fields("shop.example.org my_app.ex.com not-my_app.ex.com my_app.other.net")
+	for _, c := range []struct {
+		about             string
+		taken             []string
+		keep, certificate bool
+		want              string
+	}{
+		{"kept, and the new default one at the end", nil, true, false, "shop.example.org my_app.ex.com not-my_app.ex.com my_app.other.net my-app.ex.com"},
+		{"a certificate would not cover it", nil, true, true, "shop.example.org my_app.ex.com not-my_app.ex.com my_app.other.net"},
+		{"another app has it", []string{"my-app.ex.com"}, true, false, "shop.example.org my_app.ex.com not-my_app.ex.com my_app.other.net"},
+		{"as Dokku has it", nil, false, false, "shop.example.org my-app.ex.com not-my_app.ex.com my_app.other.net"},
+	} {
+		if got := domainsOf(old, "my_app", "my-app", []string{"ex.com", "two.com"}, c.taken, c.keep, c.certificate); !slices.Equal(got, strings.Fields(c.want)) {
+			t.Errorf("%s: %v", c.about, got)
+		}
+	}
+}
+
+func TestHook(t *testing.T) {
+	for hook, want := range map[string]string{
+		"cat | DOKKU_ROOT=\"/home/dokku\" dokku git-hook my_app\n":   "cat | DOKKU_ROOT=\"/home/dokku\" dokku git-hook my-app\n",
+		"cat | DOKKU_ROOT=\"/home/dokku\" dokku git-hook \"my_app\"": "cat | DOKKU_ROOT=\"/home/dokku\" dokku git-hook \"my-app\"",
+		"dokku git-hook my_app_2\n":                                  "dokku git-hook my_app_2\n",
+	} {
+		if got := string(hookOf([]byte(hook), "my_app", "my-app")); got != want {
+			t.Errorf("%q", got)
+		}
+	}
+}
