@@ -647,10 +647,10 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 	if err != nil {
 		return fmt.Errorf("nginx refuses the configuration of %s, which cannot be read: %w", name, err)
 	}
-	step := plan.Step{App: name, Text: "nginx configuration, set aside"}
+	step, meanwhile := plan.Step{App: name, Text: "nginx configuration, set aside"}, "the app answers 503"
 	if strings.HasPrefix(string(text), nginx.AsideMark) {
 		// Not even what stands in its place is taken (its port is the trouble).
-		step.Text = "nginx configuration, set aside without a substitute"
+		step.Text, meanwhile = "nginx configuration, set aside without a substitute", "nginx does not know the app"
 		step.Do = func(_ context.Context, h host.Host) error { return h.Remove(path) }
 	} else {
 		files, err := app.Capture(ctx, m.Host, app.What{Apps: []string{name}, NoCommands: true})
@@ -669,7 +669,7 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 		return err
 	}
 	m.Out.Trouble("%s: nginx refuses to load its configuration: %s", name, complaint)
-	m.Out.Trouble("    It is kept in %s, and the app answers 503 until it is mended.", nginx.AsidePath(path))
+	m.Out.Trouble("    It is kept in %s, and %s until it is mended.", nginx.AsidePath(path), meanwhile)
 	m.Out.Trouble("    Then: dokku upgrade-guard:apply")
 	return nil
 }
