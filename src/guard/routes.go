@@ -153,7 +153,7 @@ func (r routes) findings() []hazard.Finding {
 		case t.Kind == nginx.Ours:
 			f.Command = "dokku proxy:build-config " + t.App
 		case t.Kind == nginx.Stopped:
-			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "its web containers, started again"}
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStart}
 		case t.Kind == nginx.Silent:
 			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx, reloaded"}
 		case r.unbuildable(t.App):
@@ -172,6 +172,8 @@ func (r routes) findings() []hazard.Finding {
 // What is done, in words.
 const (
 	textBuild   = "nginx configuration, built by Dokku"
+	textStart   = "its containers, started again"
+	textAside   = "nginx configuration, set aside"
 	textStopGap = "nginx upstream, a stop-gap from its containers' addresses"
 )
 
@@ -291,9 +293,15 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return err
 		}
 		ledger.Runs = journal.AddTo(ledger.Runs)
+		if n := len(ledger.Runs); n > runsTold {
+			ledger.Runs = slices.Clone(ledger.Runs[n-runsTold:])
+		}
 		return g.Store.SaveLedger(ledger)
 	}))
 }
+
+// runsTold is how many runs since the last upgrade the report tells of.
+const runsTold = 20
 
 // AfterDocker is Routes where docker has been started since it was last called.
 // Docker tells nobody; but it writes its process id anew, and Dokku's timer, which
@@ -390,16 +398,16 @@ func (m *mending) apply(ctx context.Context, steps plan.Plan) error {
 	return steps.Apply(ctx, m.Host, m.journal, m.Out)
 }
 
-// start starts the web containers that do not run and should: an upgrade of
-// docker leaves some behind (dokku/dokku#5066). They are the containers that
+// start starts the containers that do not run and should: an upgrade or a restart
+// of docker leaves some behind (dokku/dokku#5066). They are the containers that
 // Dokku has recorded, so nothing runs twice.
 func (m *mending) start(ctx context.Context) error {
 	var steps plan.Plan
 	for _, name := range m.apps(nginx.Stopped) {
 		s := m.now.Apps[name]
 		var ids []string
-		for _, w := range s.Web() {
-			if !w.Running && w.Status != "" {
+		for _, w := range s.Containers {
+			if !w.Running && w.Status != "" && nginx.Wanted(s, w) {
 				ids = append(ids, w.ID)
 			}
 		}
@@ -407,7 +415,7 @@ func (m *mending) start(ctx context.Context) error {
 			m.errs = multierror.Append(m.errs, say.Hint(fmt.Errorf("%s: docker does not know the containers that Dokku has recorded", name), "To make new ones: dokku ps:rebuild %s", name))
 			continue
 		}
-		steps = append(steps, plan.Step{App: name, Text: "its web containers, started again",
+		steps = append(steps, plan.Step{App: name, Text: textStart,
 			Do: func(ctx context.Context, h host.Host) error {
 				ctx, cancel := context.WithTimeout(ctx, time.Minute)
 				defer cancel()
@@ -647,10 +655,10 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 	if err != nil {
 		return fmt.Errorf("nginx refuses the configuration of %s, which cannot be read: %w", name, err)
 	}
-	step, meanwhile := plan.Step{App: name, Text: "nginx configuration, set aside"}, "the app answers 503"
+	step, meanwhile := plan.Step{App: name, Text: textAside}, "the app answers 503"
 	if strings.HasPrefix(string(text), nginx.AsideMark) {
 		// Not even what stands in its place is taken (its port is the trouble).
-		step.Text, meanwhile = "nginx configuration, set aside without a substitute", "nginx does not know the app"
+		step.Text, meanwhile = textAside+" without a substitute", "nginx does not know the app"
 		step.Do = func(_ context.Context, h host.Host) error { return h.Remove(path) }
 	} else {
 		files, err := app.Capture(ctx, m.Host, app.What{Apps: []string{name}, NoCommands: true})
