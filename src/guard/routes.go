@@ -317,10 +317,13 @@ func (g *Guard) AfterDocker(ctx context.Context) error {
 	if st, err := g.Host.Stat(seen); err == nil && !docker.ModTime().After(st.ModTime()) || g.restoring(ctx) {
 		return nil
 	}
-	if err := g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")); err != nil {
-		return err
+	failure := g.Routes(ctx)
+	// Entered only now: a look that is killed is owed still. One that has failed
+	// is told, and repeating it every five minutes would mend nothing.
+	if again, err := g.Host.Stat(dockerPID); err != nil || !again.ModTime().Equal(docker.ModTime()) {
+		return failure
 	}
-	return g.Routes(ctx)
+	return errors.Join(failure, g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")))
 }
 
 // dockerPID is where docker writes its process id when it is started.
