@@ -18,8 +18,9 @@ test: build ## all tests; no root, Docker or network
 	go test -count=1 ./...
 	cd compat/common && go test -count=1 ./...
 
-bench: ## a thousand apps: snapshot, report, a trigger with nothing to do
+bench: ## a thousand apps: snapshot, report, a trigger with nothing to do; two hundred behind nginx
 	go test ./tests/host -run '^$$' -bench . -benchtime 5x
+	go test ./tests/nginx -run '^$$' -bench . -benchtime 1x
 
 e2e: build ## a scenario on this machine's own Dokku: make e2e SCENARIO=… [FROM=… TO=… GUARD=no] (as root, on a host you can lose)
 	UPGRADE_GUARD_REAL_HOST=yes go test -timeout 60m ./tests/scenarios -count=1 -v -run 'TestScenarios/$(SCENARIO)$$'

@@ -353,10 +353,14 @@ func (c commands) set(ctx *cli.Context) error {
 	if err := c.guard.Set(scope, args[0], value); err != nil {
 		return err
 	}
+	what := args[0]
+	if scope != host.GlobalScope {
+		what += " of " + scope
+	}
 	if value == "" {
-		c.out.Title("Unsetting %s", args[0])
+		c.out.Title("Unsetting %s", what)
 	} else {
-		c.out.Title("Setting %s to %s", args[0], value)
+		c.out.Title("Setting %s to %s", what, value)
 	}
 	return nil
 }

@@ -233,7 +233,7 @@ func (g *Guard) journaled(runs []string, renamed map[string]string) map[string]m
 			if to := renamed[l.App]; to != "" {
 				l.App = to
 			}
-			if of := texts[l.Event]; of != nil && !slices.Contains(of[l.App], l.Text) {
+			if of := texts[l.Event]; of != nil && !strings.HasPrefix(l.Text, textAside) && !slices.Contains(of[l.App], l.Text) {
 				of[l.App] = append(of[l.App], l.Text)
 			}
 		}

@@ -153,7 +153,7 @@ func (r routes) findings() []hazard.Finding {
 		case t.Kind == nginx.Ours:
 			f.Command = "dokku proxy:build-config " + t.App
 		case t.Kind == nginx.Stopped:
-			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "its web containers, started again"}
+			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStart}
 		case t.Kind == nginx.Silent:
 			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx, reloaded"}
 		case r.unbuildable(t.App):
@@ -172,6 +172,8 @@ func (r routes) findings() []hazard.Finding {
 // What is done, in words.
 const (
 	textBuild   = "nginx configuration, built by Dokku"
+	textStart   = "its containers, started again"
+	textAside   = "nginx configuration, set aside"
 	textStopGap = "nginx upstream, a stop-gap from its containers' addresses"
 )
 
@@ -291,9 +293,15 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return err
 		}
 		ledger.Runs = journal.AddTo(ledger.Runs)
+		if n := len(ledger.Runs); n > runsTold {
+			ledger.Runs = slices.Clone(ledger.Runs[n-runsTold:])
+		}
 		return g.Store.SaveLedger(ledger)
 	}))
 }
+
+// runsTold is how many runs since the last upgrade the report tells of.
+const runsTold = 20
 
 // AfterDocker is Routes where docker has been started since it was last called.
 // Docker tells nobody; but it writes its process id anew, and Dokku's timer, which
@@ -309,10 +317,13 @@ func (g *Guard) AfterDocker(ctx context.Context) error {
 	if st, err := g.Host.Stat(seen); err == nil && !docker.ModTime().After(st.ModTime()) || g.restoring(ctx) {
 		return nil
 	}
-	if err := g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")); err != nil {
-		return err
+	failure := g.Routes(ctx)
+	// Entered only now: a look that is killed is owed still. One that has failed
+	// is told, and repeating it every five minutes would mend nothing.
+	if again, err := g.Host.Stat(dockerPID); err != nil || !again.ModTime().Equal(docker.ModTime()) {
+		return failure
 	}
-	return g.Routes(ctx)
+	return errors.Join(failure, g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")))
 }
 
 // dockerPID is where docker writes its process id when it is started.
@@ -390,16 +401,16 @@ func (m *mending) apply(ctx context.Context, steps plan.Plan) error {
 	return steps.Apply(ctx, m.Host, m.journal, m.Out)
 }
 
-// start starts the web containers that do not run and should: an upgrade of
-// docker leaves some behind (dokku/dokku#5066). They are the containers that
+// start starts the containers that do not run and should: an upgrade or a restart
+// of docker leaves some behind (dokku/dokku#5066). They are the containers that
 // Dokku has recorded, so nothing runs twice.
 func (m *mending) start(ctx context.Context) error {
 	var steps plan.Plan
 	for _, name := range m.apps(nginx.Stopped) {
 		s := m.now.Apps[name]
 		var ids []string
-		for _, w := range s.Web() {
-			if !w.Running && w.Status != "" {
+		for _, w := range s.Containers {
+			if !w.Running && w.Status != "" && nginx.Wanted(s, w) {
 				ids = append(ids, w.ID)
 			}
 		}
@@ -407,7 +418,7 @@ func (m *mending) start(ctx context.Context) error {
 			m.errs = multierror.Append(m.errs, say.Hint(fmt.Errorf("%s: docker does not know the containers that Dokku has recorded", name), "To make new ones: dokku ps:rebuild %s", name))
 			continue
 		}
-		steps = append(steps, plan.Step{App: name, Text: "its web containers, started again",
+		steps = append(steps, plan.Step{App: name, Text: textStart,
 			Do: func(ctx context.Context, h host.Host) error {
 				ctx, cancel := context.WithTimeout(ctx, time.Minute)
 				defer cancel()
@@ -647,10 +658,10 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 	if err != nil {
 		return fmt.Errorf("nginx refuses the configuration of %s, which cannot be read: %w", name, err)
 	}
-	step := plan.Step{App: name, Text: "nginx configuration, set aside"}
+	step, meanwhile := plan.Step{App: name, Text: textAside}, "the app answers 503"
 	if strings.HasPrefix(string(text), nginx.AsideMark) {
 		// Not even what stands in its place is taken (its port is the trouble).
-		step.Text = "nginx configuration, set aside without a substitute"
+		step.Text, meanwhile = textAside+" without a substitute", "nginx does not know the app"
 		step.Do = func(_ context.Context, h host.Host) error { return h.Remove(path) }
 	} else {
 		files, err := app.Capture(ctx, m.Host, app.What{Apps: []string{name}, NoCommands: true})
@@ -669,7 +680,7 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 		return err
 	}
 	m.Out.Trouble("%s: nginx refuses to load its configuration: %s", name, complaint)
-	m.Out.Trouble("    It is kept in %s, and the app answers 503 until it is mended.", nginx.AsidePath(path))
+	m.Out.Trouble("    It is kept in %s, and %s until it is mended.", nginx.AsidePath(path), meanwhile)
 	m.Out.Trouble("    Then: dokku upgrade-guard:apply")
 	return nil
 }

@@ -27,7 +27,7 @@ const (
 	Certificate Kind = "certificate" // ssl_certificate names a file that is not there
 	Names       Kind = "names"       // not the app's domains or ports
 	Silent      Kind = "silent"      // nginx does not answer, and the container does
-	Stopped     Kind = "stopped"     // a web container does not run
+	Stopped     Kind = "stopped"     // a container does not run that should
 	Ours        Kind = "ours"        // a stop-gap of the guard's
 	Aside       Kind = "set-aside"   // set aside by the guard
 )
@@ -116,8 +116,10 @@ func running(s app.State) (list []string, one map[string][]string) {
 
 func (c *checker) app(s app.State) {
 	live, byContainer := running(s)
-	for _, w := range s.Web() {
-		if !w.Running && w.Status != "restarting" && w.Status != "paused" && wanted(s, w) {
+	// Of every process type: what a restart of docker has not started is down
+	// together.
+	for _, w := range s.Containers {
+		if !w.Running && w.Status != "restarting" && w.Status != "paused" && Wanted(s, w) {
 			c.say(s, Stopped, "its container %s.%s does not run (%s)", w.Type, w.Index, orNone(w.Status))
 		}
 	}
@@ -163,9 +165,9 @@ func orNone(status string) string {
 	return status
 }
 
-// wanted tells whether a container is one that should run: the app was not
+// Wanted tells whether a container is one that should run: the app was not
 // stopped by a person, and the scale asks for that many.
-func wanted(s app.State, w app.Container) bool {
+func Wanted(s app.State, w app.Container) bool {
 	var index int
 	if _, err := fmt.Sscanf(w.Index, "%d", &index); err != nil || s.Stopped {
 		return false

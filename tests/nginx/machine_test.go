@@ -74,8 +74,12 @@ func need(t testing.TB, programs ...string) {
 	}
 }
 
-func newMachine(t testing.TB) *machine {
-	need(t, "nginx", "dockerd", "docker")
+// newMachine makes one. Without a real docker it has the sandbox's.
+func newMachine(t testing.TB, withDocker bool) *machine {
+	need(t, "nginx")
+	if withDocker {
+		need(t, "dockerd", "docker")
+	}
 	// The ports and the network are there once.
 	turn := flock.New(filepath.Join(os.TempDir(), "upgrade-guard-nginx.lock"))
 	if err := turn.Lock(); err != nil {
@@ -89,7 +93,10 @@ func newMachine(t testing.TB) *machine {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	m := &machine{t: t, dir: dir, next: 10}
-	m.startDocker()
+	m.mkdir("home/dokku")
+	if withDocker {
+		m.startDocker()
+	}
 	m.startNginx()
 
 	exe, err := os.Executable()
@@ -100,7 +107,9 @@ func newMachine(t testing.TB) *machine {
 	if err := sandbox.InstallCommands(bin, exe); err != nil {
 		t.Fatal(err)
 	}
-	os.Remove(filepath.Join(bin, "docker")) // the real one
+	if withDocker {
+		os.Remove(filepath.Join(bin, "docker"))
+	}
 	os.Remove(filepath.Join(bin, "sudo"))
 	// What Dokku's user may do as root, with nginx where it is here.
 	m.write("bin/sudo", fmt.Sprintf(`#!/bin/sh
@@ -115,7 +124,6 @@ esac
 		t.Fatal(err)
 	}
 	m.write("var/lib/dokku/STABLE_VERSION", "0.35.5")
-	m.mkdir("home/dokku")
 	m.mkdir("var/lib/dokku/plugins/enabled")
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	for _, kv := range (sandbox.Host{Dir: dir}).Env() {
@@ -237,9 +245,8 @@ http {
 	}, "nginx", "-c", m.path("nginx.conf"))
 }
 
-// deploy makes an app with one web container, as Dokku leaves it.
-func (m *machine) deploy(name string, withTLS bool) {
-	m.t.Helper()
+// create makes an app that was never deployed.
+func (m *machine) create(name string, withTLS bool) {
 	ports := "http:" + httpPort + ":5000\n"
 	if withTLS {
 		ports += "https:" + httpsPort + ":5000\n"
@@ -252,14 +259,25 @@ func (m *machine) deploy(name string, withTLS bool) {
 	}
 	m.write("var/lib/dokku/config/ps/"+name+"/scale", "web=1\n")
 	m.write("var/lib/dokku/config/ports/"+name+"/map", ports)
+}
+
+// deploy makes an app with one web container, as Dokku leaves it.
+func (m *machine) deploy(name string, withTLS bool) {
+	m.t.Helper()
+	m.create(name, withTLS)
 	ip := fmt.Sprint(subnet, m.next)
 	m.next++
 	id := m.run("docker", "run", "--detach", "--network", network, "--ip", ip, "--env", "APP="+name, "--name", name+".web.1",
 		"--label", "com.dokku.app-name="+name, "--label", "com.dokku.process-type=web", "answer")
+	m.record(name, id, ip)
+	m.build(name)
+}
+
+// record writes the files in which Dokku keeps where a container listens.
+func (m *machine) record(name, id, ip string) {
 	m.write("home/dokku/"+name+"/CONTAINER.web.1", id)
 	m.write("home/dokku/"+name+"/IP.web.1", ip)
 	m.write("home/dokku/"+name+"/PORT.web.1", "5000")
-	m.build(name)
 }
 
 func (m *machine) build(name string) { m.run("plugn", "trigger", "proxy-build-config", name) }

@@ -21,7 +21,7 @@ import (
 // What can go wrong between nginx and the containers is made to go wrong, is
 // found and named, and is repaired, one thing after the other on one machine.
 func TestRoutes(t *testing.T) {
-	m := newMachine(t)
+	m := newMachine(t, true)
 	for _, name := range []string{"alpha", "beta", "gamma"} {
 		m.deploy(name, name == "beta")
 	}

@@ -91,6 +91,10 @@ func (h Host) dokku(args []string) error {
 		return h.renameApp(args[1], args[2])
 	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
+	case args[0] == "proxy:build-config" && len(args) == 2:
+		return h.buildConfig(args[1])
+	case args[0] == "domains:add" && len(args) == 3:
+		return h.addDomain(args[1], args[2])
 	case args[0] == "plugin:disable" && len(args) == 2:
 		return os.Remove(h.path("var/lib/dokku/plugins/enabled", args[1]))
 	case args[0] == "report" && len(args) == 2:

@@ -34,12 +34,18 @@ func (h Host) buildConfig(name string) error {
 	if err := h.refreshAddresses(name); err != nil {
 		return err
 	}
+	return h.writeConfig(name, scale, listens)
+}
+
+// writeConfig is what builds a configuration directly, without a look at the
+// scale's being there: domains:add and its like.
+func (h Host) writeConfig(name string, scale *app.Scale, listens bool) error {
 	web := slices.ContainsFunc(scale.Processes, func(p app.Process) bool { return p.Type == "web" })
 	text, err := h.render(name, web && listens)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(h.path("home/dokku", name, "nginx.conf"), []byte(text), 0o644); err != nil {
 		return err
 	}
 	// By sudo, as Dokku does: it may be a real one (tests/nginx).
@@ -47,6 +53,19 @@ func (h Host) buildConfig(name string) error {
 		return errors.New(strings.TrimSpace(string(out)))
 	}
 	return exec.Command("sudo", "-n", "/usr/bin/systemctl", "reload", "nginx").Run()
+}
+
+func (h Host) addDomain(name, domain string) error {
+	vhost := h.path("home/dokku", name, "VHOST")
+	b, err := os.ReadFile(vhost)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(vhost, []byte(string(b)+domain+"\n"), 0o644); err != nil {
+		return err
+	}
+	_, err = os.Stat(h.path("home/dokku", name, "IP.web.1"))
+	return h.writeConfig(name, h.scale(name), err == nil)
 }
 
 // refreshAddresses plays network-build-config: the address of each running
@@ -145,7 +164,13 @@ func (h Host) render(name string, listeners bool) (string, error) {
 // grammar, of an upstream that is not there, of a certificate that is not.
 func (h Host) nginxComplaint() string {
 	confs, _ := filepath.Glob(h.path("home/dokku/*/nginx.conf"))
-	snippets, _ := filepath.Glob(h.path("home/dokku/*/nginx.conf.d/*.conf"))
+	var snippets []string
+	for _, f := range confs {
+		if b, _ := os.ReadFile(f); strings.Contains(string(b), "/nginx.conf.d/*.conf;") {
+			more, _ := filepath.Glob(filepath.Join(filepath.Dir(f), "nginx.conf.d/*.conf"))
+			snippets = append(snippets, more...)
+		}
+	}
 	upstreams := map[string]bool{}
 	parsed := map[string][]nginx.Directive{}
 	for _, f := range append(slices.Clone(confs), snippets...) {
