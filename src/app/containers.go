@@ -39,6 +39,7 @@ type inspected struct {
 	Image    string            `json:"image"`
 	Labels   map[string]string `json:"labels"`
 	Workdir  string            `json:"workdir"`
+	Env      []string          `json:"env"` // names
 	Networks map[string]struct {
 		IPAddress string `json:"IPAddress"`
 	} `json:"networks"`
@@ -70,6 +71,18 @@ func readDocker(f *Files) docker {
 // Web are the app's web containers, as Dokku has recorded them.
 func (s State) Web() []Container {
 	return slices.DeleteFunc(slices.Clone(s.Containers), func(c Container) bool { return c.Type != "web" })
+}
+
+// readVariables are the names of the variables in an app's first running container.
+func readVariables(containers []Container, d docker) []string {
+	for _, c := range containers {
+		if c.Running {
+			names := slices.Clone(d.byID[c.ID].Env)
+			slices.Sort(names)
+			return names
+		}
+	}
+	return nil
 }
 
 // readContainers reads an app's containers from its CONTAINER files, and the

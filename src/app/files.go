@@ -503,7 +503,8 @@ func (c *capture) fact(logical string, data []byte, err error) {
 // dockerFormat keeps of docker inspect what an app's state needs, a container
 // a line. The whole of it would be 15 KiB a container.
 const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},` +
-	`"labels":{{json .Config.Labels}},"workdir":{{json .Config.WorkingDir}},"networks":{{json .NetworkSettings.Networks}}}`
+	`"labels":{{json .Config.Labels}},"workdir":{{json .Config.WorkingDir}},"networks":{{json .NetworkSettings.Networks}},` +
+	`"env":[{{range $i, $v := .Config.Env}}{{if $i}},{{end}}{{json (index (split $v "=") 0)}}{{end}}]}` // names only: values are secrets
 
 // docker asks docker about all containers that Dokku knows, by label and by
 // CONTAINER file, in one docker inspect.

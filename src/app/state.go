@@ -48,6 +48,8 @@ type State struct {
 	Letsencrypt Letsencrypt  `json:"letsencrypt"`
 	Certificate *Certificate `json:"certificate,omitempty"`
 	Containers  []Container  `json:"containers,omitempty"`
+	// Variables are the names of those that its running containers have.
+	Variables []string `json:"variables,omitempty"`
 	// Stopped tells that a person has stopped the app (ps:stop): it is to stay
 	// down.
 	Stopped bool              `json:"stopped,omitempty"`
@@ -166,6 +168,7 @@ func readApp(f *Files, name string, global env, facts docker, letsencrypt Letsen
 		s.Stopped = true
 	}
 	s.Containers, s.Image = readContainers(f, name, facts)
+	s.Variables = readVariables(s.Containers, facts)
 	for _, line := range append(s.Scale.File.MalformedLines(), s.Scale.Property.MalformedLines()...) {
 		s.Problems = append(s.Problems, fmt.Sprintf("its scale has a line that is none: %q", line))
 	}

@@ -113,13 +113,14 @@ func (r routes) apps(kinds ...nginx.Kind) []string {
 
 // built are the troubles that a build by Dokku may end. Those of an app whose
 // file keeps nginx from loading any come first: until then no build is loaded.
-var built = []nginx.Kind{nginx.Breaks, nginx.Unreadable, nginx.NoUpstream, nginx.Certificate, nginx.Foreign, nginx.NoConfig,
+var built = []nginx.Kind{nginx.Breaks, nginx.Unreadable, nginx.Roots, nginx.NoUpstream, nginx.Certificate, nginx.Foreign, nginx.NoConfig,
 	nginx.Refuses, nginx.Dead, nginx.LeftOut, nginx.Names, nginx.Ours, nginx.Aside}
 
 // consequences say what comes of a trouble.
 var consequences = map[nginx.Kind]string{
 	nginx.Foreign:     "Its visitors see the other app.",
 	nginx.Breaks:      "Until it is mended no change of any app takes effect, and nginx would not start again.",
+	nginx.Roots:       "Whether it serves the app cannot be told; a build by Dokku makes it Dokku's own again.",
 	nginx.Unreadable:  "nginx would not load it, nor any other.",
 	nginx.NoUpstream:  "nginx does not load it, nor any change of any app.",
 	nginx.Certificate: "nginx does not load it, nor any change of any app.",

@@ -32,6 +32,7 @@ var drift = Hazard{
 		d := differences{Jump: s.Jump, scope: s.Now.Name}
 		d.properties()
 		d.environment(s.Before.Env, s.Now.Env)
+		d.containers(*s.Before, s.Now)
 		d.dockerOptions()
 		d.files("root/"+s.Now.Name+"/", func(rel string) bool { return !ownFiles.MatchString(rel) })
 		d.refs(s.Before.Git.Refs, s.Now.Git.Refs)
@@ -100,6 +101,19 @@ func (d *differences) environment(before, now map[string]string) {
 			d.add("the variable %s of its environment is gone", name)
 		default:
 			d.add("the variable %s of its environment has another value (fingerprints %s, and now %s)", name, before[name], value)
+		}
+	}
+}
+
+// containers compares what the running ones have been given: a build after the
+// upgrade may leave out what the one before it had.
+func (d *differences) containers(before, now app.State) {
+	if now.Running() == 0 {
+		return
+	}
+	for _, name := range without(before.Variables, now.Variables) {
+		if _, set := now.Env[name]; !ownVariables.MatchString(name) && (set || before.Env[name] == "") {
+			d.add("its containers have no variable %s any more", name)
 		}
 	}
 }

@@ -86,7 +86,8 @@ var portsLost = Hazard{
 }
 
 // proxyPortLost is the other half of it: the host port that nginx listens on for an
-// app without domains. Core's installation unsets it together with the map.
+// app without domains. Core's installation unsets it together with the map, and gives
+// a random one to an app that had none (seen on 0.38.27).
 var proxyPortLost = Hazard{
 	Name:    ProxyPortLost,
 	Threads: "dokku/dokku#3150",
@@ -101,15 +102,30 @@ var proxyPortLost = Hazard{
 			{s.Before.Ports.Port, s.Now.Ports.Port, "DOKKU_PROXY_PORT", "proxy-port"},
 			{s.Before.Ports.SSLPort, s.Now.Ports.SSLPort, "DOKKU_PROXY_SSL_PORT", "proxy-ssl-port"},
 		} {
+			path := s.Paths.Property("proxy", s.Now.Name, p.property)
 			// 80 and 443 are what Dokku sets itself, for apps with domains.
-			if p.was == "" || p.now != "" || p.was == "80" || p.was == "443" {
+			byItself := []string{"", "80", "443"}
+			if p.was == "" && withoutVHOST(*s.Before) && !slices.Contains(byItself, p.now) {
+				step := &plan.Step{Mark: plan.Remove, Text: fmt.Sprintf("%s %s, set by Dokku's installation", p.property, p.now)}
+				if app.Before(s.To, "0.38.0") {
+					step.Do = config("config:unset", "--no-restart", s.Now.Name, p.variable)
+				} else {
+					step.Do = removeUnchanged(path, s.Digest(path))
+				}
+				found = append(found, Finding{
+					What:        fmt.Sprintf("the installation of %s has moved the app to the port %s", s.To, p.now),
+					Consequence: "Nobody asks for it there.",
+					Step:        step,
+				})
+			}
+			if p.now != "" || slices.Contains(byItself, p.was) {
 				continue
 			}
 			step := &plan.Step{Mark: plan.Add, Text: p.property + " " + p.was}
 			if app.Before(s.To, "0.38.0") {
 				step.Do = config("config:set", "--no-restart", s.Now.Name, p.variable+"="+p.was)
 			} else {
-				step.Path, step.Mode, step.Data = s.Paths.Property("proxy", s.Now.Name, p.property), 0o600, []byte(p.was)
+				step.Path, step.Mode, step.Data = path, 0o600, []byte(p.was)
 			}
 			found = append(found, Finding{
 				What:        fmt.Sprintf("the %s %s, recorded in %s, is gone", p.property, p.was, s.Record),

@@ -19,6 +19,7 @@ const (
 	Foreign     Kind = "foreign"     // an address is a container of another app
 	Breaks      Kind = "breaks"      // nginx -t names its file
 	Unreadable  Kind = "unreadable"  // the file is not nginx's grammar
+	Roots       Kind = "root's"      // the file belongs to root, and says nothing to us
 	NoConfig    Kind = "no-config"   // there is no file
 	NoUpstream  Kind = "no-upstream" // a proxy_pass without its upstream
 	Refuses     Kind = "refuses"     // return 502
@@ -128,7 +129,12 @@ func (c *checker) app(s app.State) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if file, there := c.files.Get(ConfPath(s.Name)); there && file.Error != "" {
-			return // named with what cannot be read
+			// From 0.35.17 on core's installation builds some as root, which the
+			// Dokku user may replace and not read (seen on 0.38.27).
+			if len(live) > 0 {
+				c.say(s, Roots, "its nginx.conf cannot be read by the Dokku user (%s)", file.Error)
+			}
+			return
 		}
 		if len(live) > 0 {
 			c.say(s, NoConfig, "it runs, and nginx has no configuration for it")

@@ -434,7 +434,7 @@ func (h Host) docker(args []string) error {
 		}
 		return tw.Close()
 	case len(args) > 2 && args[0] == "inspect" && args[1] == "--format":
-		t, err := template.New("").Funcs(template.FuncMap{"json": func(v any) (string, error) {
+		t, err := template.New("").Funcs(template.FuncMap{"split": strings.Split, "json": func(v any) (string, error) {
 			b, err := json.Marshal(v)
 			return string(b), err
 		}}).Parse(args[2])
