@@ -12,8 +12,11 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/joho/godotenv"
 )
 
 // Host is a Dokku host. Writes are durable when they return: the file is
@@ -114,19 +117,21 @@ func FromEnv() Paths {
 	} {
 		os.Setenv(k, v)
 	}
-	exportPluginPaths(p)
+	exportForPlugins(p)
 	return p
 }
 
-// exportPluginPaths sets what dokku exports for its plugins and a root shell
-// lacks. plugn needs PLUGIN_PATH, and core's triggers find their helpers by the
-// others.
+// exportForPlugins sets what dokku exports for its plugins and a root shell lacks:
+// the hooks of apt and dpkg, and the queue that they start. plugn needs PLUGIN_PATH,
+// core's triggers find their helpers by the others; without DOCKER_BIN 0.38 takes an
+// app's image for missing, and without DOKKU_DISTRO nginx is not reloaded.
 //
 // Where PLUGIN_PATH is set but means the core plugins only (dokku
 // plugin:install --core does that, from every version on), it is left alone:
 // whoever set it wants just those.
-func exportPluginPaths(p Paths) {
+func exportForPlugins(p Paths) {
 	core := envOr("PLUGIN_CORE_PATH", filepath.Join(p.LibRoot, "core-plugins"))
+	logs := envOr("DOKKU_LOGS_DIR", "/var/log/dokku")
 	for k, v := range map[string]string{
 		"PLUGIN_PATH":                p.PluginPath,
 		"PLUGIN_AVAILABLE_PATH":      filepath.Join(p.PluginPath, "available"),
@@ -134,11 +139,30 @@ func exportPluginPaths(p Paths) {
 		"PLUGIN_CORE_PATH":           core,
 		"PLUGIN_CORE_AVAILABLE_PATH": filepath.Join(core, "available"),
 		"PLUGIN_CORE_ENABLED_PATH":   filepath.Join(core, "enabled"),
+
+		"DOCKER_BIN":                 "docker",
+		"DOKKU_HOST_ROOT":            p.DokkuRoot,
+		"DOKKU_DISTRO":               distribution(),
+		"DOKKU_API_VERSION":          "1",
+		"DOKKU_NOT_IMPLEMENTED_EXIT": "10",
+		"DOKKU_VALID_EXIT":           "0",
+		"DOKKU_PID":                  strconv.Itoa(os.Getpid()),
+		"DOKKU_LOGS_DIR":             logs,
+		"DOKKU_EVENTS_LOGFILE":       filepath.Join(logs, "events.log"),
 	} {
 		if os.Getenv(k) == "" {
 			os.Setenv(k, v)
 		}
 	}
+}
+
+// distribution is this machine's, by the name that Dokku goes by: ID of os-release.
+func distribution() string {
+	release, err := godotenv.Read("/etc/os-release")
+	if err != nil {
+		return ""
+	}
+	return release["ID"]
 }
 
 func envOr(key, def string) string {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/semver"
+
 	"upgrade-guard/src/say"
 )
 
@@ -106,10 +108,16 @@ func sudoCommand(ctx context.Context, h Host, wanted func([]string) bool) ([]str
 
 var runAs = regexp.MustCompile(`\([A-Za-z0-9_:, -]+\) (?:[A-Z]+: ?)*`)
 
-// BuildProxy has Dokku write an app's proxy configuration, test and load it.
+// BuildProxy has Dokku write an app's proxy configuration, test and load it: by the
+// command, which goes by the host's own settings for Dokku, as a trigger from a hook
+// would not.
 func BuildProxy(ctx context.Context, h Host, app string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	_, err := h.Trigger(ctx, "proxy-build-config", app)
+	command := "proxy:build-config"
+	if v := DokkuVersion(h); semver.IsValid("v"+v) && semver.Compare("v"+v, "v0.21.0") < 0 {
+		command = "nginx:build-config"
+	}
+	_, err := h.Run(ctx, "dokku", command, app)
 	return err
 }

@@ -608,8 +608,7 @@ func (r *Rename) giveDomains(ctx context.Context) error {
 // build has Dokku write an app's nginx configuration, check all of nginx's, and
 // reload it.
 func (r *Rename) build(ctx context.Context, name string) error {
-	_, err := r.Host.Trigger(ctx, "proxy-build-config", name)
-	return err
+	return host.BuildProxy(ctx, r.Host, name)
 }
 
 // ask asks what was asked of the old app once more.
