@@ -27,6 +27,16 @@ func (h Host) buildConfig(name string) error {
 	if !listens && !app.Before(v, "0.29.0") && app.Before(v, "0.38.0") {
 		return remove(conf)
 	}
+	if !app.Before(v, "0.38.0") {
+		// Without the first, whatever others there are; and none is refreshed.
+		any, err := filepath.Glob(filepath.Join(dir, "IP.web.*"))
+		if err != nil {
+			return err
+		}
+		if !listens && len(any) > 0 {
+			return h.writeConfig(name, h.scale(name), true)
+		}
+	}
 	scale := h.scale(name)
 	if scale.Empty() && !app.ScaleInFile(v) {
 		return errors.New("invalid scale output stored by dokku: ")
