@@ -313,7 +313,7 @@ func (g *Guard) unfinishedRenames() []string {
 	}
 	var text []string
 	for _, s := range unfinished {
-		text = append(text, fmt.Sprintf("The rename of %s to %s was cut off. To do: dokku upgrade-guard:rename %s %s", s.From, s.To, s.From, s.To))
+		text = append(text, fmt.Sprintf("The rename of %s to %s was cut off. To do: dokku upgrade-guard:apply", s.From, s.To))
 	}
 	slices.Sort(text)
 	return text

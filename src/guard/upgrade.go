@@ -190,6 +190,11 @@ func (g *Guard) postUpgrade(ctx context.Context, stamp, disk string) error {
 // With dryRun it prints the plan and changes nothing, and owed is how much there
 // is to do. With guesses it also does what was recorded nowhere and is guessed.
 func (g *Guard) Apply(ctx context.Context, dryRun, guesses bool) (owed int, err error) {
+	var cutOff error
+	if !dryRun {
+		// First: of an app that is half renamed, both halves would look lost.
+		cutOff = g.ResumeRenames(ctx)
+	}
 	err = g.locked(ctx, patience, func() error {
 		disk, stamp, err := g.versions()
 		if err != nil {
@@ -224,6 +229,7 @@ func (g *Guard) Apply(ctx context.Context, dryRun, guesses bool) (owed int, err 
 	if dryRun {
 		return owed, err
 	}
+	err = errors.Join(cutOff, err)
 	// Without the lock, and also where the work above has failed in part.
 	if jobs, queueErr := g.openJobs(); queueErr != nil {
 		err = errors.Join(err, queueErr)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -141,7 +143,7 @@ func (r *renaming) settled(want map[string]string) {
 // steps are the changes at which a rename may die: all but the journal's lines,
 // directories, and questions to docker.
 func steps(op host.Op) bool {
-	return op.Kind != "mkdir" && op.Kind != "append" && (op.Kind != "run" || op.Name != "docker")
+	return op.Kind != "mkdir" && op.Kind != "append" && (op.Kind != "run" || op.Name != "docker" && op.Name != "crontab")
 }
 
 // mortal is a host that dies at the nth step, and does nothing afterwards.
@@ -236,6 +238,89 @@ func TestRenameTakenBackAnywhere(t *testing.T) {
 				t.Fatalf("%v\nit said:\n%s", err, &r.out)
 			}
 			r.settled(before)
+		})
+	}
+}
+
+// nginx refuses its configuration, for whatever reason, while the domains are moved:
+// the old app has them again, with the nginx.conf it had.
+func TestRenameFailsInSwitch(t *testing.T) {
+	for n, step := range []string{"give it the domains", "take them from my_app"} {
+		t.Run(step, func(t *testing.T) {
+			r := newRenaming(t)
+			before, i := r.live(), -1
+			err := r.rename(&host.Faulty{Host: r.h, Before: func(op host.Op) error {
+				if op.Kind == "run" && op.Name == "plugn trigger proxy-build-config" {
+					if i++; i == n {
+						return errors.New("nginx: configuration file test failed")
+					}
+				}
+				return nil
+			}})
+			if err == nil || !strings.Contains(err.Error(), step+": nginx: configuration file test failed") {
+				t.Fatalf("%v\nit said:\n%s", err, &r.out)
+			}
+			r.settled(before)
+			if by, _ := r.box.Answers("shop.example.org"); by != "my_app" {
+				t.Errorf("answered by %q", by)
+			}
+			if err := r.rename(r.h); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// small is a host with next to no room on its disk.
+type small struct{ host.Host }
+
+func (small) Free(string) (uint64, error) { return 1 << 20, nil }
+
+// A disk that is too small is seen before anything is written; one that is full at any
+// write leaves the old app as it was, or the new one to be finished by the next run.
+func TestRenameDiskFull(t *testing.T) {
+	var ops []host.Op
+	r := newRenaming(t)
+	before := r.live()
+	if err := r.rename(mortal(small{r.h}, -1, "", &ops)); err == nil || !strings.Contains(err.Error(), "the disk is too small") || len(ops) > 0 {
+		t.Fatalf("%v, and %v was done", err, ops)
+	}
+	writes := func(op host.Op) bool { return op.Kind == "write" || op.Kind == "copy" || op.Kind == "merge" }
+	if err := r.rename(mortal(r.h, -1, "", &ops)); err != nil {
+		t.Fatal(err)
+	}
+	end := r.live()
+	n := -1
+	for _, op := range ops {
+		if !writes(op) {
+			continue
+		}
+		n++
+		t.Run(fmt.Sprintf("%d %s %s", n, op.Kind, filepath.Base(op.Name)), func(t *testing.T) {
+			r := newRenaming(t)
+			i := -1
+			full := &host.Faulty{Host: r.h, Before: func(op host.Op) error {
+				if writes(op) {
+					if i++; i == n {
+						return &fs.PathError{Op: "write", Path: op.Name, Err: syscall.ENOSPC}
+					}
+				}
+				return nil
+			}}
+			// The guard's own record of the new app is only said to be missing.
+			if err := r.rename(full); !errors.Is(err, syscall.ENOSPC) && !strings.Contains(r.out.String(), "the record of my-app cannot be stored") {
+				t.Fatalf("%v\nit said:\n%s", err, &r.out)
+			}
+			r.whole(before)
+			if _, err := os.Lstat(r.h.Paths().App("my_app")); err == nil {
+				if _, err := os.Lstat(r.h.Paths().Data("renames", "my_app.json")); err != nil {
+					r.settled(before) // taken back
+				}
+			}
+			if err := r.rename(r.h); err != nil && !strings.Contains(err.Error(), "there is no app my_app") {
+				t.Fatalf("%v\nit said:\n%s", err, &r.out)
+			}
+			r.settled(end)
 		})
 	}
 }
