@@ -46,6 +46,10 @@ func play() error {
 	if up := plain.table(); up != 0 {
 		return fmt.Errorf("%d sites are up that should be down", up)
 	}
+	if err := plain.run("dokku apps:rename my_app my-app"); err != nil {
+		return err
+	}
+	plain.remains("my-app")
 
 	title("With upgrade-guard")
 	guarded, err := newStage(dir, "with")
@@ -70,13 +74,21 @@ func play() error {
 			return err
 		}
 	}
-	if up := guarded.table(); up != len(domains) {
-		return fmt.Errorf("only %d of %d sites are up", up, len(domains))
+	if up := guarded.table(); up != len(guarded.domains) {
+		return fmt.Errorf("only %d of %d sites are up", up, len(guarded.domains))
 	}
 	if err := guarded.run("dokku upgrade-guard:report"); err != nil {
 		return err
 	}
-	title("Every site answers, every scale is as it was.")
+	if err := guarded.run("dokku upgrade-guard:rename my_app my-app"); err != nil {
+		return err
+	}
+	guarded.domains[0][0] = "my-app"
+	guarded.remains("my-app")
+	if up := guarded.table(); up != len(guarded.domains) {
+		return fmt.Errorf("only %d of %d sites are up after the rename", up, len(guarded.domains))
+	}
+	title("Every site answers, every scale is as it was, and nothing is lost by the new name.")
 	return nil
 }
 
@@ -90,22 +102,21 @@ func style(code, text string) string {
 	return "\033[" + code + "m" + text + "\033[0m"
 }
 
-// domains are those of the recorded host, and the apps that serve them.
-var domains = [][2]string{
-	{"my_app", "shop.example.org"},
-	{"api_server", "api_server.dokku.test"},
-	{"blog", "www.blog.example"},
-}
-
 // stage is one sandbox host and the environment of its commands.
 type stage struct {
 	host sandbox.Host
 	env  []string
 	bin  string
+	// domains are those of the recorded host, behind the apps that serve them.
+	domains [][2]string
 }
 
 func newStage(dir, name string) (stage, error) {
-	s := stage{bin: filepath.Join(dir, name, "bin")}
+	s := stage{bin: filepath.Join(dir, name, "bin"), domains: [][2]string{
+		{"my_app", "shop.example.org"},
+		{"api_server", "api_server.dokku.test"},
+		{"blog", "www.blog.example"},
+	}}
 	var err error
 	if s.host, err = sandbox.New(filepath.Join(dir, name, "host"), sandbox.Before); err != nil {
 		return s, err
@@ -149,7 +160,7 @@ func (s stage) output(line string) (string, error) {
 func (s stage) table() (up int) {
 	tw := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "\n  APP\tDOMAIN\tSCALE\tSITE")
-	for _, d := range domains {
+	for _, d := range s.domains {
 		site := style("31", "DOWN")
 		if app, err := s.host.Answers(d[1]); err == nil && app == d[0] {
 			site = style("32", "up")
@@ -159,6 +170,18 @@ func (s stage) table() (up int) {
 	}
 	tw.Flush()
 	return up
+}
+
+// remains shows what there is of an app's code and certificate.
+func (s stage) remains(app string) {
+	for _, part := range [][2]string{{"code", "refs/heads/master"}, {"certificate", "tls/server.crt"}} {
+		what, file := part[0], part[1]
+		is := style("32", "there")
+		if _, err := os.Stat(filepath.Join(s.host.Dir, "home/dokku", app, file)); err != nil {
+			is = style("31", "gone")
+		}
+		fmt.Printf("  its %s: %s\n", what, is)
+	}
 }
 
 func (s stage) scale(app string) string {
