@@ -39,7 +39,7 @@ func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
 	g.settle(ctx)
 	switch j.Kind {
 	case JobRoutes:
-		return errors.Join(g.startWorkers(ctx, plan.NewJournal(g.Host, "workers")), g.Routes(ctx))
+		return g.Routes(ctx)
 	case JobRename:
 		if _, err := g.Host.Stat(g.Host.Paths().App(j.App)); errors.Is(err, fs.ErrNotExist) {
 			return nil // somebody has renamed or destroyed it since

@@ -3,31 +3,20 @@ package host_test
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"upgrade-guard/src/host"
 	"upgrade-guard/tests/sandbox"
 )
 
-// dockerRestarted is a host whose docker has just been started again: it says when
-// each container has ended, and notes which it is told to start.
+// dockerRestarted is a host whose docker has just been started again, and notes
+// which containers it is told to start.
 type dockerRestarted struct {
 	host.Host
-	pid     string // docker's pid file
-	ended   map[string]time.Time
 	started *[]string
-}
-
-func (h dockerRestarted) Stat(name string) (fs.FileInfo, error) {
-	if name == "/var/run/docker.pid" {
-		name = h.pid
-	}
-	return h.Host.Stat(name)
 }
 
 func (h dockerRestarted) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
@@ -37,16 +26,14 @@ func (h dockerRestarted) Run(ctx context.Context, name string, args ...string) (
 	case name == "docker" && args[0] == "start":
 		*h.started = append(*h.started, args[1:]...)
 		return nil, nil
-	case name == "docker" && args[0] == "inspect" && strings.Contains(args[2], "FinishedAt"):
-		return []byte(h.ended[args[3]].Format(time.RFC3339Nano) + "\n"), nil
 	}
 	return h.Host.Run(ctx, name, args...)
 }
 
 // apt upgrades docker and Dokku in one run: docker starts while the old package has
-// taken dokku-redeploy.service away (seen from 0.20.4 to 0.38.27). The workers
-// that ended with docker are started again; those that had ended before are not,
-// nor those of an app that a person has stopped.
+// taken dokku-redeploy.service away (seen from 0.20.4 to 0.38.27: every worker
+// stayed down). The workers are started again, but for those of an app that a person
+// has stopped.
 func TestWorkersThatDockerTookDown(t *testing.T) {
 	box, local := newHost(t, sandbox.Before)
 	read := func(name string) string {
@@ -73,17 +60,8 @@ func TestWorkersThatDockerTookDown(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	pid := box.Dir + "/docker.pid"
-	if err := os.WriteFile(pid, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
 	var started []string
-	h := dockerRestarted{local, pid, map[string]time.Time{
-		first:   now.Add(-time.Minute),
-		second:  now.Add(-time.Hour),
-		stopped: now.Add(-time.Minute),
-	}, &started}
+	h := dockerRestarted{local, &started}
 	var out strings.Builder
 	g := quietGuard(h, &out)
 	if err := g.Install(context.Background()); err != nil {
@@ -93,10 +71,7 @@ func TestWorkersThatDockerTookDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = g.RunQueue(context.Background(), false) // of its other half there is more to say than here
-	if !slices.Contains(started, first) || slices.Contains(started, second) || slices.Contains(started, stopped) {
+	if !slices.Contains(started, first) || !slices.Contains(started, second) || slices.Contains(started, stopped) {
 		t.Errorf("started were %v\n%s", started, &out)
-	}
-	if !strings.Contains(out.String(), "jobs_only: 1 worker that docker took down with it, started again") {
-		t.Errorf("it said\n%s", &out)
 	}
 }
