@@ -91,7 +91,8 @@ func (h Host) dokku(args []string) error {
 		return h.renameApp(args[1], args[2])
 	case args[0] == "--force" && len(args) == 3 && args[1] == "apps:destroy":
 		return h.destroy(args[2])
-	case args[0] == "proxy:build-config" && len(args) == 2:
+	case args[0] == "proxy:build-config" && len(args) == 2 && !app.Before(h.version(), "0.21.0"),
+		args[0] == "nginx:build-config" && len(args) == 2 && app.Before(h.version(), "0.30.0"):
 		return h.buildConfig(args[1])
 	case args[0] == "domains:add" && len(args) == 3:
 		return h.addDomain(args[1], args[2])
