@@ -51,8 +51,9 @@ func Check(f *app.Files, now app.Host) []Trouble {
 		return nil
 	}
 	var found []Trouble
+	owner := owners(now)
 	for _, name := range f.Apps {
-		found = append(found, CheckApp(f, now, name)...)
+		found = append(found, checkApp(f, now, name, owner)...)
 	}
 	return found
 }
@@ -60,7 +61,11 @@ func Check(f *app.Files, now app.Host) []Trouble {
 // CheckApp is Check for one app, whose files may be newer than the state of the
 // host that they are compared with.
 func CheckApp(f *app.Files, now app.Host, name string) []Trouble {
-	c := checker{files: f, owner: owners(now)}
+	return checkApp(f, now, name, owners(now))
+}
+
+func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) []Trouble {
+	c := checker{files: f, owner: owner}
 	s := now.Apps[name]
 	if byNginx, _ := s.Proxy.ByNginx(); byNginx {
 		c.app(s)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,9 @@ import (
 // in 3 s, a trigger with nothing to do in 10 ms, 64 MiB.
 
 const benchApps = 1000
+
+// upstreamServers are the recorded containers in my_app's nginx.conf.
+var upstreamServers = regexp.MustCompile(`(?m)(^\s*server [0-9.]+:[0-9]+;\n\s*)+`)
 
 func benchHost(b *testing.B) (binary string) {
 	b.Helper()
@@ -48,7 +52,7 @@ func benchHost(b *testing.B) (binary string) {
 		if err := os.CopyFS(root+"/"+name, os.DirFS(root+"/my_app")); err != nil {
 			b.Fatal(err)
 		}
-		put(app+"nginx.conf", strings.ReplaceAll(string(conf), "my_app", name))
+		var servers strings.Builder
 		put(app+"letsencrypt/certs/0123/certificates/example.crt", strings.Repeat("c", 4000))
 		put(app+"letsencrypt/certs/0123/certificates/example.pem", strings.Repeat("p", 8000))
 		for n := range 25 {
@@ -56,13 +60,16 @@ func benchHost(b *testing.B) (binary string) {
 		}
 		for n := range 3 {
 			id := fmt.Sprintf("%060d%04d", n, len(containers))
+			address := fmt.Sprintf("10.1.%d.%d", len(containers)/250, len(containers)%250+1)
+			fmt.Fprintf(&servers, "  server %s:5000;\n", address)
 			put(fmt.Sprintf("%sCONTAINER.web.%d", app, n+1), id)
 			containers = append(containers, map[string]any{
 				"Id": id, "Name": "/" + name, "State": map[string]any{"Running": true},
 				"Config":          map[string]any{"Image": "dokku/" + name, "Labels": map[string]string{"com.dokku.app-name": name}},
-				"NetworkSettings": map[string]any{"Networks": map[string]any{"bridge": map[string]string{"IPAddress": "172.17.0.2"}}},
+				"NetworkSettings": map[string]any{"Networks": map[string]any{"bridge": map[string]string{"IPAddress": address}}},
 			})
 		}
+		put(app+"nginx.conf", strings.ReplaceAll(upstreamServers.ReplaceAllString(string(conf), servers.String()), "my_app", name))
 	}
 	inspect, err := json.Marshal(containers)
 	if err != nil {
