@@ -16,6 +16,9 @@ var dokkurc string
 //go:embed packages
 var packages string
 
+//go:embed after
+var after string
+
 //go:embed apt.conf
 var aptConf string
 
@@ -27,6 +30,7 @@ var dpkgCfg string
 func Root(p host.Paths) map[string]string {
 	return map[string]string{
 		"/usr/local/lib/upgrade-guard/packages": fill(packages, p),
+		"/usr/local/lib/upgrade-guard/after":    fill(after, p),
 		"/etc/apt/apt.conf.d/80upgrade-guard":   aptConf,
 		"/etc/dpkg/dpkg.cfg.d/upgrade-guard":    dpkgCfg,
 	}

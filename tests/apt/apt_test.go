@@ -147,11 +147,12 @@ func (m *machine) installGuard(dir string, box sandbox.Host) {
 	m.must(box.Enable("upgrade-guard", tree))
 	m.run(true, tree+"/bin/upgrade-guard", "trigger", "install")
 
-	const place = "/usr/local/lib/upgrade-guard/packages"
+	const place, after = "/usr/local/lib/upgrade-guard/packages", "/usr/local/lib/upgrade-guard/after"
 	files := hook.Root(host.FromEnv())
 	m.put(m.root+place, strings.NewReplacer("/etc/upgrade-guard.go-ahead", m.root+"/go-ahead", "/run/upgrade-guard.gave-up", m.root+"/gave-up",
 		"/etc/apt/", m.root+"/etc/apt/", "/etc/dpkg/", m.root+"/etc/dpkg/", "own=/usr", "own="+m.root+"/usr",
 		"system=/ admindir=/", "system="+m.root+" admindir="+m.root+"/").Replace(files[place]))
+	m.put(m.root+after, files[after])
 	m.must(os.Symlink(tree, m.root+"/var/lib/dokku/plugins/available/upgrade-guard"))
 	m.put(m.root+"/usr/local/lib/upgrade-guard/seen", "")
 	m.put(m.root+"/etc/apt/apt.conf.d/80upgrade-guard", strings.ReplaceAll(files["/etc/apt/apt.conf.d/80upgrade-guard"], place, m.root+place))

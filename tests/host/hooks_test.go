@@ -31,12 +31,14 @@ func newHooked(t *testing.T) *hooked {
 	h.put("status", "installed")
 	h.put("lib/STABLE_VERSION", "v0.20.4\n")
 	h.put("lib/data/upgrade-guard/stamp", "0.20.4\n")
-	packages := hook.Root(h.paths)["/usr/local/lib/upgrade-guard/packages"]
 	h.put("lib/plugins/available/upgrade-guard/plugin.toml", "")
-	h.put("packages", strings.NewReplacer("/etc/upgrade-guard.go-ahead", dir+"/go-ahead", "/run/upgrade-guard.gave-up", dir+"/gave-up",
+	here := strings.NewReplacer("/etc/upgrade-guard.go-ahead", dir+"/go-ahead", "/run/upgrade-guard.gave-up", dir+"/gave-up",
 		"guard 60", "guard 1", "guard 30", "guard 1", "patience=120", "patience=1", "patience=10", "patience=1", "admindir=/var/lib/dpkg", "admindir="+dir+"/dpkg",
 		"/etc/apt/apt.conf.d/80upgrade-guard", dir+"/apt.conf", "/etc/dpkg/dpkg.cfg.d/upgrade-guard", dir+"/dpkg.cfg",
-		"own=/usr/local/lib/upgrade-guard", "own="+dir).Replace(packages))
+		"own=/usr/local/lib/upgrade-guard", "own="+dir)
+	for _, name := range []string{"packages", "after"} {
+		h.put(name, here.Replace(hook.Root(h.paths)["/usr/local/lib/upgrade-guard/"+name]))
+	}
 	path, dokkurc := hook.Dokkurc(h.paths)
 	h.put(strings.TrimPrefix(path, dir+"/"), strings.NewReplacer("/run/upgrade-guard.gave-up", dir+"/gave-up", "UPGRADE_GUARD_WAIT=5", "UPGRADE_GUARD_WAIT=1").Replace(dokkurc))
 	return h
@@ -195,7 +197,7 @@ func TestAfterwards(t *testing.T) {
 	if out, code := h.run("", "sh", h.dir+"/packages", "apt"); code != 0 || out != "" {
 		t.Errorf("exit code %d, and it said: %s", code, out)
 	}
-	for _, name := range []string{"packages", "home/.dokkurc/upgrade-guard"} {
+	for _, name := range []string{"packages", "after", "home/.dokkurc/upgrade-guard"} {
 		if _, err := os.Stat(h.dir + "/" + name); err == nil {
 			t.Errorf("%s is still there", name)
 		}
