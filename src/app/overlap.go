@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -11,6 +12,15 @@ import (
 // exclusive are options of docker run that only one container at a time can
 // have, in the spellings docker takes.
 var exclusive = regexp.MustCompile(`(?:^|\s)(-p|-P|--publish|--publish-all|--name|--ip|--ip6|--mac-address|--cidfile|--net(?:work)?[= ](?:"|')?(?:host|container:\S*))(?:[= ]|\d|$)`)
+
+// DeployLock is the file by which Dokku keeps deploys of an app out; while it is
+// there, one is under way, or a person has locked the app (ATLAS 9).
+func DeployLock(p host.Paths, dokku, name string) string {
+	if Before(dokku, "0.34.0") {
+		return filepath.Join(p.App(name), ".deploy.lock")
+	}
+	return filepath.Join(p.LibRoot, "data", "apps", name, ".deploy.lock")
+}
 
 // NoOverlap says why two of this app must not run at once, one reason a
 // sentence; nothing where a deploy of Dokku's overlaps them too.

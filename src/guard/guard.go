@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,9 @@ type Guard struct {
 	Host  host.Host
 	Store *snapshot.Store
 	Out   *say.Printer
+	// InHook tells that apt or dpkg waits for us: what takes longer than seconds is
+	// queued.
+	InHook bool
 
 	old     map[string]*app.Files // the files of records, by id
 	plugins plugins.Facts
@@ -277,7 +281,7 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 func (g *Guard) jump(files *app.Files, from, to string, ledger snapshot.Ledger) hazard.Jump {
 	return hazard.Jump{
 		Paths: g.Host.Paths(), From: from, To: to,
-		Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins,
+		Late: len(ledger.Jumps) == 0, Fresh: g.fresh(), Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins,
 		Seeded: func(path, digest string) bool {
 			return slices.Contains(ledger.Seeds[path].SHA256, digest)
 		},
@@ -301,14 +305,21 @@ func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record
 			found = append(found, ask(nil)...)
 			return
 		}
+		recorded, present := ask(&r), ask(nil)
+		for i := range recorded {
+			// What would be found without the record too was so before.
+			recorded[i].Recorded = !slices.ContainsFunc(present, func(f hazard.Finding) bool {
+				return f.Hazard == recorded[i].Hazard && f.What == recorded[i].What
+			})
+		}
 		owed := ledger.Open[name].Owed
 		if len(owed) == 0 || g.underWay(now.Dokku) {
-			found = append(found, ask(&r)...)
+			found = append(found, recorded...)
 			return
 		}
 		isOwed := func(f hazard.Finding) bool { return slices.Contains(owed, f.Hazard) }
-		found = append(found, slices.DeleteFunc(ask(nil), isOwed)...)
-		found = append(found, slices.DeleteFunc(ask(&r), func(f hazard.Finding) bool { return !isOwed(f) })...)
+		found = append(found, slices.DeleteFunc(present, isOwed)...)
+		found = append(found, slices.DeleteFunc(recorded, func(f hazard.Finding) bool { return !isOwed(f) })...)
 	}
 	if !files.Partial {
 		look(host.GlobalScope, func(r *record) []hazard.Finding {
@@ -320,8 +331,8 @@ func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record
 		})
 	}
 	for _, name := range files.Apps {
-		if now.Apps[name].Scale.Unreadable {
-			continue // what cannot be read is not known to be lost
+		if now.Apps[name].Scale.Unreadable || g.halfRenamed(name) {
+			continue // what cannot be read, or is just being copied, is not known to be lost
 		}
 		look(name, func(r *record) []hazard.Finding {
 			s := g.subject(files, now, name, "", now.Dokku, ledger)
@@ -332,6 +343,17 @@ func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record
 		})
 	}
 	return found
+}
+
+// fresh tells that Dokku was installed within the last hour: by the time of its
+// list of files, which dpkg writes as it unpacks, or of its version.
+func (g *Guard) fresh() bool {
+	for _, name := range []string{"/var/lib/dpkg/info/dokku.list", filepath.Join(g.Host.Paths().LibRoot, "STABLE_VERSION")} {
+		if st, err := g.Host.Stat(name); err == nil && g.Host.Now().Sub(st.ModTime()) < time.Hour {
+			return true
+		}
+	}
+	return false
 }
 
 // underWay tells that an upgrade, or another run of Dokku's installation, has not

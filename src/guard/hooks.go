@@ -138,8 +138,8 @@ func (g *Guard) After(ctx context.Context, moment string) error {
 	case AfterRoutes:
 		return g.QueueRoutes(ctx)
 	case AfterTimer:
-		if g.Store.Pending() == "" {
-			return g.AfterDocker(ctx)
+		if g.Store.Pending() != BeforeCore && !g.installing() {
+			return g.AfterDocker(ctx) // and one that was given up does not stand in its way
 		}
 		if !g.installed() {
 			return nil
@@ -154,9 +154,30 @@ func (g *Guard) After(ctx context.Context, moment string) error {
 	if stamp == "" || stamp == disk && g.Store.Pending() == "" {
 		return nil
 	}
+	if stamp == disk && g.Store.Pending() == BeforeApt {
+		// apt has announced it, and the old package was never asked to go: given up.
+		// Nothing of Dokku's has run, so what has changed since is a person's.
+		return g.locked(ctx, patience, g.givenUp)
+	}
+	g.InHook = true
 	err = g.locked(ctx, patience, func() error { return g.postUpgrade(ctx, stamp, disk) })
 	g.fire(ctx, "post-upgrade", stamp, disk)
 	return err
+}
+
+// givenUp withdraws what was written ahead of an upgrade that has not come.
+func (g *Guard) givenUp() error {
+	ledger, err := g.ledger()
+	if err != nil {
+		return err
+	}
+	if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
+		return err
+	}
+	if err := g.Store.SaveLedger(ledger); err != nil {
+		return err
+	}
+	return g.Store.SetPending("")
 }
 
 // installTime is how long core's installation may take. It takes seconds; a

@@ -240,6 +240,13 @@ const (
 	breath = 2 * time.Second
 )
 
+// installing tells that an upgrade of Dokku is under way. One that nobody has heard
+// of for an hour was given up.
+func (g *Guard) installing() bool {
+	st, err := g.Host.Stat(g.Host.Paths().Data("pending"))
+	return err == nil && g.Host.Now().Sub(st.ModTime()) < time.Hour
+}
+
 // settle waits until Dokku has restarted its apps. Its dokku-redeploy.service
 // runs ps:restore whenever docker is started, which up to 0.37 takes every
 // nginx.conf away first: whatever is built meanwhile is of no use. Where there is
@@ -254,7 +261,7 @@ func (g *Guard) settle(ctx context.Context) {
 			return
 		case <-time.After(breath):
 		}
-		if !g.restoring(ctx) && g.Store.Pending() == "" {
+		if !g.restoring(ctx) && !g.installing() {
 			return
 		}
 	}

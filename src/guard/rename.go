@@ -126,6 +126,9 @@ func (g *Guard) ResumeRenames(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// errRenaming says that a rename is under way in another process.
+var errRenaming = errors.New("an app is being renamed")
+
 // renameLock keeps every other rename out.
 func (g *Guard) renameLock(ctx context.Context) (unlock func(), err error) {
 	if err := g.Host.Mkdir(g.Host.Paths().Data("renames"), 0o700); err != nil {
@@ -136,7 +139,7 @@ func (g *Guard) renameLock(ctx context.Context) (unlock func(), err error) {
 	l := flock.New(g.Host.Paths().Data("renames", ".lock"), flock.SetPermissions(0o600))
 	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
 	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
-		return nil, say.Hint(errors.New("another app is being renamed"), "One at a time. Try again when it is done.")
+		return nil, say.Hint(errRenaming, "Try again when it is done: dokku upgrade-guard:report")
 	}
 	if err != nil {
 		return nil, err
@@ -152,7 +155,8 @@ func (g *Guard) renaming(from, to string) *rename.Rename {
 			return journal.Note(plan.Step{App: from, Hazard: "rename", Text: text + " (" + to + ")"}, event, failure)
 		},
 		Handover: func() error {
-			return g.locked(context.Background(), patience, func() error { return g.handOver(from, to) })
+			// Both run by now: it waits for as long as Dokku may build for somebody else.
+			return g.locked(context.Background(), 15*time.Minute, func() error { return g.handOver(from, to) })
 		},
 	}
 }
@@ -303,6 +307,21 @@ func (g *Guard) keptNames(files *app.Files, now app.Host) []hazard.Finding {
 		}
 	}
 	return found
+}
+
+// halfRenamed tells whether an app is one of the two halves of a rename that is under
+// way or was cut off. What looks wrong with it is the rename's to end.
+func (g *Guard) halfRenamed(name string) bool {
+	unfinished, err := rename.Unfinished(g.Host)
+	if err != nil {
+		return false
+	}
+	for _, s := range unfinished {
+		if name == s.From || name == s.To {
+			return true
+		}
+	}
+	return false
 }
 
 // unfinishedRenames are the renames that were cut off, a sentence each.

@@ -2,11 +2,13 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -89,8 +91,7 @@ func (r restoration) environment() (*plan.Step, error) {
 	if len(changed)+len(added)+len(removed) == 0 {
 		return nil, nil
 	}
-	// As Dokku's own config plugin writes it, by the same library.
-	text, err := godotenv.Marshal(wanted)
+	text, err := marshalEnv(wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,30 @@ func (r restoration) environment() (*plan.Step, error) {
 			what = append(what, fmt.Sprintf("%s %s", Plural(n, "variable"), c.done))
 		}
 	}
-	return r.file("environment: "+strings.Join(what, ", "), r.Files.EnvPath(r.Now.Name), 0o600, []byte(text+"\n")), nil
+	return r.file("environment: "+strings.Join(what, ", "), r.Files.EnvPath(r.Now.Name), 0o600, []byte(text)), nil
+}
+
+// marshalEnv is an ENV file as Dokku's own config plugin writes it, by the same
+// library, but for one thing: the library makes numbers of values that look like
+// some, and "0042" would come out as 42. So they are quoted. It is read back before
+// it is used.
+func marshalEnv(env map[string]string) (string, error) {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		line, err := godotenv.Marshal(map[string]string{name: env[name]})
+		if err != nil {
+			return "", err
+		}
+		if _, err := strconv.Atoi(env[name]); err == nil {
+			line = name + `="` + env[name] + `"`
+		}
+		b.WriteString(line + "\n")
+	}
+	back, err := godotenv.Unmarshal(b.String())
+	if err != nil || !maps.Equal(back, env) {
+		return "", errors.New("it cannot be written so that Dokku reads it as it was")
+	}
+	return b.String(), nil
 }
 
 // dockerOptions are the steps for docker options: a file of the app's directory up to

@@ -19,6 +19,7 @@ import (
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
 )
 
 // askingTime is how long all questions together may take.
@@ -68,6 +69,7 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) 
 	// address that nobody has.
 	r.answers = g.ask(ctx, r.questions(g, slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { return r.has(name) })))
 	r.troubles = append(r.troubles, r.judged(ctx, g)...)
+	r.troubles = slices.DeleteFunc(r.troubles, func(t nginx.Trouble) bool { return g.halfRenamed(t.App) })
 	return r
 }
 
@@ -341,7 +343,10 @@ func (g *Guard) restoring(ctx context.Context) bool {
 // serveAfter is serve after the steps of an upgrade: the apps whose domains or
 // ports were put back must have them in their configurations (0.35.17 and later
 // build it in the middle of the installation, right after they have reset them).
-func (g *Guard) serveAfter(ctx context.Context, steps plan.Plan, journal *plan.Journal) (routes, error) {
+//
+// In a hook of apt's or dpkg's no more is built than takes seconds (law 9): what is
+// more is queued.
+func (g *Guard) serveAfter(ctx context.Context, ledger *snapshot.Ledger, steps plan.Plan, journal *plan.Journal) (routes, error) {
 	var touched []string
 	for _, s := range steps {
 		if slices.Contains(hazard.InNginx, s.Hazard) {
@@ -356,8 +361,15 @@ func (g *Guard) serveAfter(ctx context.Context, steps plan.Plan, journal *plan.J
 	if !r.toMend() {
 		return r, nil
 	}
+	if n := len(r.apps(append(slices.Clone(built), nginx.Stopped)...)); g.InHook && n > fewBuilds {
+		g.Out.Step("nginx's configuration of %s is built after this. How it stands: dokku upgrade-guard:report", Plural(n, "app"))
+		return r, g.enqueue(ledger, snapshot.Job{Kind: JobRoutes})
+	}
 	return g.serve(ctx, r, journal)
 }
+
+// fewBuilds are as many as Dokku builds in seconds.
+const fewBuilds = 5
 
 // toMend tells whether there is anything to be done.
 func (r routes) toMend() bool { return len(r.troubles) > 0 || r.foreign != "" }
@@ -402,6 +414,18 @@ func (m *mending) apply(ctx context.Context, steps plan.Plan) error {
 	return steps.Apply(ctx, m.Host, m.journal, m.Out)
 }
 
+// mayNotStart says why an app's recorded containers must not be started by us: a
+// deploy is at work and may start others, or two of it must never run (law 10).
+func (m *mending) mayNotStart(s app.State) error {
+	if _, err := m.Host.Lstat(app.DeployLock(m.Host.Paths(), s.Dokku, s.Name)); err == nil {
+		return say.Hint(errors.New("it is being deployed, or locked"), "If it is not: dokku apps:unlock %s. Then: dokku upgrade-guard:apply", s.Name)
+	}
+	if why := m.files.NoOverlap(s); len(why) > 0 {
+		return say.Hint(errors.New(strings.Join(why, "; ")), "If none of it runs elsewhere: dokku ps:start %s", s.Name)
+	}
+	return nil
+}
+
 // start starts the containers that do not run and should: an upgrade or a restart
 // of docker leaves some behind (dokku/dokku#5066). They are the containers that
 // Dokku has recorded, so nothing runs twice.
@@ -409,6 +433,10 @@ func (m *mending) start(ctx context.Context) error {
 	var steps plan.Plan
 	for _, name := range m.apps(nginx.Stopped) {
 		s := m.now.Apps[name]
+		if why := m.mayNotStart(s); why != nil {
+			m.errs = multierror.Append(m.errs, fmt.Errorf("%s: its containers are not started: %w", name, why))
+			continue
+		}
 		var ids []string
 		for _, w := range s.Containers {
 			if !w.Running && w.Status != "" && nginx.Wanted(s, w) {
@@ -421,6 +449,9 @@ func (m *mending) start(ctx context.Context) error {
 		}
 		steps = append(steps, plan.Step{App: name, Text: textStart,
 			Do: func(ctx context.Context, h host.Host) error {
+				if why := m.mayNotStart(s); why != nil {
+					return why
+				}
 				ctx, cancel := context.WithTimeout(ctx, time.Minute)
 				defer cancel()
 				_, err := h.Run(ctx, "docker", append([]string{"start"}, ids...)...)
@@ -686,6 +717,14 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 	return nil
 }
 
+// goodAgain tells for certain that nginx serves an app by a configuration of
+// Dokku's: docker has spoken, nothing is wrong, and no mark of ours stands there.
+func (r routes) goodAgain(name string) bool {
+	config, err := nginx.Read(r.files, name)
+	byNginx, _ := r.now.Apps[name].Proxy.ByNginx()
+	return err == nil && config.Mark == "" && byNginx && r.now.DockerMissing == "" && r.unknown == "" && !r.has(name)
+}
+
 // confirm looks once more, and asks.
 func (m *mending) confirm(ctx context.Context) error {
 	files, err := app.Capture(ctx, m.Host, app.What{})
@@ -703,7 +742,7 @@ func (m *mending) confirm(ctx context.Context) error {
 	// What was set aside and is good again needs its copy no more.
 	for _, name := range files.Apps {
 		path := nginx.AsidePath(filepath.Join(m.Host.Paths().App(name), "nginx.conf"))
-		if _, err := m.Host.Lstat(path); err == nil && !r.has(name) {
+		if _, err := m.Host.Lstat(path); err == nil && r.goodAgain(name) {
 			if err := m.Host.Remove(path); err != nil {
 				left = multierror.Append(left, err)
 			}

@@ -193,7 +193,9 @@ func (g *Guard) Apply(ctx context.Context, dryRun, guesses bool) (owed int, err 
 	var cutOff error
 	if !dryRun {
 		// First: of an app that is half renamed, both halves would look lost.
-		cutOff = g.ResumeRenames(ctx)
+		if cutOff = g.ResumeRenames(ctx); errors.Is(cutOff, errRenaming) {
+			return 0, cutOff // neither half of it is to be touched now
+		}
 	}
 	err = g.locked(ctx, patience, func() error {
 		disk, stamp, err := g.versions()
@@ -266,6 +268,9 @@ func (g *Guard) announce(ctx context.Context, stamp, disk string) error {
 	g.printWaiting(waiting)
 	if len(steps) > 0 {
 		g.Out.Detail("To do this: dokku upgrade-guard:apply")
+	}
+	if stamp == disk {
+		return g.Store.SetPending("") // nothing has changed that would be owed
 	}
 	return nil
 }
@@ -366,7 +371,7 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
 	note(steps.Apply(ctx, g.Host, journal, g.Out))
 	// After all scales are right: without them no build succeeds.
-	served, err := g.serveAfter(ctx, steps, journal)
+	served, err := g.serveAfter(ctx, &l.ledger, steps, journal)
 	note(err)
 
 	if l, err = g.again(ctx, l); err != nil {
@@ -376,6 +381,9 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	g.close(ledger, l.now, l.records, l.found, stamp, l.broken)
 	if jumped || pending {
 		note(noteDrift(journal, l.found))
+	}
+	// Not where something could not be looked at: nothing is risked for a name.
+	if jumped && errs == nil && l.now.DockerMissing == "" && served.unknown == "" {
 		note(g.queueRenames(ledger, l.files, l.now, served))
 	}
 	g.enterJump(ledger, journal, stamp, disk)
@@ -513,7 +521,7 @@ func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]
 		open[name] = b
 	}
 	for _, f := range left {
-		if _, ok := records[f.App]; ok && !f.Note {
+		if f.Recorded && !f.Note {
 			keep(f.App, f.Hazard)
 		}
 	}

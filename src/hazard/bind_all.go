@@ -21,13 +21,13 @@ var bindAll = Hazard{
 			return nil
 		}
 		path := s.Paths.Property("network", s.Now.Name, "bind-all-interfaces")
-		return []Finding{{
+		return s.ofInstallation(Finding{
 			What:        fmt.Sprintf("the installation of %s has set bind-all-interfaces, which was not set", s.To),
 			Consequence: "At its next deploy the app would be published on all interfaces of the host.",
 			Step: &plan.Step{
 				Mark: plan.Change, Text: "bind-all-interfaces false",
 				Path: path, Mode: 0o600, Data: []byte("false"), Was: s.Digest(path),
 			},
-		}}
+		}, fmt.Sprintf("dokku network:set %s bind-all-interfaces false", s.Now.Name))
 	},
 }

@@ -3,12 +3,18 @@ package hazard
 import (
 	"context"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // domainsRewritten is about deployed apps without a VHOST file, whose meaning has
@@ -52,31 +58,31 @@ var domainsRewritten = Hazard{
 			if now.Disabled {
 				step.Do = config("config:set", "--no-restart", s.Now.Name, "NO_VHOST=0")
 			}
-			return []Finding{{
+			return s.ofInstallation(Finding{
 				What:        fmt.Sprintf("the app answered to the host's domains (%s), and %s does not", strings.Join(missing, " "), s.To),
 				Consequence: "At the next build of its nginx configuration the app stops answering to them.",
 				Step:        step,
-			}}
+			}, fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, strings.Join(names, " ")))
 		case len(inherited) > 0:
 			return nil
 		case now.Disabled:
-			return []Finding{{
+			return s.ofInstallation(Finding{
 				What:        fmt.Sprintf("the installation of %s has disabled the app's domains", s.To),
 				Consequence: "At the next build of its nginx configuration the app moves to another port.",
 				Step: &plan.Step{
 					Mark: plan.Remove, Text: "NO_VHOST, set by Dokku's installation",
 					Do: config("config:unset", "--no-restart", s.Now.Name, "NO_VHOST"),
 				},
-			}}
+			}, fmt.Sprintf("dokku config:unset --no-restart %s NO_VHOST", s.Now.Name))
 		case len(now.Names) > 0 && slices.Equal(now.Names, defaultDomains(s)):
 			path := s.Paths.App(s.Now.Name) + "/VHOST"
-			return []Finding{{
+			return s.ofInstallation(Finding{
 				What: fmt.Sprintf("the app had no domains, and the installation of %s has given it %s", s.To, strings.Join(now.Names, " ")),
 				Step: &plan.Step{
 					Mark: plan.Remove, Text: "domains " + strings.Join(now.Names, " ") + ", set by Dokku's installation",
 					Do: removeUnchanged(path, s.Digest(path)),
 				},
-			}}
+			}, fmt.Sprintf("dokku domains:clear %s", s.Now.Name))
 		}
 		return nil
 	},
@@ -107,12 +113,47 @@ func without(list, other []string) []string {
 }
 
 // config is a call of Dokku's own config command, which alone knows where and how
-// this version keeps an environment.
-func config(args ...string) func(context.Context, host.Host) error {
+// this version keeps an environment. It writes the whole of it anew, and newer ones
+// make a number of whatever looks like one: where a value would come out changed, it
+// is not called.
+func config(command string, args ...string) func(context.Context, host.Host) error {
 	return func(ctx context.Context, h host.Host) error {
-		_, err := h.Run(ctx, "dokku", append([]string{"--quiet"}, args...)...)
+		scope := host.GlobalScope
+		for _, a := range args {
+			if a != "--no-restart" {
+				scope = a
+				break
+			}
+		}
+		if name := spoilt(h, scope); name != "" {
+			return say.Hint(fmt.Errorf("Dokku would write the variable %s of its environment as another number", name), "To do by hand: dokku %s %s", command, strings.Join(args, " "))
+		}
+		_, err := h.Run(ctx, "dokku", append([]string{"--quiet", command}, args...)...)
 		return err
 	}
+}
+
+// spoilt is the name of a variable whose value the library that Dokku writes an ENV
+// file with (godotenv, 1.5 and later) would change: "0042" becomes 42.
+func spoilt(h host.Host, scope string) string {
+	p := h.Paths()
+	for _, path := range []string{filepath.Join(p.LibRoot, "config", scope, "ENV"), filepath.Join(p.DokkuRoot, strings.TrimPrefix(scope, host.GlobalScope), "ENV")} {
+		b, err := h.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		values, err := godotenv.UnmarshalBytes(b)
+		if err != nil {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			if n, err := strconv.Atoi(values[name]); err == nil && strconv.Itoa(n) != values[name] {
+				return name
+			}
+		}
+		return ""
+	}
+	return ""
 }
 
 // removeUnchanged removes a file that is still as the plan has seen it.

@@ -52,6 +52,8 @@ type flag struct {
 	// namespace and property take its place; "" for none.
 	namespace, property string
 	value               func(string) string // nil: as it is
+	// when is the one value that ever meant anything; "" where all do.
+	when string
 	// onlyGlobal and onlyApp say in which scope alone it ever counted, or is
 	// moved by core as it should be.
 	onlyGlobal, onlyApp bool
@@ -72,11 +74,11 @@ var flags = []flag{
 	{variable: "DOKKU_CHECKS_TIMEOUT", gone: "0.38.0", migrated: "0.38.0", gap: before03826, namespace: "checks", property: "timeout"},
 	{variable: "DOKKU_CHECKS_ATTEMPTS", gone: "0.38.0", migrated: "0.38.0", gap: before03826, namespace: "checks", property: "attempts"},
 	{variable: "DOKKU_DEFAULT_CHECKS_WAIT", gone: "0.38.0", migrated: "0.38.0", gap: before03826, namespace: "checks", property: "default-wait"},
-	{variable: "DOKKU_CNB_EXPERIMENTAL", gone: "0.37.0", namespace: "builder", property: "selected", onlyApp: true,
+	{variable: "DOKKU_CNB_EXPERIMENTAL", gone: "0.37.0", namespace: "builder", property: "selected", onlyApp: true, when: "1",
 		value: func(string) string { return "pack" }},
 	{variable: "DOKKU_DOCKER_BUILD_OPTS", gone: "0.37.0", onlyApp: true,
 		instead: "dokku docker-options:add APP build \"...\" && dokku config:unset --no-restart APP DOKKU_DOCKER_BUILD_OPTS"},
-	{variable: "DOKKU_DOCKERFILE_CACHE_BUILD", gone: "0.37.0", onlyApp: true,
+	{variable: "DOKKU_DOCKERFILE_CACHE_BUILD", gone: "0.37.0", onlyApp: true, when: "false",
 		instead: "dokku docker-options:add APP build --no-cache && dokku config:unset --no-restart APP DOKKU_DOCKERFILE_CACHE_BUILD"},
 }
 
@@ -86,6 +88,12 @@ func (f flag) movedByCore(dokku string) bool {
 	return f.migrated != "" && !app.Before(dokku, f.migrated) && !inGap
 }
 
+// set tells whether an environment, names to fingerprints, has the variable with a
+// value that counts.
+func (f flag) set(env map[string]string) bool {
+	return env[f.variable] != "" && (f.when == "" || env[f.variable] == app.Fingerprint(f.when))
+}
+
 func (f flag) in(scope string) bool {
 	return scope == host.GlobalScope && !f.onlyApp || scope != host.GlobalScope && !f.onlyGlobal
 }
@@ -93,7 +101,7 @@ func (f flag) in(scope string) bool {
 func foreseeFlags(j Jump, scope string, env map[string]string) []Finding {
 	var found []Finding
 	for _, f := range flags {
-		if env[f.variable] == "" || !f.in(scope) || !j.Crosses(f.gone) || f.movedByCore(j.To) {
+		if !f.set(env) || !f.in(scope) || !j.Crosses(f.gone) || f.movedByCore(j.To) {
 			continue
 		}
 		finding := Finding{What: fmt.Sprintf("%s is set, and %s does not read it any more", f.variable, j.To)}
@@ -115,7 +123,7 @@ func detectFlags(j Jump, scope string, before, now map[string]string) []Finding 
 	var found []Finding
 	for _, f := range flags {
 		// Where core moves it, a leftover is a person's: it was set since.
-		if now[f.variable] == "" || before[f.variable] == "" || !f.in(scope) || app.Before(j.To, f.gone) || f.movedByCore(j.To) {
+		if !f.set(now) || !f.set(before) || !f.in(scope) || app.Before(j.To, f.gone) || f.movedByCore(j.To) {
 			continue
 		}
 		finding := Finding{What: fmt.Sprintf("%s is set, and %s does not read it any more", f.variable, j.To)}
@@ -152,6 +160,6 @@ func (f flag) move(j Jump, scope, path string) *plan.Step {
 	return &plan.Step{
 		Mark: plan.Add, Text: fmt.Sprintf("property %s %s, from %s", f.namespace, f.property, f.variable),
 		Path: path, Mode: 0o600, Data: []byte(value),
-		Do: config(unset...),
+		Do: config(unset[0], unset[1:]...),
 	}
 }

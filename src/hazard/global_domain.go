@@ -22,13 +22,13 @@ var globalDomain = Hazard{
 		}
 		names := strings.Join(s.Now.Global.Domains, " ")
 		path := s.Paths.DokkuRoot + "/VHOST"
-		return []Finding{{
+		return s.ofInstallation(Finding{
 			What:        fmt.Sprintf("the host had no global domain, and the installation of %s has set %s", s.To, names),
 			Consequence: "New apps, and those without domains, would be given names below it.",
 			Step: &plan.Step{
 				Mark: plan.Remove, Text: "global domain " + names + ", set by Dokku's package",
 				Do: removeUnchanged(path, s.Digest(path)),
 			},
-		}}
+		}, "dokku domains:clear-global")
 	},
 }

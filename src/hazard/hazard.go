@@ -5,6 +5,8 @@
 package hazard
 
 import (
+	"fmt"
+
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
@@ -100,8 +102,13 @@ type Jump struct {
 	// known.
 	From, To string
 	// Record is where the state before the jump comes from, "" when there is
-	// none, or when it is closed.
+	// none, or when it is closed. Late tells that there can be none: the guard has
+	// seen no upgrade yet, and came after the one that counts.
 	Record string
+	Late   bool
+	// Fresh tells that Dokku's installation has run just now: only then can what it
+	// has put somewhere be told from what a person has set since.
+	Fresh bool
 	// Files are the host's files at present. Old are those of the record, whole;
 	// they are read when they are first asked for, and nil where there is no
 	// record or it cannot be read.
@@ -138,6 +145,16 @@ func (j Jump) Crosses(version string) bool {
 	return j.From != "" && app.Before(j.From, version) && !app.Before(j.To, version)
 }
 
+// ofInstallation is a finding about a value that Dokku's installation has put where
+// there was none. It is taken back while the installation is fresh; later it may be a
+// person's (law 2), and is only told.
+func (j Jump) ofInstallation(f Finding, command string) []Finding {
+	if !j.Fresh {
+		f.Step, f.Note, f.Command = nil, true, command
+	}
+	return []Finding{f}
+}
+
 // Digest is the digest of a file as the present state was read from it, "" for
 // none.
 func (j Jump) Digest(path string) string { return j.Files.DigestAt(j.Paths, path) }
@@ -157,6 +174,9 @@ type Finding struct {
 	Command string `json:"command,omitempty"`
 	// Note tells that it is only to be known; nothing is owed to the app.
 	Note bool `json:"note,omitempty"`
+	// Recorded tells that it was found with the record at hand: it is owed to the
+	// app until it is mended.
+	Recorded bool `json:"-"`
 	// Step is what the guard does about it; nil when a person must.
 	Step *plan.Step `json:"-"`
 }
@@ -188,10 +208,21 @@ func call[S any](look func(S) []Finding, s S) []Finding {
 	return look(s)
 }
 
+// safely asks one hazard. What it cannot cope with ends neither the others nor the
+// upgrade, and is told.
+func safely(h Hazard, look func(Hazard) []Finding) (found []Finding) {
+	defer func() {
+		if r := recover(); r != nil {
+			found = []Finding{{What: fmt.Sprintf("this could not be looked at: %v", r), Consequence: "Please report it: a fault of upgrade-guard's.", Note: true}}
+		}
+	}()
+	return look(h)
+}
+
 func ask(name string, look func(Hazard) []Finding) []Finding {
 	var found []Finding
 	for _, h := range All {
-		for _, f := range look(h) {
+		for _, f := range safely(h, look) {
 			f.App, f.Hazard, f.Guide = name, h.Name, h.Guide
 			if f.Step != nil {
 				f.Step.App, f.Step.Hazard = f.App, f.Hazard

@@ -55,7 +55,7 @@ var letsencryptLost = Hazard{
 		if f.Step = ActivateLetsencrypt(s, served(s)); f.Step != nil {
 			return []Finding{f}
 		}
-		if s.Before == nil || !s.Before.Letsencrypt.Active || s.Now.Certificate == nil || len(s.Now.Domains.Effective()) == 0 {
+		if s.Before == nil || !s.Before.Letsencrypt.Active || s.Before.Certificate == nil || s.Now.Certificate == nil || len(s.Now.Domains.Effective()) == 0 {
 			return nil // nobody's loss, or that of certificateLost or domainsLost
 		}
 		if s.Now.Certificate.Fingerprint != s.Before.Certificate.Fingerprint {

@@ -149,7 +149,7 @@ func moveSettings(j Jump, scope string, settings []app.Setting, text string) *pl
 					return fmt.Errorf("the property %s: %w", s.Property, err)
 				}
 			}
-			return config(args...)(ctx, h)
+			return config(args[0], args[1:]...)(ctx, h)
 		},
 		Verify: func(ctx context.Context, h host.Host) error {
 			for _, s := range settings {

@@ -23,17 +23,14 @@ var portsGuessed = Hazard{
 	Guide:   "https://dokku.com/docs/networking/port-management/",
 
 	Detect: func(s Subject) []Finding {
-		if app.Before(s.To, "0.31.0") || len(s.Now.Ports.Map) > 0 || s.Before != nil && len(s.Before.Ports.Map) > 0 || !s.Now.Deployed() || s.Now.Proxy.Disabled || customTemplate(s) || ownPort(s) {
+		if !s.Late || app.Before(s.To, "0.31.0") || len(s.Now.Ports.Map) > 0 || s.Before != nil && len(s.Before.Ports.Map) > 0 || !s.Now.Deployed() || s.Now.Proxy.Disabled || customTemplate(s) || ownPort(s) {
 			return nil
 		}
 		guess, source := portsOfConfig(s), "its nginx.conf"
 		if _, there := s.Files.Get("root/" + s.Now.Name + "/nginx.conf"); !there {
 			guess, source = portsOfContainer(s), "the port of its container"
 		}
-		without := slices.Concat(s.Now.Ports.Detected, byDefault(s, "5000"))
-		if len(s.Now.Ports.Detected) > 0 {
-			without = s.Now.Ports.Detected
-		}
+		without := withoutMap(s)
 		if !slices.ContainsFunc(guess, func(p string) bool { return !slices.Contains(without, p) }) {
 			return nil
 		}
@@ -60,6 +57,33 @@ func ownPort(s Subject) bool {
 	}
 	env, _ := s.Files.Text("root/ENV")
 	return strings.Contains(env, "DOKKU_PROXY_PORT") || strings.Contains(env, "DOKKU_PROXY_SSL_PORT")
+}
+
+// withoutMap is what Dokku goes by for an app that has no map: what the builder has
+// detected, to which it adds https for an app with a certificate as it reads it.
+func withoutMap(s Subject) []string {
+	ports := slices.Clone(s.Now.Ports.Detected)
+	if len(ports) == 0 {
+		return byDefault(s, "5000")
+	}
+	if s.Now.Certificate == nil {
+		return ports
+	}
+	var https []string
+	for _, p := range ports {
+		if container, ok := strings.CutPrefix(p, "http:80:"); ok {
+			https = append(https, "https:443:"+container)
+		}
+	}
+	if len(https) > 0 {
+		return append(ports, https...)
+	}
+	for i, p := range ports {
+		if rest, ok := strings.CutPrefix(p, "http:"); ok {
+			ports[i] = "https:" + rest
+		}
+	}
+	return ports
 }
 
 // byDefault is the port map of an app that has none: what ports-get answers.

@@ -112,11 +112,11 @@ var proxyPortLost = Hazard{
 				} else {
 					step.Do = removeUnchanged(path, s.Digest(path))
 				}
-				found = append(found, Finding{
+				found = append(found, s.ofInstallation(Finding{
 					What:        fmt.Sprintf("the installation of %s has moved the app to the port %s", s.To, p.now),
 					Consequence: "Nobody asks for it there.",
 					Step:        step,
-				})
+				}, fmt.Sprintf("dokku proxy:set %s %s", s.Now.Name, p.property))...)
 			}
 			if p.now != "" || slices.Contains(byItself, p.was) {
 				continue

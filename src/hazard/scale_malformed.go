@@ -40,7 +40,11 @@ var scaleMalformed = Hazard{
 		}
 		before, now := s.Before.EffectiveScale(), s.Now.Scale.Property
 		if before.Empty() || len(before.Malformed) > 0 || !contains(before, now) {
-			return found // what can still be read is not what was recorded
+			// What can still be read is not what was recorded.
+			if !before.Empty() {
+				found[0].What += fmt.Sprintf("; it was %s in %s", before, s.Record)
+			}
+			return found
 		}
 		found[0].Command, found[0].Step = "", putScale(s, before)
 		return found

@@ -136,17 +136,9 @@ func (r *Rename) room() error {
 	return nil
 }
 
-// lockFile is the file by which Dokku keeps deploys of an app out (ATLAS 9).
-func lockFile(h host.Host, dokku, name string) string {
-	if app.Before(dokku, "0.34.0") {
-		return filepath.Join(h.Paths().App(name), ".deploy.lock")
-	}
-	return filepath.Join(h.Paths().LibRoot, "data", "apps", name, ".deploy.lock")
-}
-
 // lock keeps deploys of the old app out, as a deploy does.
 func (r *Rename) lock(ctx context.Context, resumed bool) (unlock func(), err error) {
-	name := lockFile(r.Host, r.Dokku, r.From)
+	name := app.DeployLock(r.Host.Paths(), r.Dokku, r.From)
 	if _, err := r.Host.Lstat(filepath.Dir(name)); errors.Is(err, fs.ErrNotExist) {
 		return func() {}, nil // destroyed already
 	}
