@@ -190,6 +190,25 @@ func TestAfterwards(t *testing.T) {
 			t.Errorf("%d: called was %q", i, calls)
 		}
 	}
+	// The same version again, and preflight has hung: dpkg's runs for apt do not
+	// forget it, before all of them are over.
+	h = newHooked(t)
+	h.guard("sleep 30")
+	for _, c := range []struct {
+		by, locked string
+		kept       bool
+	}{{"preflight", "A=b", true}, {"dpkg", "DPKG_FRONTEND_LOCKED=true", true}, {"apt", "A=b", false}} {
+		list := ""
+		if c.by == "preflight" {
+			list = strings.ReplaceAll(dokkuList, "0.35.5", "0.20.4")
+		}
+		if out, code := h.run(list, "env", c.locked, "sh", h.dir+"/packages", c.by); code != 0 {
+			t.Errorf("%s: exit code %d, and it said: %s", c.by, code, out)
+		}
+		if _, err := os.Stat(h.dir + "/gave-up"); (err == nil) != c.kept {
+			t.Errorf("after %s: that it has hung is noted: %v", c.by, err == nil)
+		}
+	}
 	h = newHooked(t) // the plugin was removed by hand, and takes its files along
 	h.must(os.RemoveAll(h.dir + "/lib/plugins/available/upgrade-guard"))
 	if out, code := h.run("", "sh", h.dir+"/packages", "apt"); code != 0 || out != "" {
