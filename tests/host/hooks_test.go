@@ -149,6 +149,7 @@ func TestAfterwards(t *testing.T) {
 		{about: "given up", by: "apt", disk: "0.20.4", status: "installed", pending: "apt", calls: "after apt"},
 		{about: "installed again", by: "dpkg", disk: "0.20.4", status: "installed", pending: "prerm", calls: "after dpkg"},
 		{about: "half-configured", by: "apt", disk: "0.35.5", status: "half-configured", says: "To do: dpkg --configure -a"},
+		{about: "one app cannot be helped", by: "dpkg", disk: "0.35.5", status: "installed", pending: "prerm", guard: "exit 1", says: "could not put everything in order; see above", calls: "after dpkg"},
 		{about: "it fails", by: "apt", disk: "0.35.5", status: "installed", guard: "exit 2", says: "To go on: dokku upgrade-guard:apply", calls: "after apt"},
 	} {
 		t.Run(c.about, func(t *testing.T) {
