@@ -306,8 +306,19 @@ func TestAptUpgrade(t *testing.T) {
 		t.Error("something was written")
 	}
 
-	// The same version once more.
+	// The same version once more, and again: a baseline for the first only, as nothing
+	// has changed since; but every other plugin is told of both.
+	other := m.root + "/var/lib/dokku/plugins/enabled/other/"
+	for _, trigger := range []string{"pre-upgrade", "post-upgrade"} {
+		m.put(other+trigger, "#!/bin/sh\necho "+trigger+" $@ >>"+m.root+"/told\n")
+	}
 	m.run(true, "apt-get", "install", "--reinstall", "dokku")
+	m.run(true, "apt-get", "install", "--reinstall", "dokku")
+	told, err := os.ReadFile(m.root + "/told")
+	m.must(err)
+	if want := strings.Repeat("pre-upgrade 0.35.5 0.35.5\npost-upgrade 0.35.5 0.35.5\n", 2); string(told) != want {
+		t.Errorf("the other plugin was told\n%s", told)
+	}
 	if n := m.snapshots("0.35.5-pre-upgrade"); n != 1 {
 		t.Errorf("%d baselines of the reinstallation", n)
 	}
