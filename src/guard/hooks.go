@@ -215,17 +215,19 @@ func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
 // what it recorded. Once the new version is unpacked there is no such doubt.
 func (g *Guard) recorded(ctx context.Context, moment, from string) bool {
 	snapshots, err := g.of(from)
-	if err != nil || len(snapshots) == 0 || !strings.HasPrefix(snapshots[0].Reason, snapshot.PreUpgrade) {
+	// A person may have taken one by hand since.
+	i := slices.IndexFunc(snapshots, func(e snapshot.Entry) bool { return strings.HasPrefix(e.Reason, snapshot.PreUpgrade) })
+	if err != nil || i < 0 {
 		return false
 	}
 	if moment == BeforeCore {
-		return g.Store.Pending() != "" && g.Host.Now().Sub(snapshots[0].Time) < time.Hour
+		return g.Store.Pending() != "" && g.Host.Now().Sub(snapshots[i].Time) < time.Hour
 	}
 	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
 	if err != nil {
 		return false
 	}
-	old, err := g.Store.Files(snapshots[0].ID)
+	old, err := g.Store.Files(snapshots[i].ID)
 	if err != nil {
 		return false
 	}

@@ -490,6 +490,21 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
+// A snapshot by hand between apt's list and dpkg makes no second baseline.
+func TestByHandInBetween(t *testing.T) {
+	m := newMachine(t)
+	list := fmt.Sprintf("VERSION 3\nDir=%s\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n", m.root)
+	cmd := exec.Command(m.root+"/usr/local/lib/upgrade-guard/packages", "preflight")
+	cmd.Stdin = strings.NewReader(list)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	m.run(true, os.Getenv("PLUGIN_PATH")+"/enabled/upgrade-guard/bin/upgrade-guard", "command", "snapshot", "upgrade-guard:snapshot")
+	m.dpkg("-i", m.deb("dokku", "0.35.5"))
+	m.through()
+}
+
 // What a run of dpkg that has nothing to do with Dokku costs: 30 ms or less. It is
 // the processors' time, which other work on the machine does not change.
 func TestCost(t *testing.T) {
