@@ -85,7 +85,7 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 	if !app.ValidVersion(from) || !app.ValidVersion(to) {
 		return fmt.Errorf("%q to %q is no upgrade from one Dokku version to another", from, to)
 	}
-	baseline := false
+	begins := false
 	err = g.locked(ctx, patience, func() error {
 		if moment == BeforeApt {
 			if err := g.refuseDeletion(ctx, to); err != nil {
@@ -98,6 +98,9 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 				return err
 			}
 		}
+		// An upgrade begins also where nothing has changed since the last one, and no
+		// new baseline is due.
+		first := g.Store.Pending() == ""
 		if !g.recorded(ctx, moment, from) {
 			err := g.preUpgrade(ctx, from, to)
 			if errors.Is(err, errNotRecorded) && moment == BeforeApt {
@@ -106,16 +109,18 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 			if err != nil {
 				g.Out.Error(err)
 			}
-			baseline = true
-		} else if moment == BeforeApt {
-			// Recorded by hand, perhaps for another version.
-			if err := g.preventAgain(ctx, from, to); err != nil {
-				g.Out.Error(err)
+			begins = true
+		} else {
+			begins = first
+			if moment == BeforeApt { // recorded by hand, perhaps for another version
+				if err := g.preventAgain(ctx, from, to); err != nil {
+					g.Out.Error(err)
+				}
 			}
 		}
 		return g.Store.SetPending(moment)
 	})
-	if baseline { // without the lock: another plugin may call dokku, and dokku us
+	if begins { // without the lock: another plugin may call dokku, and dokku us
 		g.fire(ctx, "pre-upgrade", from, to)
 	}
 	return err
@@ -231,17 +236,19 @@ func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
 // what it recorded. Once the new version is unpacked there is no such doubt.
 func (g *Guard) recorded(ctx context.Context, moment, from string) bool {
 	snapshots, err := g.of(from)
-	if err != nil || len(snapshots) == 0 || !strings.HasPrefix(snapshots[0].Reason, snapshot.PreUpgrade) {
+	// A person may have taken one by hand since.
+	i := slices.IndexFunc(snapshots, func(e snapshot.Entry) bool { return strings.HasPrefix(e.Reason, snapshot.PreUpgrade) })
+	if err != nil || i < 0 {
 		return false
 	}
 	if moment == BeforeCore {
-		return g.Store.Pending() != "" && g.Host.Now().Sub(snapshots[0].Time) < time.Hour
+		return g.Store.Pending() != "" && g.Host.Now().Sub(snapshots[i].Time) < time.Hour
 	}
 	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
 	if err != nil {
 		return false
 	}
-	old, err := g.Store.Files(snapshots[0].ID)
+	old, err := g.Store.Files(snapshots[i].ID)
 	if err != nil {
 		return false
 	}

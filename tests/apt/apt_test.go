@@ -307,8 +307,19 @@ func TestAptUpgrade(t *testing.T) {
 		t.Error("something was written")
 	}
 
-	// The same version once more.
+	// The same version once more, and again: a baseline for the first only, as nothing
+	// has changed since; but every other plugin is told of both.
+	other := m.root + "/var/lib/dokku/plugins/enabled/other/"
+	for _, trigger := range []string{"pre-upgrade", "post-upgrade"} {
+		m.put(other+trigger, "#!/bin/sh\necho "+trigger+" $@ >>"+m.root+"/told\n")
+	}
 	m.run(true, "apt-get", "install", "--reinstall", "dokku")
+	m.run(true, "apt-get", "install", "--reinstall", "dokku")
+	told, err := os.ReadFile(m.root + "/told")
+	m.must(err)
+	if want := strings.Repeat("pre-upgrade 0.35.5 0.35.5\npost-upgrade 0.35.5 0.35.5\n", 2); string(told) != want {
+		t.Errorf("the other plugin was told\n%s", told)
+	}
 	if n := m.snapshots("0.35.5-pre-upgrade"); n != 1 {
 		t.Errorf("%d baselines of the reinstallation", n)
 	}
@@ -478,6 +489,21 @@ func TestTwoAtOnce(t *testing.T) {
 	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("it took %s", took)
 	}
+}
+
+// A snapshot by hand between apt's list and dpkg makes no second baseline.
+func TestByHandInBetween(t *testing.T) {
+	m := newMachine(t)
+	list := fmt.Sprintf("VERSION 3\nDir=%s\n\ndokku 0.20.4 amd64 none < 0.35.5 amd64 none /x/dokku.deb\n", m.root)
+	cmd := exec.Command(m.root+"/usr/local/lib/upgrade-guard/packages", "preflight")
+	cmd.Stdin = strings.NewReader(list)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	m.run(true, os.Getenv("PLUGIN_PATH")+"/enabled/upgrade-guard/bin/upgrade-guard", "command", "snapshot", "upgrade-guard:snapshot")
+	m.dpkg("-i", m.deb("dokku", "0.35.5"))
+	m.through()
 }
 
 // What a run of dpkg that has nothing to do with Dokku costs: 30 ms or less. It is

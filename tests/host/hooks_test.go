@@ -151,6 +151,7 @@ func TestAfterwards(t *testing.T) {
 		{about: "given up", by: "apt", disk: "0.20.4", status: "installed", pending: "apt", calls: "after apt"},
 		{about: "installed again", by: "dpkg", disk: "0.20.4", status: "installed", pending: "prerm", calls: "after dpkg"},
 		{about: "half-configured", by: "apt", disk: "0.35.5", status: "half-configured", says: "To do: dpkg --configure -a"},
+		{about: "one app cannot be helped", by: "dpkg", disk: "0.35.5", status: "installed", pending: "prerm", guard: "exit 1", says: "could not put everything in order; see above", calls: "after dpkg"},
 		{about: "it fails", by: "apt", disk: "0.35.5", status: "installed", guard: "exit 2", says: "To go on: dokku upgrade-guard:apply", calls: "after apt"},
 	} {
 		t.Run(c.about, func(t *testing.T) {
@@ -190,6 +191,25 @@ func TestAfterwards(t *testing.T) {
 		}
 		if calls := h.calls(); calls != c.calls {
 			t.Errorf("%d: called was %q", i, calls)
+		}
+	}
+	// The same version again, and preflight has hung: dpkg's runs for apt do not
+	// forget it, before all of them are over.
+	h = newHooked(t)
+	h.guard("sleep 30")
+	for _, c := range []struct {
+		by, locked string
+		kept       bool
+	}{{"preflight", "A=b", true}, {"dpkg", "DPKG_FRONTEND_LOCKED=true", true}, {"apt", "A=b", false}} {
+		list := ""
+		if c.by == "preflight" {
+			list = strings.ReplaceAll(dokkuList, "0.35.5", "0.20.4")
+		}
+		if out, code := h.run(list, "env", c.locked, "sh", h.dir+"/packages", c.by); code != 0 {
+			t.Errorf("%s: exit code %d, and it said: %s", c.by, code, out)
+		}
+		if _, err := os.Stat(h.dir + "/gave-up"); (err == nil) != c.kept {
+			t.Errorf("after %s: that it has hung is noted: %v", c.by, err == nil)
 		}
 	}
 	h = newHooked(t) // the plugin was removed by hand, and takes its files along
