@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 )
 
 // Op is one change to the machine, or one command, that a Faulty host is about
@@ -117,7 +118,8 @@ func (f *Faulty) SetProperty(scope, property, value string) error {
 
 // Run is Host.Run, or breaks.
 func (f *Faulty) Run(ctx context.Context, name string, args ...string) (out []byte, err error) {
-	err = f.do(Op{"run", name}, func() error { out, err = f.Host.Run(ctx, name, args...); return err })
+	command := strings.Join(append([]string{name}, args...), " ")
+	err = f.do(Op{"run", command}, func() error { out, err = f.Host.Run(ctx, name, args...); return err })
 	return out, err
 }
 

@@ -280,21 +280,27 @@ func (r *Rename) Plan() []string {
 // What fails before the old app is taken away is taken back.
 func (r *Rename) Run(ctx context.Context) error {
 	resumed := r.Phase != ""
+	if !resumed {
+		// Before the deploy lock, so that one which a kill leaves is known to be ours.
+		if err := r.Host.Mkdir(r.Host.Paths().Data(), 0o700); err != nil {
+			return err
+		}
+		if err := r.enter(Build); err != nil {
+			return err
+		}
+	}
 	unlock, err := r.lock(ctx, resumed)
 	if err != nil {
+		if !resumed {
+			if err := r.Host.Remove(statePath(r.Host, r.From)); err != nil {
+				return err
+			}
+		}
 		return err
 	}
 	defer unlock()
 	if resumed && r.Phase == Switch {
 		if err := r.ours(); err != nil {
-			return err
-		}
-	}
-	if r.Phase == "" {
-		if err := r.Host.Mkdir(r.Host.Paths().Data(), 0o700); err != nil {
-			return err
-		}
-		if err := r.enter(Build); err != nil {
 			return err
 		}
 	}
@@ -346,6 +352,10 @@ func (r *Rename) failed(ctx context.Context, what string, why error) error {
 // forget removes what the rename had to remember.
 func (r *Rename) forget() error {
 	if err := r.Host.RemoveTree(r.keep()); err != nil {
+		return err
+	}
+	// Before the state, which tells that it is ours.
+	if err := r.Host.Remove(app.DeployLock(r.Host.Paths(), r.Dokku, r.From)); err != nil {
 		return err
 	}
 	return r.Host.Remove(statePath(r.Host, r.From))

@@ -42,7 +42,7 @@ func newLetsencrypt(t *testing.T) host.Host {
 }
 
 func ofLetsencrypt(op host.Op) bool {
-	return op.Kind != "mkdir" && op.Kind != "append" && (strings.Contains(op.Name, "letsencrypt") || op.Name == "dokku" || strings.HasPrefix(op.Name, "plugn"))
+	return op.Kind != "mkdir" && op.Kind != "append" && (strings.Contains(op.Name, "letsencrypt") || strings.HasPrefix(op.Name, "dokku ") || strings.HasPrefix(op.Name, "plugn"))
 }
 
 func applyLetsencrypt(h host.Host) error {
