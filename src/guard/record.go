@@ -144,8 +144,8 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 }
 
 // Uninstall takes away the lines that dokku reads, what was seeded for an
-// upgrade that has not come, and the stamp, so that a later installation begins
-// anew. Snapshots, records and journals stay. What belongs to root is taken away
+// upgrade that has not come, our own properties, and the stamp, so that a later
+// installation begins anew. Snapshots, records and journals stay. What belongs to root is taken away
 // by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
@@ -165,7 +165,7 @@ func (g *Guard) Uninstall(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		return g.Host.RemoveTree(filepath.Join(g.Host.Paths().LibRoot, "config", host.Plugin))
 	})
 }
 
