@@ -23,7 +23,7 @@ bench: ## a thousand apps: snapshot, report, a trigger with nothing to do; two h
 	go test ./tests/nginx -run '^$$' -bench . -benchtime 1x
 
 e2e: build ## a scenario on this machine's own Dokku: make e2e SCENARIO=… [FROM=… TO=… GUARD=no] (as root, on a host you can lose)
-	UPGRADE_GUARD_REAL_HOST=yes go test -timeout 60m ./tests/scenarios -count=1 -v -run 'TestScenarios/$(SCENARIO)$$'
+	UPGRADE_GUARD_REAL_HOST=yes go test -timeout 60m ./tests/scenarios -count=1 -v -run 'TestScenarios/^($(SCENARIO))$$'
 
 fmt:
 	gofmt -l -w src compat tests

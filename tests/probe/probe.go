@@ -58,7 +58,10 @@ func one(ctx context.Context, t Target, rate int) Result {
 	for n := 0; n < 20*600; n++ { // bounded, whoever forgets to end it
 		select {
 		case <-ctx.Done():
+			end := time.Now()
 			wg.Wait()
+			// What has not come back by now is a gap too.
+			r.Gap = max(r.Gap, end.Sub(last))
 			return r
 		case <-tick.C:
 		}
