@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/nginx"
@@ -147,7 +148,12 @@ func TestRoutes(t *testing.T) {
 		conf := m.read("home/dokku/alpha/nginx.conf")
 		m.write("home/dokku/alpha/nginx.conf", strings.ReplaceAll(conf, subnet+"110:5000", subnet+"1:9")) // nobody there
 		m.run("sudo", "-n", "/usr/bin/systemctl", "reload", "nginx")
-		m.answers("http", "alpha", http.StatusBadGateway)
+		// An earlier reload may still be under way and read this file too; ours, after
+		// it, is not to find the good one.
+		for range 15 {
+			m.answers("http", "alpha", http.StatusBadGateway)
+			time.Sleep(100 * time.Millisecond)
+		}
 		m.write("home/dokku/alpha/nginx.conf", conf)
 		repaired(`alpha: http://alpha.test:` + httpPort + ` is answered by no app`)
 		ok("alpha", "beta", "gamma")
