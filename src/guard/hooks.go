@@ -13,8 +13,8 @@ import (
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
-	"upgrade-guard/src/host"
 	"upgrade-guard/src/packages"
+	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 )
@@ -100,8 +100,9 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 		}
 		// An upgrade begins also where nothing has changed since the last one, and no
 		// new baseline is due.
-		first := g.Store.Pending() == ""
+		begins = g.Store.Pending() == ""
 		if !g.recorded(ctx, moment, from) {
+			begins = true
 			err := g.preUpgrade(ctx, from, to)
 			if errors.Is(err, errNotRecorded) && moment == BeforeApt {
 				return errors.Join(ErrRefused, err)
@@ -109,18 +110,14 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 			if err != nil {
 				g.Out.Error(err)
 			}
-			begins = true
-		} else {
-			begins = first
-			if moment == BeforeApt { // recorded by hand, perhaps for another version
-				if err := g.preventAgain(ctx, from, to); err != nil {
-					g.Out.Error(err)
-				}
+		} else if moment == BeforeApt { // recorded by hand, perhaps for another version
+			if err := g.preventAgain(ctx, from, to); err != nil {
+				g.Out.Error(err)
 			}
 		}
 		return g.Store.SetPending(moment)
 	})
-	if begins { // without the lock: another plugin may call dokku, and dokku us
+	if begins && !errors.Is(err, ErrRefused) { // without the lock: another plugin may call dokku, and dokku us
 		g.fire(ctx, "pre-upgrade", from, to)
 	}
 	return err
@@ -205,27 +202,20 @@ func (g *Guard) installed() bool {
 func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
 	os.Setenv(inOurRun, "yes")
 	defer os.Unsetenv(inOurRun)
-	enabled := filepath.Join(g.Host.Paths().PluginPath, "enabled")
-	plugins, err := g.Host.ReadDir(enabled)
+	files, err := plugins.Hooks(g.Host, trigger)
 	if err != nil {
 		return // no plugins, no part
 	}
-	for _, p := range plugins {
-		name := filepath.Join(enabled, p.Name(), trigger)
-		if p.Name() == host.Plugin {
-			continue
-		}
-		if st, err := g.Host.Stat(name); err != nil || st.Mode()&0o111 == 0 {
-			continue
-		}
-		out, err := g.Host.Run(ctx, name, from, to)
+	for _, file := range files {
+		plugin := filepath.Base(filepath.Dir(file))
+		out, err := g.Host.Run(ctx, file, from, to)
 		for _, l := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 			if l != "" {
-				g.Out.Detail("%s: %s", p.Name(), l)
+				g.Out.Detail("%s: %s", plugin, l)
 			}
 		}
 		if err != nil {
-			g.Out.Trouble("The plugin %s has not done its part: %s", p.Name(), err)
+			g.Out.Trouble("The plugin %s has not done its part: %s", plugin, err)
 		}
 	}
 }

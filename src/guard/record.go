@@ -145,22 +145,15 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 
 // Uninstall takes away the lines that dokku reads, what was seeded for an
 // upgrade that has not come, our own properties, and the stamp, so that a later
-// installation begins anew. Snapshots, records and journals stay. What belongs to root is taken away
-// by the shell file uninstall.
+// installation begins anew. Snapshots, records and journals stay. What belongs to
+// root is taken away by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
-		ledger, err := g.ledger()
-		if err != nil {
-			return err
-		}
-		if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
-			return err
-		}
-		if err := g.Store.SaveLedger(ledger); err != nil {
+		if err := g.givenUp(); err != nil { // whatever upgrade was announced, it is not ours any more
 			return err
 		}
 		lines, _ := hook.Dokkurc(g.Host.Paths())
-		for _, name := range []string{lines, g.Host.Paths().Data("pending"), g.Host.Paths().Data("stamp")} {
+		for _, name := range []string{lines, g.Host.Paths().Data("stamp")} {
 			if err := g.Host.Remove(name); err != nil {
 				return err
 			}

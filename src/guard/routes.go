@@ -118,6 +118,9 @@ func (r routes) apps(kinds ...nginx.Kind) []string {
 var built = []nginx.Kind{nginx.Breaks, nginx.Unreadable, nginx.Roots, nginx.NoUpstream, nginx.Certificate, nginx.Foreign, nginx.NoConfig,
 	nginx.Refuses, nginx.Dead, nginx.LeftOut, nginx.Names, nginx.Ours, nginx.Aside}
 
+// unserved are those of them that a stop-gap ends as well: all but the names.
+var unserved = slices.DeleteFunc(slices.Clone(built), func(k nginx.Kind) bool { return k == nginx.Names })
+
 // consequences say what comes of a trouble.
 var consequences = map[nginx.Kind]string{
 	nginx.Foreign:     "Its visitors see the other app.",
@@ -161,7 +164,7 @@ func (r routes) findings() []hazard.Finding {
 			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx, reloaded"}
 		case r.unbuildable(t.App):
 			// Its scale waits for a person, or there is nothing to route to.
-			if _, has := r.files.Text(nginx.ConfPath(t.App)); has && r.alive(t.App) {
+			if _, has := r.files.Text(nginx.ConfPath(t.App)); has && r.alive(t.App) && t.Kind != nginx.Names {
 				f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStopGap}
 			}
 		default:
@@ -196,11 +199,7 @@ func (r routes) unbuildable(name string) bool {
 
 // probes tells whether an app may be asked.
 func (g *Guard) probes(name string) bool {
-	v := g.Host.Property(name, "probe")
-	if v == "" {
-		v = g.property("probe", "true")
-	}
-	return v == "true"
+	return g.appProperty(name, "probe", "true") == "true"
 }
 
 // questions are what there is to ask of these apps, as far as they may be asked.
@@ -244,12 +243,10 @@ func (g *Guard) worse(id string, answers []nginx.Answer) []hazard.Finding {
 	var found []hazard.Finding
 	worse := nginx.Worse(nginx.Decode(data), answers)
 	for _, name := range slices.Sorted(maps.Keys(worse)) {
-		if len(worse[name]) > 0 {
-			found = append(found, hazard.Finding{
-				App: name, Hazard: hazard.Nginx, Note: true, What: strings.Join(worse[name], "; "),
-				Consequence: fmt.Sprintf("See dokku logs %s and dokku nginx:error-logs %s.", name, name),
-			})
-		}
+		found = append(found, hazard.Finding{
+			App: name, Hazard: hazard.Nginx, Note: true, What: strings.Join(worse[name], "; "),
+			Consequence: fmt.Sprintf("See dokku logs %s and dokku nginx:error-logs %s.", name, name),
+		})
 	}
 	return found
 }
@@ -357,7 +354,7 @@ func (g *Guard) serveAfter(ctx context.Context, ledger *snapshot.Ledger, steps p
 	if err != nil {
 		return routes{}, err
 	}
-	r := g.routes(ctx, files, slices.Compact(touched))
+	r := g.routes(ctx, files, touched)
 	if !r.toMend() {
 		return r, nil
 	}
@@ -548,14 +545,15 @@ func (m *mending) writeListeners(name string) error {
 	return nil
 }
 
-// wrongNow looks at an app's configuration as it is on the disk now.
-func (m *mending) wrongNow(ctx context.Context, name string) error {
+// wrongNow looks at an app's configuration as it is on the disk now, for all but
+// some kinds of trouble.
+func (m *mending) wrongNow(ctx context.Context, name string, besides ...nginx.Kind) error {
 	files, err := app.Capture(ctx, m.Host, app.What{Apps: []string{name}, NoCommands: true})
 	if err != nil {
 		return err
 	}
 	for _, t := range nginx.CheckApp(files, m.now, name) {
-		if t.Kind != nginx.Stopped && t.Kind != nginx.Ours {
+		if t.Kind != nginx.Stopped && t.Kind != nginx.Ours && !slices.Contains(besides, t.Kind) {
 			return errors.New(t.What)
 		}
 	}
@@ -570,7 +568,8 @@ func (m *mending) stopGaps(ctx context.Context) {
 		if failure == nil {
 			continue
 		}
-		if _, has := m.files.Text(nginx.ConfPath(name)); errors.Is(failure, errNoScale) && !has && m.recordedConf(name) == "" {
+		_, has := m.files.Text(nginx.ConfPath(name))
+		if errors.Is(failure, errNoScale) && (has && !m.has(name, unserved...) || !has && m.recordedConf(name) == "") {
 			continue // it waits for its scale, and is said to
 		}
 		steps = append(steps, plan.Step{App: name, Text: textStopGap,
@@ -594,9 +593,13 @@ func (m *mending) stopGaps(ctx context.Context) {
 // there now, what was there before the build, what was recorded.
 func (m *mending) stopGap(ctx context.Context, name string) error {
 	path := filepath.Join(m.Host.Paths().App(name), "nginx.conf")
-	present, _ := m.Host.ReadFile(path)
+	present, missing := m.Host.ReadFile(path)
+	if missing != nil && !errors.Is(missing, fs.ErrNotExist) {
+		return missing // what cannot be read is not replaced
+	}
 	aside, _ := m.Host.ReadFile(nginx.AsidePath(path))
 	err := nginx.ErrNoStopGap
+	written := false
 	for _, text := range []string{string(present), m.confs[name], string(aside), m.recordedConf(name)} {
 		var mended string
 		if mended, err = nginx.WriteStopGap(text, m.now.Apps[name]); err != nil {
@@ -605,9 +608,18 @@ func (m *mending) stopGap(ctx context.Context, name string) error {
 		if err = m.Host.Write(path, 0o644, []byte(mended)); err != nil {
 			return err
 		}
-		if err = m.wrongNow(ctx, name); err == nil {
+		written = true
+		// Names are not changed by it, and wait for Dokku's own build.
+		if err = m.wrongNow(ctx, name, nginx.Names); err == nil {
 			return nil
 		}
+	}
+	// None of them is right, and the last one tried must not be what is left.
+	switch {
+	case written && missing == nil:
+		return errors.Join(err, m.Host.Write(path, 0o644, present))
+	case written:
+		return errors.Join(err, m.Host.Remove(path))
 	}
 	return err
 }

@@ -34,6 +34,7 @@ const (
 const (
 	Refused  = "refused"
 	TimedOut = "no answer in time"
+	NotAsked = "not asked"
 )
 
 // Where a question goes.
@@ -217,7 +218,7 @@ func containerPorts(s app.State, w app.Container) []string {
 type Dial func(ctx context.Context, address string) (net.Conn, error)
 
 // Ask asks all questions, 64 at once, each twice at the most, and returns the
-// answers in their order. When ctx ends, what is left is answered by "not asked".
+// answers in their order. When ctx ends, what is left is answered by NotAsked.
 func Ask(ctx context.Context, dial Dial, questions []Question) []Answer {
 	answers := make([]Answer, len(questions))
 	next := make(chan int)
@@ -243,7 +244,7 @@ func Ask(ctx context.Context, dial Dial, questions []Question) []Answer {
 func one(ctx context.Context, dial Dial, q Question) Answer {
 	a := Answer{Question: q}
 	if ctx.Err() != nil {
-		a.Error = "not asked"
+		a.Error = NotAsked
 		return a
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

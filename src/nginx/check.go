@@ -45,7 +45,7 @@ type Trouble struct {
 // Check compares each app's configuration with its running containers, its
 // domains, ports and certificate. It asks nobody: everything comes from the files
 // and from what docker said once. Apps that Dokku's nginx does not serve are
-// passed over (NotOurs), and so is everything while docker says nothing.
+// passed over, and so is everything while docker says nothing.
 func Check(f *app.Files, now app.Host) []Trouble {
 	if now.DockerMissing != "" {
 		return nil
@@ -262,7 +262,7 @@ func (c *checker) domainsAndPorts(s app.State, config Config) {
 	}
 	for _, m := range s.Ports.Map {
 		parts := strings.Split(m, ":")
-		if len(parts) != 3 || s.Certificate == nil && (parts[0] == "https" || parts[0] == "grpcs") || parts[0] == "grpc" || parts[0] == "grpcs" {
+		if len(parts) != 3 || s.Certificate == nil && parts[0] == "https" || parts[0] == "grpc" || parts[0] == "grpcs" {
 			continue
 		}
 		if !slices.ContainsFunc(config.Servers, func(server Server) bool {
@@ -286,17 +286,4 @@ func Serves(f *app.Files, s app.State) bool {
 // the image, where it cannot be seen.
 func (c *checker) custom(s app.State) bool {
 	return len(c.files.Under("lib/data/nginx-vhosts/app-"+s.Name+"/nginx.conf.sigil")) > 0 || app.Before(s.Dokku, "0.29.0")
-}
-
-// NotOurs are the apps that run and that Dokku's nginx does not serve, with what
-// does. They are never touched.
-func NotOurs(f *app.Files, now app.Host) map[string]string {
-	other := map[string]string{}
-	for _, name := range f.Apps {
-		s := now.Apps[name]
-		if byNginx, by := s.Proxy.ByNginx(); !byNginx && (s.Running() > 0 || s.Proxy.Scheduler != "") {
-			other[name] = by
-		}
-	}
-	return other
 }

@@ -81,7 +81,7 @@ func Judge(now app.Host, answers []Answer) []Trouble {
 			found = append(found, Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
 			continue
 		}
-		if !a.Good() && a.Error != "not asked" && alive[a.App] {
+		if !a.Good() && a.Error != NotAsked && alive[a.App] {
 			found = append(found, Trouble{App: a.App, Kind: Silent, What: fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
 		}
 	}
@@ -99,7 +99,7 @@ func Worse(before, now []Answer) map[string][]string {
 	worse := map[string][]string{}
 	for _, b := range before {
 		n, asked := answer[b.Question]
-		if b.Via != ViaNginx || !asked || !b.Good() || n.Good() || n.Error == "not asked" {
+		if b.Via != ViaNginx || !asked || !b.Good() || n.Good() || n.Error == NotAsked {
 			continue
 		}
 		worse[b.App] = append(worse[b.App], fmt.Sprintf("%s answered before (%s), and does not now (%s)", b.Question, b.Class(), n.Class()))

@@ -3,6 +3,7 @@ package nginx
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
 	"slices"
@@ -52,7 +53,7 @@ func WriteStopGap(text string, s app.State) (string, error) {
 	if len(byContainer) == 0 || len(list) == 0 {
 		return "", ErrNoStopGap
 	}
-	g := stopGap{state: s, has: map[string]bool{}, needs: map[string]bool{}}
+	g := stopGap{state: s, needs: map[string]bool{}}
 	for _, d := range list {
 		switch d.Name {
 		case "upstream":
@@ -68,13 +69,13 @@ func WriteStopGap(text string, s app.State) (string, error) {
 		return "", ErrNoStopGap
 	}
 	out := g.apply(strings.TrimPrefix(text, mark(StopGap)), len(text)-len(strings.TrimPrefix(text, mark(StopGap))))
-	for _, upstream := range sorted(g.needs) {
+	for _, upstream := range slices.Sorted(maps.Keys(g.needs)) {
 		port := "5000" // Dokku's own default
 		if i := strings.LastIndexByte(upstream, '-'); i >= 0 && isNumber(upstream[i+1:]) && ofApp(upstream, s.Name) && upstream != s.Name {
 			port = upstream[i+1:]
 		}
 		out += fmt.Sprintf("\nupstream %s {\n", upstream)
-		for _, container := range sorted(byContainer) {
+		for _, container := range slices.Sorted(maps.Keys(byContainer)) {
 			out += fmt.Sprintf("  server %s;\n", net.JoinHostPort(byContainer[container][0], port))
 		}
 		out += "}\n"
@@ -89,7 +90,6 @@ type edit struct {
 
 type stopGap struct {
 	state app.State
-	has   map[string]bool
 	needs map[string]bool
 	edits []edit
 }
@@ -230,14 +230,4 @@ func Culprit(complaint, dokkuRoot string, apps []string) string {
 		}
 	}
 	return ""
-}
-
-// sorted are the keys of a map in order.
-func sorted[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

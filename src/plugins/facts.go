@@ -27,16 +27,6 @@ type Facts struct {
 	Dangling func() []string
 }
 
-// None are the facts of a host without other plugins.
-func None() Facts {
-	return Facts{
-		Installed: func() []Plugin { return nil },
-		Taken:     func() []string { return nil },
-		Stray:     func() []string { return nil },
-		Dangling:  func() []string { return nil },
-	}
-}
-
 // Taken are the plugins in plugins/available that are not links to core's.
 func Taken(h host.Host) []string {
 	dir := filepath.Join(h.Paths().PluginPath, "available")

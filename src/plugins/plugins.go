@@ -70,6 +70,27 @@ func Read(h host.Host) ([]Plugin, error) {
 	return found, errs.ErrorOrNil()
 }
 
+// Hooks are the files that answer a trigger in the enabled plugins that are neither
+// Dokku's own nor ours, in the order in which plugn calls them.
+func Hooks(h host.Host, trigger string) ([]string, error) {
+	enabled := filepath.Join(h.Paths().PluginPath, "enabled")
+	entries, err := h.ReadDir(enabled)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		name := filepath.Join(enabled, e.Name(), trigger)
+		if e.Name() == host.Plugin || isCore(h, e.Name()) {
+			continue
+		}
+		if st, err := h.Stat(name); err == nil && st.Mode()&0o111 != 0 {
+			found = append(found, name)
+		}
+	}
+	return found, nil
+}
+
 // isCore tells whether a plugin is a part of Dokku: plugins/available has a link
 // to core-plugins/available for it. Where a plugin of somebody else has taken the
 // name, it has a directory.

@@ -79,11 +79,7 @@ func carryDomains(h host.Host, files *app.Files, from, to string, keepDomains bo
 	}
 	// Dokku gives the new app its own default domain, with a certificate or without.
 	domains := domainsOf(s.Domains.Names, from, to, now.Global.Domains, taken, keepDomains, false)
-	text := strings.Join(domains, "\n")
-	if len(domains) > 0 {
-		text += "\n"
-	}
-	return h.Write(filepath.Join(h.Paths().App(to), "VHOST"), 0o644, []byte(text))
+	return h.Write(filepath.Join(h.Paths().App(to), "VHOST"), 0o644, vhost(domains))
 }
 
 func exists(h host.Host, name string) bool {

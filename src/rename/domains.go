@@ -2,7 +2,16 @@ package rename
 
 import (
 	"slices"
+	"strings"
 )
+
+// vhost is the content of an app's VHOST file: a domain a line.
+func vhost(domains []string) []byte {
+	if len(domains) == 0 {
+		return nil
+	}
+	return []byte(strings.Join(domains, "\n") + "\n")
+}
 
 // domainsOf are the new app's domains. Every domain of the old one stays, in its
 // order: letsencrypt calls its files by the first. A default domain, which is the

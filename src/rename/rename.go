@@ -42,6 +42,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/say"
 )
 
@@ -99,7 +100,6 @@ type Rename struct {
 
 // Options are what an operator may ask for.
 type Options struct {
-	DryRun bool
 	// WithStop lets an app that must not run twice be stopped for its rename.
 	WithStop bool
 	// KeepDomains keeps the old default domain beside the new one.
@@ -217,7 +217,8 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 }
 
 // drain is wait-to-retire, the time that a deploy of Dokku's leaves the old
-// containers: in the environment up to 0.28.
+// containers. Up to 0.28 it is in the environment, which is not looked into: then
+// it is Dokku's own default.
 func drain(files *app.Files, name string) time.Duration {
 	for _, scope := range []string{name, host.GlobalScope} {
 		if t, ok := files.Text("lib/config/checks/" + scope + "/wait-to-retire"); ok {
@@ -281,7 +282,15 @@ func (r *Rename) Plan() []string {
 func (r *Rename) Run(ctx context.Context) error {
 	resumed := r.Phase != ""
 	if !resumed {
-		// Before the deploy lock, so that one which a kill leaves is known to be ours.
+		// A deploy lock that is there already is somebody's, and one that a kill leaves
+		// is known to be ours by the state, which is therefore entered first.
+		if _, err := r.Host.Lstat(app.DeployLock(r.Host.Paths(), r.Dokku, r.From)); err == nil {
+			unlock, err := r.lock(ctx, false)
+			if err != nil {
+				return err
+			}
+			unlock() // it has gone meanwhile
+		}
 		if err := r.Host.Mkdir(r.Host.Paths().Data(), 0o700); err != nil {
 			return err
 		}
@@ -449,7 +458,7 @@ func (r *Rename) copyRoot(context.Context) error {
 	if err := renameInside(h, stage, r.From, r.To); err != nil {
 		return err
 	}
-	err := h.Write(filepath.Join(stage, "VHOST"), 0o644, []byte(placeholder(r.To)+"\n"))
+	err := h.Write(filepath.Join(stage, "VHOST"), 0o644, vhost([]string{placeholder(r.To)}))
 	if !r.Runs {
 		err = r.putDomains(stage)
 	}
@@ -479,15 +488,11 @@ func (r *Rename) ours() error {
 }
 
 func (r *Rename) putDomains(dir string) error {
-	vhost := filepath.Join(dir, "VHOST")
+	name := filepath.Join(dir, "VHOST")
 	if !r.Vhost {
-		return r.Host.Remove(vhost)
+		return r.Host.Remove(name)
 	}
-	text := strings.Join(r.Domains, "\n")
-	if len(r.Domains) > 0 {
-		text += "\n"
-	}
-	return r.Host.Write(vhost, 0o644, []byte(text))
+	return r.Host.Write(name, 0o644, vhost(r.Domains))
 }
 
 // compare holds the new app to what was kept of the old one, before anything of it
@@ -638,31 +643,10 @@ func (r *Rename) takeDomains(ctx context.Context) error {
 
 // --- clean
 
-// others are the trigger's files in the enabled plugins that are not Dokku's own.
-func others(h host.Host, trigger string) ([]string, error) {
-	enabled := filepath.Join(h.Paths().PluginPath, "enabled")
-	plugins, err := h.ReadDir(enabled)
-	if err != nil {
-		return nil, err
-	}
-	var found []string
-	for _, p := range plugins {
-		_, err := h.Stat(filepath.Join(h.Paths().LibRoot, "core-plugins", "available", p.Name()))
-		if err == nil || p.Name() == host.Plugin {
-			continue
-		}
-		name := filepath.Join(enabled, p.Name(), trigger)
-		if st, err := h.Stat(name); err == nil && st.Mode()&0o111 != 0 {
-			found = append(found, name)
-		}
-	}
-	return found, nil
-}
-
 // fire fires a trigger in the plugins that are not Dokku's own: Dokku's would copy
 // and destroy what is copied already. One that fails stops no other.
 func (r *Rename) fire(ctx context.Context, trigger string, args ...string) error {
-	hooks, err := others(r.Host, trigger)
+	hooks, err := plugins.Hooks(r.Host, trigger)
 	if err != nil {
 		return err
 	}
