@@ -34,6 +34,7 @@ release: ## dist/upgrade-guard-VERSION.tar.gz for dokku plugin:install, and its 
 	GOARCH=arm64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-arm64 ./src
 	GOARCH=arm GOARM=7 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-armhf ./src
 	cp -P plugin.toml install update uninstall run README.md CHANGELOG.md LICENSE dist/upgrade-guard/
+	mkdir dist/upgrade-guard/hook && cp hook/packages hook/apt.conf hook/dpkg.cfg hook/README dist/upgrade-guard/hook/
 	cd dist/upgrade-guard/bin && sha256sum upgrade-guard-* > SHA256SUMS
 	tar -C dist --owner=0 --group=0 --sort=name -czf dist/upgrade-guard-$(VERSION).tar.gz upgrade-guard
 	cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS

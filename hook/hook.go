@@ -13,35 +13,8 @@ import (
 //go:embed dokkurc
 var dokkurc string
 
-//go:embed packages
-var packages string
-
-//go:embed after
-var after string
-
-//go:embed apt.conf
-var aptConf string
-
-//go:embed dpkg.cfg
-var dpkgCfg string
-
-// Root are the files that belong to root, by where they belong, with their
-// content for this host.
-func Root(p host.Paths) map[string]string {
-	return map[string]string{
-		"/usr/local/lib/upgrade-guard/packages": fill(packages, p),
-		"/usr/local/lib/upgrade-guard/after":    fill(after, p),
-		"/etc/apt/apt.conf.d/80upgrade-guard":   aptConf,
-		"/etc/dpkg/dpkg.cfg.d/upgrade-guard":    dpkgCfg,
-	}
-}
-
-// Dokkurc is the file that every dokku command reads, and its content.
+// Dokkurc is the file that every dokku command reads, and its content for this host.
 func Dokkurc(p host.Paths) (path, content string) {
-	return filepath.Join(p.DokkuRoot, ".dokkurc", host.Plugin), fill(dokkurc, p)
-}
-
-func fill(text string, p host.Paths) string {
-	return strings.NewReplacer("@ROOT@", p.DokkuRoot, "@LIB@", p.LibRoot, "@USER@", p.User,
-		"@BIN@", filepath.Join(p.PluginPath, "enabled", host.Plugin, "bin", host.Plugin)).Replace(text)
+	return filepath.Join(p.DokkuRoot, ".dokkurc", host.Plugin), strings.NewReplacer("@ROOT@", p.DokkuRoot, "@LIB@", p.LibRoot,
+		"@BIN@", filepath.Join(p.PluginPath, "enabled", host.Plugin, "bin", host.Plugin)).Replace(dokkurc)
 }

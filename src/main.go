@@ -6,15 +6,14 @@
 //	upgrade-guard command NAME ...      a command, with its full name before its arguments
 //	upgrade-guard commands PPID ...     the plugin's part of dokku help
 //
-// The hooks call before MOMENT, after MOMENT and queue; install calls links and
-// hook FILE. A person calls upgrade-guard COMMAND, where the plugin is not
+// The hooks call before MOMENT, after MOMENT PACKAGE... and queue; install calls
+// links. A person calls upgrade-guard COMMAND, where the plugin is not
 // installed.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -23,7 +22,6 @@ import (
 	"strings"
 	"syscall"
 
-	"upgrade-guard/hook"
 	"upgrade-guard/src/cli"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
@@ -47,7 +45,7 @@ func main() {
 	case "before":
 		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.Before(ctx, h, name, os.Stdin) }))
 	case "after":
-		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.After(ctx, h, name) }))
+		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.After(ctx, h, name, args) }))
 	case "queue":
 		os.Exit(fromHook(trigger.Queue))
 	case "links":
@@ -55,12 +53,6 @@ func main() {
 			say.Std().Error(err)
 			os.Exit(1)
 		}
-	case "hook":
-		content, ok := hook.Root(host.FromEnv())[name]
-		if !ok {
-			os.Exit(1)
-		}
-		fmt.Print(content)
 	default:
 		os.Exit(command(os.Args[1:], "help"))
 	}

@@ -29,11 +29,13 @@ const (
 
 // Moments after it.
 const (
-	AfterDpkg   = "dpkg"   // dpkg has run
-	AfterApt    = "apt"    // apt has run
-	AfterTimer  = "timer"  // Dokku's timer, for where neither of them has run
-	AfterRoutes = "routes" // docker or nginx were upgraded
+	AfterDpkg  = "dpkg"  // dpkg has run
+	AfterApt   = "apt"   // apt has run
+	AfterTimer = "timer" // Dokku's timer, for where neither of them has run
 )
+
+// ErrNotYet says that dpkg has not configured what it has unpacked: it comes again.
+var ErrNotYet = errors.New("dpkg is not through with it")
 
 // ErrRefused says that the upgrade must not go on (DESIGN, law 4): because
 // nothing could be recorded, or because the version to come deletes what no
@@ -132,23 +134,44 @@ func (g *Guard) preventAgain(ctx context.Context, from, to string) error {
 	return g.prevent(ctx, files, app.Read(files), from, to)
 }
 
-// After is called by dpkg and apt when Dokku is installed, after an upgrade, a
-// reinstallation, or an upgrade that was given up.
-func (g *Guard) After(ctx context.Context, moment string) error {
-	switch moment {
-	case AfterDpkg, AfterApt:
-	case AfterRoutes:
-		return g.QueueRoutes(ctx)
-	case AfterTimer:
+// After is called by dpkg and apt when some of the packages that we look after have
+// been unpacked since the last time (Dokku, docker's, nginx's), and when an upgrade of
+// Dokku was announced: it may be installed, installed again, or given up.
+func (g *Guard) After(ctx context.Context, moment string, unpacked []string) error {
+	if moment == AfterTimer {
 		if g.Store.Pending() != BeforeCore && !g.installing() {
 			return g.AfterDocker(ctx) // and one that was given up does not stand in its way
 		}
 		if !g.installed() {
 			return nil
 		}
-	default:
+		return g.afterDokku(ctx)
+	}
+	if moment != AfterDpkg && moment != AfterApt {
 		return fmt.Errorf("upgrade-guard knows no moment %q", moment)
 	}
+	if err := g.configured(ctx); err != nil {
+		if moment == AfterDpkg { // apt may go on with it, and dpkg says itself what has failed
+			return ErrNotYet
+		}
+		g.Out.Error(err)
+		g.Out.Trouble("upgrade-guard goes on by itself then. Until then, do not deploy anything.")
+		return ErrNotYet
+	}
+	others := slices.DeleteFunc(slices.Clone(unpacked), func(name string) bool { return name == "dokku" })
+	if moment == AfterDpkg && !packages.Configured(ctx, g.Host, others) {
+		return ErrNotYet
+	}
+	err := g.afterDokku(ctx)
+	if len(others) > 0 {
+		err = errors.Join(err, g.QueueRoutes(ctx))
+	}
+	return err
+}
+
+// afterDokku does what is due after an upgrade, a reinstallation, or an upgrade that
+// was given up.
+func (g *Guard) afterDokku(ctx context.Context) error {
 	disk, stamp, err := g.versions()
 	if err != nil {
 		return err

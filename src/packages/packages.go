@@ -5,11 +5,16 @@ package packages
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"upgrade-guard/src/host"
 )
 
 // Change is what is about to happen to one package. A version is "" where there
@@ -56,6 +61,21 @@ func Read(r io.Reader) ([]Change, error) {
 		changes = append(changes, c)
 	}
 	return changes, sc.Err()
+}
+
+// Configured tells whether dpkg is through with these packages: none of them is
+// unpacked only, or waits for a trigger.
+func Configured(ctx context.Context, h host.Host, names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	// It fails where one of them is not known, and answers for the others.
+	out, _ := h.Run(ctx, "dpkg-query", append([]string{"-W", "-f", "${db:Status-Status}\n"}, names...)...)
+	return !slices.ContainsFunc(strings.Fields(string(out)), func(status string) bool {
+		return status == "unpacked" || status == "half-installed" || status == "half-configured" || strings.HasPrefix(status, "triggers-")
+	})
 }
 
 // PrermTarget is the version that dokku is being upgraded to, as its old

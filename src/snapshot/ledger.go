@@ -143,7 +143,7 @@ func (s *Store) SaveLedger(l Ledger) error {
 // under way or unfinished, and nothing recorded is replaced.
 func (s *Store) Stamp() string { return s.word("stamp") }
 
-// word is a file that holds one word; the hooks' shell reads it too.
+// word is a file that holds one word.
 func (s *Store) word(name string) string {
 	b, err := s.h.ReadFile(s.h.Paths().Data(name))
 	if err != nil {

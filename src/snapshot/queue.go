@@ -39,13 +39,15 @@ func (j Job) Same(k Job) bool { return j.Kind == k.Kind && j.App == k.App && j.A
 // Open tells whether there is anything left to do of a job.
 func (j Job) Open() bool { return j.State == JobQueued || j.State == JobRunning }
 
-// SetQueued notes that the queue holds something to do, or nothing any more: a
-// file that the hooks' shell looks for.
+// Queued tells whether the queue holds something to do.
+func (s *Store) Queued() bool { return s.word("queue") != "" }
+
+// SetQueued notes that the queue holds something to do, or nothing any more.
 func (s *Store) SetQueued(any bool) error {
 	if !any {
 		return s.h.Remove(s.h.Paths().Data("queue"))
 	}
-	if s.word("queue") != "" {
+	if s.Queued() {
 		return nil
 	}
 	return s.h.Write(s.h.Paths().Data("queue"), 0o600, []byte("to do\n"))

@@ -143,11 +143,14 @@ func Run(ctx context.Context, h host.Host, name string, args []string) int {
 }
 
 // Refused is the exit code by which Before ends apt, before it has touched
-// anything.
-const Refused = 10
+// anything; NotYet that by which After wants to be called again.
+const (
+	Refused = 10
+	NotYet  = 3
+)
 
 // Before does the work of one of the moments before an upgrade, and After that
-// of the end of a run of dpkg or apt. Both return an exit code: 0, or Refused,
+// of the end of a run of dpkg or apt. Both return an exit code: 0, or one of these,
 // or 1 for what went wrong and was said. The hooks that call them let dpkg and
 // apt go on in any case but Refused.
 func Before(ctx context.Context, h host.Host, moment string, stdin io.Reader) int {
@@ -155,22 +158,30 @@ func Before(ctx context.Context, h host.Host, moment string, stdin io.Reader) in
 }
 
 // After is described with Before.
-func After(ctx context.Context, h host.Host, moment string) int {
-	return hook(func(g *guard.Guard) error { return g.After(ctx, moment) }, "after "+moment, h)
+func After(ctx context.Context, h host.Host, moment string, unpacked []string) int {
+	return hook(func(g *guard.Guard) error { return g.After(ctx, moment, unpacked) }, "after "+moment, h)
 }
 
 // Queue does the work that is queued, in a process of its own. What fails stands
 // in the report; a failed unit of systemd would say no more.
 func Queue(ctx context.Context, h host.Host) int {
-	hook(func(g *guard.Guard) error { return g.RunQueue(ctx, false) }, "queue", h)
+	hook(func(g *guard.Guard) error {
+		if !g.Store.Queued() {
+			return nil
+		}
+		return g.RunQueue(ctx, false)
+	}, "queue", h)
 	return 0
 }
 
 func hook(work func(*guard.Guard) error, name string, h host.Host) int {
 	out := say.Loud()
 	err := safely(name, out, func() error { return work(guard.New(h, out)) })
-	if err == nil {
+	switch {
+	case err == nil:
 		return 0
+	case errors.Is(err, guard.ErrNotYet):
+		return NotYet
 	}
 	out.Error(err)
 	if errors.Is(err, guard.ErrRefused) {

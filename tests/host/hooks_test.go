@@ -2,10 +2,12 @@ package host_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,25 +25,40 @@ type hooked struct {
 
 func newHooked(t *testing.T) *hooked {
 	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // for other users than root
+		t.Fatal(err)
+	}
 	h := &hooked{t, dir, host.Paths{
 		DokkuRoot: dir + "/home", LibRoot: dir + "/lib", PluginPath: dir + "/lib/plugins", User: "dokku", Group: "dokku",
 	}}
 	h.script("bin/runuser", `[ "$1 $2 $3" = "-u dokku --" ] || exit 99; shift 3; exec "$@"`)
-	h.script("bin/dpkg-query", `cat `+dir+`/status`)
-	h.put("status", "installed")
-	h.put("lib/STABLE_VERSION", "v0.20.4\n")
-	h.put("lib/data/upgrade-guard/stamp", "0.20.4\n")
 	h.put("lib/plugins/available/upgrade-guard/plugin.toml", "")
-	here := strings.NewReplacer("/etc/upgrade-guard.go-ahead", dir+"/go-ahead", "/run/upgrade-guard.gave-up", dir+"/gave-up",
-		"guard 60", "guard 1", "guard 30", "guard 1", "patience=120", "patience=1", "patience=10", "patience=1", "admindir=/var/lib/dpkg", "admindir="+dir+"/dpkg",
-		"/etc/apt/apt.conf.d/80upgrade-guard", dir+"/apt.conf", "/etc/dpkg/dpkg.cfg.d/upgrade-guard", dir+"/dpkg.cfg",
-		"own=/usr/local/lib/upgrade-guard", "own="+dir)
-	for _, name := range []string{"packages", "after"} {
-		h.put(name, here.Replace(hook.Root(h.paths)["/usr/local/lib/upgrade-guard/"+name]))
+	h.put("own/seen", "")
+	h.put("dpkg/dokku.list", "")
+	h.old("dpkg/dokku.list")
+	text, err := os.ReadFile("../../hook/packages")
+	if err != nil {
+		t.Fatal(err)
 	}
+	// As install fills it in, with limits that a test can wait for.
+	h.put("own/packages", strings.NewReplacer("@ROOT@", h.paths.DokkuRoot, "@LIB@", h.paths.LibRoot, "@PLUGINS@", h.paths.PluginPath, "@USER@", "dokku", "@GROUP@", "dokku",
+		"/etc/upgrade-guard.go-ahead", dir+"/go-ahead", "run=/run/upgrade-guard", "run="+dir+"/run", "info=/var/lib/dpkg/info", "info="+dir+"/dpkg",
+		"own=/usr/local/lib/upgrade-guard", "own="+dir+"/own", "PATH=/usr/local/sbin", "PATH="+dir+"/bin:/usr/local/sbin",
+		"/etc/apt/apt.conf.d/80upgrade-guard", dir+"/apt.conf", "/etc/dpkg/dpkg.cfg.d/upgrade-guard", dir+"/dpkg.cfg", "/run/systemd/system", dir+"/no-systemd",
+		"guard 60 before", "guard 1 before", "limit=120", "limit=1", "limit=10", "limit=1", "limit=30", "limit=1", "limit=5", "limit=1").Replace(string(text)))
 	path, dokkurc := hook.Dokkurc(h.paths)
-	h.put(strings.TrimPrefix(path, dir+"/"), strings.NewReplacer("/run/upgrade-guard.gave-up", dir+"/gave-up", "UPGRADE_GUARD_WAIT=5", "UPGRADE_GUARD_WAIT=1").Replace(dokkurc))
+	h.put(strings.TrimPrefix(path, dir+"/"), strings.NewReplacer("/run/upgrade-guard", dir+"/run", "/usr/local/lib/upgrade-guard", dir+"/own",
+		"UPGRADE_GUARD_WAIT=5", "UPGRADE_GUARD_WAIT=1").Replace(dokkurc))
 	return h
+}
+
+// old gives a file a time before that of the mark; without it, one after.
+func (h *hooked) old(name string) { h.at(name, -time.Hour) }
+
+func (h *hooked) at(name string, since time.Duration) {
+	h.t.Helper()
+	when := time.Now().Add(since)
+	h.must(os.Chtimes(filepath.Join(h.dir, name), when, when))
 }
 
 func (h *hooked) put(name, content string) {
@@ -125,7 +142,7 @@ func TestPreflight(t *testing.T) {
 			if c.goAhead {
 				h.put("go-ahead", "")
 			}
-			out, code := h.run(c.list, "sh", h.dir+"/packages", "preflight")
+			out, code := h.run(c.list, "sh", h.dir+"/own/packages", "preflight")
 			if code != c.code || !strings.Contains(out, c.says) || c.says == "" && out != "" {
 				t.Errorf("exit code %d, and it said: %s", code, out)
 			}
@@ -136,96 +153,126 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// What dpkg and apt run afterwards acts once, when Dokku is installed, and never
-// fails.
+// What dpkg and apt run afterwards acts when Dokku was unpacked, or its upgrade was
+// begun, and never fails.
 func TestAfterwards(t *testing.T) {
 	for _, c := range []struct {
-		about, by, disk, status, pending, guard string
-		says, calls                             string
+		about, by, phase, guard string
+		unpacked, locked        bool
+		says, calls, left       string // left is the phase afterwards
 	}{
-		{about: "nothing to do with Dokku", by: "dpkg", disk: "0.20.4", status: "installed"},
-		{about: "upgraded", by: "dpkg", disk: "0.35.5", status: "installed", pending: "prerm", calls: "after dpkg"},
-		{about: "upgraded, and no hook came before", by: "dpkg", disk: "0.35.5", status: "installed", calls: "after dpkg"},
-		{about: "unpacked only", by: "dpkg", disk: "0.35.5", status: "unpacked", pending: "prerm"},
-		{about: "another package, before dpkg comes to dokku", by: "dpkg", disk: "0.20.4", status: "installed", pending: "apt"},
-		{about: "given up", by: "apt", disk: "0.20.4", status: "installed", pending: "apt", calls: "after apt"},
-		{about: "installed again", by: "dpkg", disk: "0.20.4", status: "installed", pending: "prerm", calls: "after dpkg"},
-		{about: "half-configured", by: "apt", disk: "0.35.5", status: "half-configured", says: "To do: dpkg --configure -a"},
-		{about: "one app cannot be helped", by: "dpkg", disk: "0.35.5", status: "installed", pending: "prerm", guard: "exit 1", says: "could not put everything in order; see above", calls: "after dpkg"},
-		{about: "it fails", by: "apt", disk: "0.35.5", status: "installed", guard: "exit 2", says: "To go on: dokku upgrade-guard:apply", calls: "after apt"},
+		{about: "nothing to do with Dokku", by: "dpkg"},
+		{about: "nothing to do with Dokku", by: "apt"},
+		{about: "upgraded by dpkg", by: "dpkg", unpacked: true, phase: "prerm", calls: "after dpkg dokku\nqueue"},
+		{about: "upgraded, and no hook came before", by: "dpkg", unpacked: true, calls: "after dpkg dokku\nqueue"},
+		{about: "upgraded by apt", by: "dpkg", unpacked: true, locked: true, phase: "prerm", calls: "after dpkg dokku", left: "done"},
+		{about: "the next of apt's dpkg runs", by: "dpkg", unpacked: true, locked: true, phase: "done", left: "done"},
+		{about: "the end of apt's run", by: "apt", unpacked: true, phase: "done", calls: "after apt dokku\nqueue"},
+		{about: "unpacked only", by: "dpkg", unpacked: true, locked: true, phase: "prerm", guard: "exit 3", calls: "after dpkg dokku", left: "prerm"},
+		{about: "half-configured", by: "apt", unpacked: true, phase: "prerm", guard: "exit 3", calls: "after apt dokku", left: "prerm"},
+		{about: "another package, before dpkg comes to dokku", by: "dpkg", locked: true, phase: "apt", left: "apt"},
+		{about: "announced and given up", by: "apt", phase: "apt", calls: "after apt\nqueue"},
+		{about: "begun and given up", by: "dpkg", phase: "prerm", calls: "after dpkg\nqueue"},
+		{about: "one app cannot be helped", by: "dpkg", unpacked: true, locked: true, guard: "exit 1", says: "could not repair everything; see above", calls: "after dpkg dokku", left: "tried"},
+		{about: "it fails", by: "apt", unpacked: true, guard: "exit 2", says: "To go on: dokku upgrade-guard:apply", calls: "after apt dokku\nqueue", left: "failed"},
+		{about: "it has failed, for apt's next run", by: "apt", phase: "failed", says: "How it stands: dokku upgrade-guard:report", left: "failed"},
+		{about: "it has failed, for dpkg's next run", by: "dpkg", phase: "failed", left: "failed"},
+		{about: "it has failed, and there is a newer one", by: "dpkg", unpacked: true, phase: "failed", calls: "after dpkg dokku\nqueue"},
+		{about: "disabled", by: "apt", unpacked: true, guard: "-", phase: "apt", left: "apt"},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			h := newHooked(t)
-			h.guard(c.guard)
-			h.put("status", c.status)
-			h.put("lib/STABLE_VERSION", c.disk+"\n")
-			if c.pending != "" {
-				h.put("lib/data/upgrade-guard/pending", c.pending+"\n")
+			if c.guard != "-" {
+				h.guard(`[ "$1" = after ] || exit 0; ` + c.guard)
 			}
-			out, code := h.run("", "sh", h.dir+"/packages", c.by)
+			if c.unpacked {
+				h.at("dpkg/dokku.list", time.Hour)
+			}
+			if c.phase != "" {
+				h.put("own/phase", c.phase+"\n")
+			}
+			env := "A=b"
+			if c.locked {
+				env = "DPKG_FRONTEND_LOCKED=true"
+			}
+			out, code := h.run("", "env", env, "sh", h.dir+"/own/packages", c.by)
 			if code != 0 || !strings.Contains(out, c.says) || c.says == "" && out != "" {
 				t.Errorf("exit code %d, and it said: %s", code, out)
 			}
-			if calls := h.calls(); calls != c.calls {
-				t.Errorf("called was %q", calls)
+			h.called(c.calls)
+			if left, _ := os.ReadFile(h.dir + "/own/phase"); strings.TrimSpace(string(left)) != c.left {
+				t.Errorf("the phase is %q", left)
 			}
 		})
 	}
 	// One that hangs is waited for by dpkg once, then by apt once and not for long.
-	// After that it is said what to do, until there is something else to be done.
+	// After that it is said how to see what is left, until Dokku is unpacked again.
 	h := newHooked(t)
-	h.guard("sleep 30")
-	h.put("lib/STABLE_VERSION", "0.35.5")
-	for i, c := range []struct{ by, disk, says, calls string }{
-		{"dpkg", "0.35.5", "and was stopped", "after dpkg"},
-		{"dpkg", "0.35.5", "", ""},
-		{"apt", "0.35.5", "and was stopped", "after apt"},
-		{"dpkg", "0.35.5", "", ""},
-		{"apt", "0.35.5", "To do: dokku upgrade-guard:apply", ""},
-		{"dpkg", "0.36.0", "and was stopped", "after dpkg"},
+	h.guard(`[ "$1" != after ] || sleep 30`)
+	h.at("dpkg/dokku.list", time.Hour)
+	for i, c := range []struct{ by, says, calls string }{
+		{"dpkg", "and was stopped", "after dpkg dokku"},
+		{"dpkg", "", ""},
+		{"apt", "and was stopped", "after apt dokku\nqueue"},
+		{"dpkg", "", ""},
+		{"apt", "dokku upgrade-guard:report", ""},
+		{"dpkg", "and was stopped", "after dpkg dokku\nqueue"},
 	} {
-		h.put("lib/STABLE_VERSION", c.disk)
-		out, code := h.run("", "sh", h.dir+"/packages", c.by)
+		env := "DPKG_FRONTEND_LOCKED=true"
+		switch i {
+		case 3:
+			h.old("dpkg/dokku.list")
+		case 5:
+			h.at("dpkg/dokku.list", time.Hour)
+			env = "A=b"
+		}
+		out, code := h.run("", "env", env, "sh", h.dir+"/own/packages", c.by)
 		if code != 0 || !strings.Contains(out, c.says) || c.says == "" && out != "" {
 			t.Errorf("%d: exit code %d, and it said: %s", i, code, out)
 		}
-		if calls := h.calls(); calls != c.calls {
-			t.Errorf("%d: called was %q", i, calls)
-		}
+		h.called(c.calls)
 	}
-	// The same version again, and preflight has hung: dpkg's runs for apt do not
-	// forget it, before all of them are over.
+	// That preflight has hung counts for all of that run, and no longer than until it
+	// has worked again.
 	h = newHooked(t)
 	h.guard("sleep 30")
-	for _, c := range []struct {
-		by, locked string
-		kept       bool
-	}{{"preflight", "A=b", true}, {"dpkg", "DPKG_FRONTEND_LOCKED=true", true}, {"apt", "A=b", false}} {
-		list := ""
-		if c.by == "preflight" {
-			list = strings.ReplaceAll(dokkuList, "0.35.5", "0.20.4")
-		}
-		if out, code := h.run(list, "env", c.locked, "sh", h.dir+"/packages", c.by); code != 0 {
-			t.Errorf("%s: exit code %d, and it said: %s", c.by, code, out)
-		}
-		if _, err := os.Stat(h.dir + "/gave-up"); (err == nil) != c.kept {
-			t.Errorf("after %s: that it has hung is noted: %v", c.by, err == nil)
-		}
+	if out, _ := h.run(dokkuList, "sh", h.dir+"/own/packages", "preflight"); !strings.Contains(out, "took longer than 60 s") {
+		t.Errorf("it said: %s", out)
+	}
+	if _, err := os.Stat(h.dir + "/run/failed"); err != nil {
+		t.Error("that it has hung is not noted")
+	}
+	h.guard("")
+	h.run("", "sh", h.dir+"/own/packages", "apt")
+	if _, err := os.Stat(h.dir + "/run/failed"); err == nil {
+		t.Error("that it has hung is noted still")
 	}
 	h = newHooked(t) // the plugin was removed by hand, and takes its files along
 	h.must(os.RemoveAll(h.dir + "/lib/plugins/available/upgrade-guard"))
-	if out, code := h.run("", "sh", h.dir+"/packages", "apt"); code != 0 || out != "" {
+	h.at("dpkg/dokku.list", time.Hour)
+	if out, code := h.run("", "sh", h.dir+"/own/packages", "apt"); code != 0 || out != "" {
 		t.Errorf("exit code %d, and it said: %s", code, out)
 	}
-	for _, name := range []string{"packages", "after", "home/.dokkurc/upgrade-guard"} {
+	for _, name := range []string{"own", "run", "home/.dokkurc/upgrade-guard"} {
 		if _, err := os.Stat(h.dir + "/" + name); err == nil {
 			t.Errorf("%s is still there", name)
 		}
 	}
-	h = newHooked(t) // the plugin is disabled
-	h.put("lib/STABLE_VERSION", "0.35.5")
-	if out, code := h.run("", "sh", h.dir+"/packages", "dpkg"); code != 0 || out != "" {
-		t.Errorf("without the plugin: exit code %d, and it said: %s", code, out)
+}
+
+// called waits for these calls: what is started in the background is not waited for.
+func (h *hooked) called(want string) {
+	h.t.Helper()
+	calls := ""
+	for n := 0; n < 50; n++ {
+		b, _ := os.ReadFile(h.dir + "/calls")
+		if calls = strings.TrimSpace(string(b)); calls == want && n > 4 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if h.calls(); calls != want {
+		h.t.Errorf("called was %q, and not %q", calls, want)
 	}
 }
 
@@ -233,7 +280,7 @@ func TestAfterwards(t *testing.T) {
 func TestClosedErrors(t *testing.T) {
 	h := newHooked(t)
 	h.guard("cat >/dev/null")
-	if out, code := h.run(dokkuList, "sh", "-c", "exec sh "+h.dir+"/packages preflight 2>&-"); code != 0 || out != "" {
+	if out, code := h.run(dokkuList, "sh", "-c", "exec sh "+h.dir+"/own/packages preflight 2>&-"); code != 0 || out != "" {
 		t.Errorf("exit code %d, and it said: %s", code, out)
 	}
 	if calls := h.calls(); calls != "before apt" {
@@ -241,56 +288,39 @@ func TestClosedErrors(t *testing.T) {
 	}
 }
 
-// After an upgrade of docker or nginx, with Dokku or without, the queue is given
-// its work and begun, once.
+// After an upgrade of docker or nginx, with Dokku or without, the binary is told
+// which, once, and the queue is begun.
 func TestRoutes(t *testing.T) {
 	h := newHooked(t)
-	h.guard(`[ "$1" != after ] || echo "to do" >` + h.dir + `/lib/data/upgrade-guard/queue`)
-	h.script("bin/systemd-run", "exit 1")
-	installed := func(name string, when time.Time) {
-		t.Helper()
-		h.put("dpkg/info/"+name+".list", "/.\n")
-		h.must(os.Chtimes(h.dir+"/dpkg/info/"+name+".list", when, when))
-	}
-	now := time.Now()
-	installed("nginx", now)
-	installed("docker-ce", now)
+	h.guard(`[ "$1" != after ] || exit $(cat ` + h.dir + `/code 2>/dev/null || echo 0)`)
 	run := func(by, env, want string) {
 		t.Helper()
-		cmd := exec.Command("sh", h.dir+"/packages", by)
-		cmd.Env = append(os.Environ(), "PATH="+h.dir+"/bin:"+os.Getenv("PATH"), env)
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%v, and it said: %s", err, out)
+		if out, code := h.run("", "env", env, "sh", h.dir+"/own/packages", by); code != 0 || out != "" {
+			t.Errorf("exit code %d, and it said: %s", code, out)
 		}
-		var calls string
-		for n := 0; n < 20; n++ { // what is detached is not waited for
-			calls += h.calls()
-			if calls = strings.ReplaceAll(calls, "routesqueue", "routes\nqueue"); calls == want {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		if calls != want {
-			t.Errorf("called was %q", calls)
-		}
+		h.called(want)
 	}
-	run("dpkg", "", "") // the first look: what there was before is none of ours
-	h.must(os.Chtimes(h.dir+"/seen", now.Add(time.Second), now.Add(time.Second)))
-	run("dpkg", "", "")
-	installed("netrc", now.Add(2*time.Second))
-	run("dpkg", "", "")
-	installed("docker-ce", now.Add(3*time.Second))
+	h.must(os.Remove(h.dir + "/own/seen"))
+	for _, name := range []string{"nginx", "docker-ce", "netrc"} {
+		h.put("dpkg/"+name+".list", "/.\n")
+		h.old("dpkg/" + name + ".list")
+	}
+	run("dpkg", "A=b", "") // the first look: what there was before is none of ours
+	run("dpkg", "A=b", "")
+	h.at("dpkg/netrc.list", time.Hour)
+	run("dpkg", "A=b", "")
+	h.at("dpkg/docker-ce.list", time.Hour)
 	run("dpkg", "DPKG_ADMINDIR=/mnt/var/lib/dpkg", "") // another system's
 	run("dpkg", "DPKG_FRONTEND_LOCKED=true", "")       // apt's own call comes at its end
-	h.put("status", "unpacked")
-	run("dpkg", "", "") // it is not in service yet
-	h.put("status", "installed")
-	run("apt", "", "after routes\nqueue")
-	h.must(os.Remove(h.dir + "/lib/data/upgrade-guard/queue"))
-	h.must(os.Chtimes(h.dir+"/seen", now.Add(4*time.Second), now.Add(4*time.Second)))
-	run("apt", "", "") // once
-	installed("nginx", now.Add(5*time.Second))
-	run("dpkg", "", "after routes\nqueue")
+	h.put("code", "3")
+	run("dpkg", "A=b", "after dpkg docker-ce") // it is not in service yet
+	h.must(os.Remove(h.dir + "/code"))
+	run("apt", "A=b", "after apt docker-ce\nqueue")
+	h.old("dpkg/docker-ce.list")
+	run("apt", "A=b", "") // once
+	h.at("dpkg/nginx.list", time.Hour)
+	h.put("own/phase", "failed")
+	run("dpkg", "A=b", "after dpkg nginx\nqueue") // what has failed before does not stand in its way
 }
 
 // The lines that every dokku command reads: they end no command, say nothing on
@@ -302,7 +332,7 @@ func TestDokkurc(t *testing.T) {
 		about, guard string
 		env, args    []string
 		pending      bool
-		calls        string
+		calls, phase string
 	}
 	prerm := []string{"DPKG_MAINTSCRIPT_PACKAGE=dokku", "DPKG_MAINTSCRIPT_NAME=prerm"}
 	runs := []run{
@@ -320,8 +350,9 @@ func TestDokkurc(t *testing.T) {
 	}
 	if os.Geteuid() == 0 {
 		runs = append(runs,
+			run{about: "the old package's prerm, as root", env: prerm, args: []string{"cleanup"}, phase: "prerm"},
 			run{about: "core's installation, as root", args: []string{"plugin:install", "--core"}, calls: "before core-install"},
-			run{about: "another plugin's", args: []string{"plugin:install", "https://example.com/x.git"}})
+			run{about: "another plugin's, as root", args: []string{"plugin:install", "https://example.com/x.git"}})
 	}
 	for _, c := range runs {
 		t.Run(c.about, func(t *testing.T) {
@@ -333,7 +364,7 @@ func TestDokkurc(t *testing.T) {
 				h.put("lib/data/upgrade-guard/pending", "core-install\n")
 			}
 			if strings.Contains(c.about, "has hung before") {
-				h.put("gave-up", "")
+				h.put("run/failed", "")
 			}
 			script := strings.ReplaceAll(dokku, "%s", h.dir+"/home/.dokkurc/upgrade-guard")
 			cmd := exec.Command("bash", append([]string{"-c", script, "dokku"}, c.args...)...)
@@ -345,12 +376,21 @@ func TestDokkurc(t *testing.T) {
 			defer stdin.Close()
 			defer wait.Close()
 			cmd.Stdin = stdin
+			if os.Geteuid() == 0 && !strings.HasSuffix(c.about, "as root") { // Dokku goes on as its user
+				h.must(filepath.WalkDir(h.dir, func(path string, _ fs.DirEntry, err error) error {
+					return errors.Join(err, os.Lchown(path, 65534, 65534))
+				}))
+				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			}
 			out, err := cmd.Output()
 			if err != nil || string(out) != "alive\n" {
 				t.Errorf("%v, and it said %q", err, out)
 			}
 			if calls := h.calls(); calls != c.calls {
 				t.Errorf("called was %q", calls)
+			}
+			if phase, _ := os.ReadFile(h.dir + "/own/phase"); strings.TrimSpace(string(phase)) != c.phase {
+				t.Errorf("the phase is %q", phase)
 			}
 			// Without a call, bash runs its own words only.
 			if c.calls == "" {

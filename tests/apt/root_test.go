@@ -1,0 +1,3 @@
+package apt_test
+
+func witness() {}
