@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,7 +160,7 @@ func bare(t *testing.T) *machine {
 	m.must(os.MkdirAll(tree+"/bin", 0o755))
 	for _, cmd := range [][]string{
 		{"sh", "-c", "cp -RP plugin.toml install update uninstall run hook " + tree},
-		{"go", "build", "-o", tree + "/bin/upgrade-guard-" + map[string]string{"amd64": "amd64", "arm64": "arm64", "arm": "armhf"}[goarch(m)], "./src"},
+		{"go", "build", "-o", tree + "/bin/upgrade-guard-" + architecture(), "./src"},
 	} {
 		command := exec.Command(cmd[0], cmd[1:]...)
 		command.Dir = repository
@@ -172,10 +173,12 @@ func bare(t *testing.T) *machine {
 	return m
 }
 
-func goarch(m *machine) string {
-	out, err := exec.Command("go", "env", "GOARCH").Output()
-	m.must(err)
-	return strings.TrimSpace(string(out))
+// architecture is this machine's, by the name that the release archive goes by.
+func architecture() string {
+	if runtime.GOARCH == "arm" {
+		return "armhf"
+	}
+	return runtime.GOARCH
 }
 
 // mount makes the root: this machine's files below, what is written on a tmpfs above.
