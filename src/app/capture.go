@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -34,7 +36,33 @@ type What struct {
 // Capture reads the small files of a host and asks docker and cron once. Files
 // that cannot be read are in the result with their error; Capture itself fails
 // only when the host's own directories cannot be listed.
+//
+// Where an app was renamed, created or destroyed meanwhile it reads once more: half an
+// app is nothing to go by, and one that is gone is no app that cannot be read.
 func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
+	before, err := listed(h)
+	if err != nil {
+		return nil, fmt.Errorf("the apps cannot be listed: %w", err)
+	}
+	files, err := captureOnce(ctx, h, what)
+	if now, listErr := listed(h); err == nil && listErr == nil && !slices.Equal(before, now) {
+		return captureOnce(ctx, h, what)
+	}
+	return files, err
+}
+
+// listed are the names beside the apps, the apps' own among them.
+func listed(h host.Host) (names []string, err error) {
+	entries, err := h.ReadDir(h.Paths().DokkuRoot)
+	for _, e := range entries {
+		if e.Name()[0] != '.' {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	c := &capture{h: h, p: h.Paths()}
 	only := what.Apps
 	apps, strays, err := c.apps(only)
@@ -80,11 +108,14 @@ func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	apps = slices.DeleteFunc(apps, c.gone)
 	dokku := what.Dokku
 	if dokku == "" {
 		dokku = host.DokkuVersion(h)
 	}
 	files := NewFiles(dokku, apps, strays, c.files)
+	// A scope that was asked for twice was read twice.
+	files.list = slices.CompactFunc(files.list, func(a, b File) bool { return a.Path == b.Path })
 	files.Partial = len(only) > 0
 	return files, nil
 }
@@ -108,6 +139,17 @@ func (c *capture) keepPanic() {
 	}
 }
 
+// gone takes out an app that was destroyed while it was read.
+func (c *capture) gone(name string) bool {
+	if _, err := c.h.Lstat(c.p.App(name)); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	c.files = slices.DeleteFunc(c.files, func(f File) bool {
+		return f.Path == "root/"+name || strings.HasPrefix(f.Path, "root/"+name+"/")
+	})
+	return true
+}
+
 func (c *capture) add(f File) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,8 +170,9 @@ func (c *capture) apps(only []string) (apps, strays []string, err error) {
 		}
 		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}
 		if e.Type()&fs.ModeSymlink != 0 {
-			// An app that was moved to another disk: Dokku follows the link.
-			if _, err := c.h.ReadDir(c.p.App(name)); errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrNotExist) {
+			// An app that was moved to another disk: Dokku follows the link. One that
+			// leads nowhere, or to itself, is no app for Dokku either.
+			if _, err := c.h.ReadDir(c.p.App(name)); notThere(err) || errors.Is(err, syscall.ELOOP) {
 				continue
 			}
 			f.Link, _ = c.h.Readlink(c.p.App(name))
@@ -161,7 +204,7 @@ func (c *capture) isApp(name string) bool {
 	}
 	entries, err := c.h.ReadDir(c.p.App(name))
 	if err != nil {
-		return true
+		return !notThere(err)
 	}
 	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
 		return true
@@ -174,6 +217,9 @@ func (c *capture) isApp(name string) bool {
 func (c *capture) app(name string) {
 	root := "root/" + name
 	entries, err := c.h.ReadDir(c.p.App(name))
+	if notThere(err) {
+		return // destroyed meanwhile
+	}
 	if err != nil {
 		c.add(File{Path: root + "/", Error: reason(err)})
 		return
@@ -181,14 +227,16 @@ func (c *capture) app(name string) {
 	for _, e := range entries {
 		logical, real := root+"/"+e.Name(), filepath.Join(c.p.App(name), e.Name())
 		switch {
+		case !Holds(logical):
+			// hooks: git's, and code.
 		case !e.IsDir() && appFiles.MatchString(e.Name()):
 			c.file(logical, real)
 		case !e.IsDir():
 			c.foreign(logical, real)
 		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
-			c.tree(logical, real)
-		case slices.Contains([]string{"objects", "hooks", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
-			// git's objects and hooks, build caches: not small, or not state.
+			c.treeUpTo(logical, real, maxInTree)
+		case slices.Contains([]string{"objects", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
+			// git's objects, build caches: not small, or not state.
 		default:
 			c.add(File{Path: logical + "/", Error: leftOut + "not a directory of Dokku's"})
 		}
@@ -227,33 +275,55 @@ func (c *capture) properties(only []string) error {
 	return nil
 }
 
+// maxInTree is how many files one of an app's directories may have. There may be more
+// branches than that, since anybody who deploys makes them; they would fill the
+// snapshot of everybody.
+const maxInTree = 20_000
+
 // tree captures a directory. One that is missing is no error.
-func (c *capture) tree(logical, dir string) {
+func (c *capture) tree(logical, dir string) { c.treeUpTo(logical, dir, math.MaxInt) }
+
+// treeUpTo captures a directory with no more than so many files, and says so where
+// there are more. It returns how many more there may be.
+func (c *capture) treeUpTo(logical, dir string, left int) int {
 	entries, err := c.h.ReadDir(dir)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.add(File{Path: logical + "/", Error: reason(err)})
-		}
-		return
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return left
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		c.file(logical, dir) // a file, or a link to itself, in the directory's place
+		return left - 1
+	case err != nil:
+		c.add(File{Path: logical + "/", Error: reason(err)})
+		return left
 	}
 	for _, e := range entries {
 		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			c.tree(l, d)
-			continue
+		switch {
+		case left == 0:
+			c.add(File{Path: logical + "/", Error: fmt.Sprintf("more than %d files, and the rest of them are not captured", maxInTree)})
+			return -1
+		case left < 0:
+			return left // said already
+		case e.IsDir():
+			left = c.treeUpTo(l, d, left)
+		default:
+			c.file(l, d)
+			left--
 		}
-		c.file(l, d)
 	}
+	return left
 }
 
 // file captures one file, a link as a link. One that is missing is no error:
 // files come and go while apps are deployed.
 func (c *capture) file(logical, name string) {
 	st, err := c.h.Lstat(name)
+	if notThere(err) {
+		return
+	}
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.add(File{Path: logical, Error: reason(err)})
-		}
+		c.add(File{Path: logical, Error: reason(err)})
 		return
 	}
 	f := File{Path: logical, Mode: st.Mode()}
@@ -264,7 +334,7 @@ func (c *capture) file(logical, name string) {
 		}
 	case !st.Mode().IsRegular():
 		f.Error = leftOut + "not a regular file"
-	case st.Size() > maxFile:
+	case st.Size() > MaxFile:
 		f.Error = leftOut + "larger than 1 MiB"
 	default:
 		if f.Data, err = c.h.ReadFile(name); err != nil {
@@ -276,19 +346,27 @@ func (c *capture) file(logical, name string) {
 		f.Data = bytes.Clone(f.Data)
 		f.Size, f.SHA256 = len(f.Data), Digest(f.Data)
 	}
+	if notThere(err) {
+		return // removed since it was looked at
+	}
 	c.add(f)
 }
 
 // foreign captures a file that is not Dokku's. Where that cannot be done, it is
 // left out.
 func (c *capture) foreign(logical, name string) {
-	if st, err := c.h.Lstat(name); err == nil && st.Mode().IsRegular() && st.Size() <= maxFile {
-		if _, err := c.h.ReadFile(name); err != nil {
+	if st, err := c.h.Lstat(name); err == nil && st.Mode().IsRegular() && st.Size() <= MaxFile {
+		if _, err := c.h.ReadFile(name); err != nil && !notThere(err) {
 			c.add(File{Path: logical, Error: leftOut + reason(err)})
 			return
 		}
 	}
 	c.file(logical, name)
+}
+
+// notThere tells that there is no file of that name.
+func notThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // reason is an error without the path that it is about.

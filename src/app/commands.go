@@ -93,7 +93,7 @@ func onlyFile(archive []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if head.Typeflag != tar.TypeReg || head.Size > maxFile {
+	if head.Typeflag != tar.TypeReg || head.Size > MaxFile {
 		return nil, fmt.Errorf("%sno small regular file", leftOut)
 	}
 	return io.ReadAll(tr)

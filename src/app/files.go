@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -41,9 +40,9 @@ func Digest(data []byte) string {
 }
 
 const (
-	// maxFile is the size above which a file is none of the small files that
+	// MaxFile is the size above which a file is none of the small files that
 	// Dokku keeps its state in. It is named in the snapshot and left out.
-	maxFile = 1 << 20
+	MaxFile = 1 << 20
 
 	// Where docker's and cron's answers are kept.
 	dockerFacts = "facts/docker"
@@ -66,6 +65,9 @@ type Files struct {
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.
 	Partial bool
+	// Refused are the paths that a snapshot named and that were left out when it
+	// was read, each with the reason.
+	Refused []string
 
 	list []File // sorted by path
 }
@@ -98,27 +100,10 @@ func (f *Files) Renamed(from, to string) *Files {
 	list := slices.Clone(f.list)
 	for i := range list {
 		parts := strings.Split(list[i].Path, "/")
-		at := -1
-		switch {
-		case parts[0] == "root":
-			at = 1
-		case parts[0] == "facts":
-			at = 2 // facts/image/<app>/...
-		case len(parts) == 4 && parts[1] == "config" && parts[3] == "ENV":
-			at = 2 // lib/config/<app>/ENV, from 0.38 on
-		case parts[0] == "lib":
-			at = 3
+		if at, prefix := scopeAt(parts); at < len(parts) && parts[at] == prefix+from {
+			parts[at] = prefix + to
+			list[i].Path = strings.Join(parts, "/")
 		}
-		if at < 0 || at >= len(parts) {
-			continue
-		}
-		switch parts[at] {
-		case from:
-			parts[at] = to
-		case "app-" + from: // data/nginx-vhosts/app-<app>
-			parts[at] = "app-" + to
-		}
-		list[i].Path = strings.Join(parts, "/")
 	}
 	apps := slices.Clone(f.Apps)
 	for i := range apps {
@@ -208,14 +193,6 @@ func (f *Files) Incomplete() []string {
 // leftOut begins the reason of files that are left out on purpose; a snapshot
 // without them is complete.
 const leftOut = "left out: "
-
-// RealPath is where a captured path is on a host.
-func RealPath(p host.Paths, path string) string {
-	if rel, ok := strings.CutPrefix(path, "root/"); ok {
-		return filepath.Join(p.DokkuRoot, rel)
-	}
-	return filepath.Join(p.LibRoot, strings.TrimPrefix(path, "lib/"))
-}
 
 // DockerOptions are an app's docker options for a phase (build, deploy, run), a line
 // each: a file of its directory up to 0.37, a property list from 0.38 on. They may
