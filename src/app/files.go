@@ -5,25 +5,12 @@
 package app
 
 import (
-	"archive/tar"
-	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"path"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"upgrade-guard/src/host"
 )
@@ -53,9 +40,9 @@ func Digest(data []byte) string {
 }
 
 const (
-	// maxFile is the size above which a file is none of the small files that
+	// MaxFile is the size above which a file is none of the small files that
 	// Dokku keeps its state in. It is named in the snapshot and left out.
-	maxFile = 1 << 20
+	MaxFile = 1 << 20
 
 	// Where docker's and cron's answers are kept.
 	dockerFacts = "facts/docker"
@@ -78,6 +65,9 @@ type Files struct {
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.
 	Partial bool
+	// Refused are the paths that a snapshot named and that were left out when it
+	// was read, each with the reason.
+	Refused []string
 
 	list []File // sorted by path
 }
@@ -110,27 +100,10 @@ func (f *Files) Renamed(from, to string) *Files {
 	list := slices.Clone(f.list)
 	for i := range list {
 		parts := strings.Split(list[i].Path, "/")
-		at := -1
-		switch {
-		case parts[0] == "root":
-			at = 1
-		case parts[0] == "facts":
-			at = 2 // facts/image/<app>/...
-		case len(parts) == 4 && parts[1] == "config" && parts[3] == "ENV":
-			at = 2 // lib/config/<app>/ENV, from 0.38 on
-		case parts[0] == "lib":
-			at = 3
+		if at, prefix := scopeAt(parts); at < len(parts) && parts[at] == prefix+from {
+			parts[at] = prefix + to
+			list[i].Path = strings.Join(parts, "/")
 		}
-		if at < 0 || at >= len(parts) {
-			continue
-		}
-		switch parts[at] {
-		case from:
-			parts[at] = to
-		case "app-" + from: // data/nginx-vhosts/app-<app>
-			parts[at] = "app-" + to
-		}
-		list[i].Path = strings.Join(parts, "/")
 	}
 	apps := slices.Clone(f.Apps)
 	for i := range apps {
@@ -217,398 +190,9 @@ func (f *Files) Incomplete() []string {
 	return names
 }
 
-// What says how much of a host is captured.
-type What struct {
-	// Apps are the only ones wanted; all of the host when empty.
-	Apps []string
-	// NoCommands leaves docker and cron alone, for where every second counts.
-	NoCommands bool
-	// Images fetches from the apps' containers what Dokku up to 0.28 takes from
-	// their images whenever it needs it.
-	Images bool
-	// Dokku is the version that wrote the state, where it is not the one on
-	// the disk: between a package's unpacking and its installation.
-	Dokku string
-}
-
-// Capture reads the small files of a host and asks docker and cron once. Files
-// that cannot be read are in the result with their error; Capture itself fails
-// only when the host's own directories cannot be listed.
-func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
-	c := &capture{h: h, p: h.Paths()}
-	only := what.Apps
-	apps, strays, err := c.apps(only)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
-		c.file("root/"+name, filepath.Join(c.p.DokkuRoot, name))
-	}
-	for _, name := range []string{"STABLE_VERSION", "VERSION"} {
-		c.file("lib/"+name, filepath.Join(c.p.LibRoot, name))
-	}
-
-	var g errgroup.Group
-	g.SetLimit(4)
-	spawn := func(work func() error) {
-		g.Go(func() error {
-			defer c.keepPanic()
-			return work()
-		})
-	}
-	if !what.NoCommands {
-		spawn(func() error {
-			c.docker(ctx, only)
-			if what.Images {
-				c.images(ctx)
-			}
-			return nil
-		})
-	}
-	if !what.NoCommands && len(only) == 0 {
-		spawn(func() error { c.crontab(ctx); return nil })
-	}
-	spawn(func() error { return c.properties(only) })
-	spawn(func() error { c.letsencryptPlugin(); return nil })
-	for _, app := range apps {
-		spawn(func() error { c.app(app); return nil })
-	}
-	err = g.Wait()
-	if c.panicked != nil {
-		panic(c.panicked)
-	}
-	if err != nil {
-		return nil, err
-	}
-	dokku := what.Dokku
-	if dokku == "" {
-		dokku = host.DokkuVersion(h)
-	}
-	files := NewFiles(dokku, apps, strays, c.files)
-	files.Partial = len(only) > 0
-	return files, nil
-}
-
-type capture struct {
-	h     host.Host
-	p     host.Paths
-	mu    sync.Mutex
-	files []File
-	// panicked is what one of the goroutines ended in.
-	panicked any
-}
-
-// keepPanic carries a panic over to the goroutine that called Capture: here it
-// would end the process, and with it the dpkg or dokku that called us.
-func (c *capture) keepPanic() {
-	if r := recover(); r != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.panicked = r
-	}
-}
-
-func (c *capture) add(f File) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.files = append(c.files, f)
-}
-
-// apps lists the directories of apps, or those of the named ones that exist.
-func (c *capture) apps(only []string) (apps, strays []string, err error) {
-	entries, err := c.h.ReadDir(c.p.DokkuRoot)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the apps cannot be listed: %w", err)
-	}
-	for _, e := range entries {
-		name := e.Name()
-		// Dokku takes no hidden directory for an app.
-		if name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
-			continue
-		}
-		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}
-		if e.Type()&fs.ModeSymlink != 0 {
-			// An app that was moved to another disk: Dokku follows the link.
-			if _, err := c.h.ReadDir(c.p.App(name)); errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			f.Link, _ = c.h.Readlink(c.p.App(name))
-		} else if !e.IsDir() {
-			continue
-		}
-		c.add(f)
-		if c.isApp(name) {
-			apps = append(apps, name)
-		} else {
-			strays = append(strays, name)
-		}
-	}
-	return apps, strays, nil
-}
-
-// appFiles are what Dokku puts into an app's directory itself. What else is
-// there is somebody else's, and whether it can be read is no concern of ours.
-var appFiles = regexp.MustCompile(`^(HEAD|ENV|VHOST|URLS|DOKKU_SCALE|DOKKU_SCALE\.extracted|nginx\.conf|packed-refs|config|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_(BUILD|DEPLOY|RUN))$`)
-
-// isApp tells an app's directory from one that somebody put beside the apps
-// (Maildir, tls, a backup): an app's holds something that Dokku puts there, or
-// has a scale. A directory that cannot be read is taken for an app, so that it is
-// named.
-func (c *capture) isApp(name string) bool {
-	if name == "tls" || name[0] >= 'A' && name[0] <= 'Z' {
-		// The host's own certificate; and no app begins so since 0.11.4.
-		return false
-	}
-	entries, err := c.h.ReadDir(c.p.App(name))
-	if err != nil {
-		return true
-	}
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
-		return true
-	}
-	_, err = c.h.Lstat(c.p.Property("ps", name, "scale"))
-	return err == nil
-}
-
-// app captures an app's directory and its small data files.
-func (c *capture) app(name string) {
-	root := "root/" + name
-	entries, err := c.h.ReadDir(c.p.App(name))
-	if err != nil {
-		c.add(File{Path: root + "/", Error: reason(err)})
-		return
-	}
-	for _, e := range entries {
-		logical, real := root+"/"+e.Name(), filepath.Join(c.p.App(name), e.Name())
-		switch {
-		case !e.IsDir() && appFiles.MatchString(e.Name()):
-			c.file(logical, real)
-		case !e.IsDir():
-			c.foreign(logical, real)
-		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
-			c.tree(logical, real)
-		case slices.Contains([]string{"objects", "hooks", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
-			// git's objects and hooks, build caches: not small, or not state.
-		default:
-			c.add(File{Path: logical + "/", Error: leftOut + "not a directory of Dokku's"})
-		}
-	}
-	data := filepath.Join(c.p.LibRoot, "data")
-	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
-		c.tree("lib/data/"+dir, filepath.Join(data, dir))
-	}
-	// Of those that are empty it counts that they are there.
-	for _, dir := range []string{"apps/" + name, "ps/" + name, "app-json/" + name} {
-		if st, err := c.h.Stat(filepath.Join(data, dir)); err == nil && st.IsDir() {
-			c.add(File{Path: "lib/data/" + dir, Mode: fs.ModeDir | st.Mode().Perm()})
-		}
-	}
-}
-
-// properties captures the property tree and letsencrypt's markers.
-func (c *capture) properties(only []string) error {
-	config := filepath.Join(c.p.LibRoot, "config")
-	namespaces, err := c.h.ReadDir(config)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the properties cannot be listed: %w", err)
-	}
-	for _, ns := range namespaces {
-		if len(only) == 0 || slices.Contains(only, ns.Name()) || ns.Name() == host.GlobalScope {
-			c.tree("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
-			continue
-		}
-		for _, scope := range append([]string{host.GlobalScope}, only...) {
-			c.tree("lib/config/"+ns.Name()+"/"+scope, filepath.Join(config, ns.Name(), scope))
-		}
-	}
-	letsencrypt := filepath.Join(c.p.LibRoot, "data/letsencrypt")
-	c.file("lib/data/letsencrypt/autorenew", filepath.Join(letsencrypt, "autorenew"))
-	c.tree("lib/data/letsencrypt/--global", filepath.Join(letsencrypt, "--global"))
-	return nil
-}
-
-// tree captures a directory. One that is missing is no error.
-func (c *capture) tree(logical, dir string) {
-	entries, err := c.h.ReadDir(dir)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.add(File{Path: logical + "/", Error: reason(err)})
-		}
-		return
-	}
-	for _, e := range entries {
-		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			c.tree(l, d)
-			continue
-		}
-		c.file(l, d)
-	}
-}
-
-// file captures one file, a link as a link. One that is missing is no error:
-// files come and go while apps are deployed.
-func (c *capture) file(logical, name string) {
-	st, err := c.h.Lstat(name)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.add(File{Path: logical, Error: reason(err)})
-		}
-		return
-	}
-	f := File{Path: logical, Mode: st.Mode()}
-	switch {
-	case st.Mode()&fs.ModeSymlink != 0:
-		if f.Link, err = c.h.Readlink(name); err != nil {
-			f.Error = reason(err)
-		}
-	case !st.Mode().IsRegular():
-		f.Error = leftOut + "not a regular file"
-	case st.Size() > maxFile:
-		f.Error = leftOut + "larger than 1 MiB"
-	default:
-		if f.Data, err = c.h.ReadFile(name); err != nil {
-			f.Error = reason(err)
-			break
-		}
-		// os.ReadFile takes 512 bytes for the five of a property; there are
-		// tens of thousands of them on a large host.
-		f.Data = bytes.Clone(f.Data)
-		f.Size, f.SHA256 = len(f.Data), Digest(f.Data)
-	}
-	c.add(f)
-}
-
-// foreign captures a file that is not Dokku's. Where that cannot be done, it is
-// left out.
-func (c *capture) foreign(logical, name string) {
-	if st, err := c.h.Lstat(name); err == nil && st.Mode().IsRegular() && st.Size() <= maxFile {
-		if _, err := c.h.ReadFile(name); err != nil {
-			c.add(File{Path: logical, Error: leftOut + reason(err)})
-			return
-		}
-	}
-	c.file(logical, name)
-}
-
-// fact captures what a command answered.
-func (c *capture) fact(logical string, data []byte, err error) {
-	if err != nil {
-		c.add(File{Path: logical, Mode: 0o600, Error: err.Error()})
-		return
-	}
-	c.add(File{Path: logical, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)})
-}
-
-// dockerFormat keeps of docker inspect what an app's state needs, a container
-// a line. The whole of it would be 15 KiB a container.
-const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},` +
-	`"labels":{{json .Config.Labels}},"workdir":{{json .Config.WorkingDir}},"networks":{{json .NetworkSettings.Networks}},` +
-	`"env":[{{range $i, $v := .Config.Env}}{{if $i}},{{end}}{{json (index (split $v "=") 0)}}{{end}}]}` // names only: values are secrets
-
-// docker asks docker about all containers that Dokku knows, by label and by
-// CONTAINER file, in one docker inspect.
-func (c *capture) docker(ctx context.Context, only []string) {
-	patience := 20 * time.Second
-	if len(only) == 1 {
-		patience = 5 * time.Second // in a deploy
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	filter := "label=com.dokku.app-name"
-	if len(only) == 1 {
-		filter += "=" + only[0]
-	}
-	out, err := c.h.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
-	if err != nil {
-		c.fact(dockerFacts, nil, err)
-		return
-	}
-	ids := strings.Fields(string(out))
-	if len(ids) == 0 {
-		c.fact(dockerFacts, nil, nil)
-		return
-	}
-	out, err = c.h.Run(ctx, "docker", append([]string{"inspect", "--format", dockerFormat}, ids...)...)
-	if err != nil && len(bytes.TrimSpace(out)) > 0 {
-		err = nil // one of them was removed meanwhile; docker has told the rest
-	}
-	c.fact(dockerFacts, out, err)
-}
-
-// images fetches Procfile and nginx.conf.sigil from a running container of each
-// app. What is not in there is no error.
-func (c *capture) images(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	c.mu.Lock()
-	facts := readDocker(NewFiles("", nil, nil, slices.DeleteFunc(slices.Clone(c.files), func(f File) bool { return f.Path != dockerFacts })))
-	c.mu.Unlock()
-	done := map[string]bool{}
-	for id, container := range facts.byID {
-		name := container.Labels["com.dokku.app-name"]
-		if name == "" || strings.Contains(name, "/") || !container.Running || done[name] {
-			continue
-		}
-		done[name] = true
-		for _, file := range []string{"Procfile", "nginx.conf.sigil"} {
-			out, err := c.h.Run(ctx, "docker", "cp", id+":"+path.Join("/", container.Workdir, file), "-")
-			if err != nil && (strings.Contains(err.Error(), "Could not find the file") || strings.Contains(err.Error(), "No such container:path")) {
-				continue
-			}
-			var data []byte
-			if err == nil {
-				data, err = onlyFile(out)
-			}
-			c.fact(ImageFacts+name+"/"+file, data, err)
-		}
-	}
-}
-
-// onlyFile is the file that docker cp writes, as an archive, to standard output.
-func onlyFile(archive []byte) ([]byte, error) {
-	tr := tar.NewReader(bytes.NewReader(archive))
-	head, err := tr.Next()
-	if err != nil {
-		return nil, err
-	}
-	if head.Typeflag != tar.TypeReg || head.Size > maxFile {
-		return nil, fmt.Errorf("%sno small regular file", leftOut)
-	}
-	return io.ReadAll(tr)
-}
-
-// crontab asks for the Dokku user's crontab, which 0.23.0 and later overwrite.
-func (c *capture) crontab(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	out, err := c.h.Run(ctx, "crontab", "-l")
-	if err != nil && (strings.Contains(err.Error(), "no crontab") || strings.Contains(err.Error(), "executable file not found")) {
-		out, err = nil, nil
-	}
-	c.fact(cronFacts, out, err)
-}
-
 // leftOut begins the reason of files that are left out on purpose; a snapshot
 // without them is complete.
 const leftOut = "left out: "
-
-// reason is an error without the path that it is about.
-func reason(err error) string {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err.Error()
-	}
-	return err.Error()
-}
-
-// RealPath is where a captured path is on a host.
-func RealPath(p host.Paths, path string) string {
-	if rel, ok := strings.CutPrefix(path, "root/"); ok {
-		return filepath.Join(p.DokkuRoot, rel)
-	}
-	return filepath.Join(p.LibRoot, strings.TrimPrefix(path, "lib/"))
-}
 
 // DockerOptions are an app's docker options for a phase (build, deploy, run), a line
 // each: a file of its directory up to 0.37, a property list from 0.38 on. They may

@@ -127,23 +127,14 @@ func Read(f *Files) Host {
 }
 
 // unreadableOf sorts the files that could not be read by the app they belong
-// to: root/<app>/..., lib/config/<namespace>/<app>/..., lib/data/<plugin>/<app>/...
+// to. What a command did not answer is no file of an app, whatever the app's name.
 func unreadableOf(f *Files) map[string][]string {
 	found := map[string][]string{}
 	for _, file := range f.All() {
-		if file.Error == "" || strings.HasPrefix(file.Error, leftOut) {
+		if file.Error == "" || file.LeftOut() || strings.HasPrefix(file.Path, "facts/") {
 			continue
 		}
-		parts := strings.Split(file.Path, "/")
-		i := 1
-		switch {
-		case parts[0] == "lib" && len(parts) == 4 && parts[3] == "ENV":
-			i = 2 // lib/config/<app>/ENV, from 0.38 on
-		case parts[0] == "lib":
-			i = 3
-		}
-		if len(parts) > i {
-			name := strings.TrimPrefix(parts[i], "app-") // data/nginx-vhosts/app-<app>
+		if name := Scope(file.Path); name != "" {
 			found[name] = append(found[name], fmt.Sprintf("%s cannot be read: %s", file.Path, file.Error))
 		}
 	}

@@ -9,10 +9,8 @@ package snapshot
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,9 +26,6 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// format is the version of the manifest's shape.
-const format = 1
-
 // Reasons why a snapshot is taken. They are part of its id.
 const (
 	Installed   = "install"
@@ -39,23 +34,6 @@ const (
 	PreRestore  = "pre-restore"
 	Manual      = "manual"
 )
-
-// Manifest is what a snapshot says of itself.
-type Manifest struct {
-	Format int       `json:"format"`
-	ID     string    `json:"id"`
-	Time   time.Time `json:"time"`
-	Reason string    `json:"reason"`
-	// Dokku is the version that wrote the state.
-	Dokku string `json:"dokku"`
-	// Incomplete names what could not be read; a complete snapshot has none.
-	Incomplete []string `json:"incomplete,omitempty"`
-	Apps       []string `json:"apps"`
-	Host       app.Host `json:"host"`
-	// Files come last, under the key files. On a host with a thousand apps
-	// they are most of the manifest, so they are written and read one by one.
-	Files []app.File `json:"-"`
-}
 
 // Entry is a snapshot as its file's name tells it, without opening it.
 type Entry struct {
@@ -122,14 +100,6 @@ func (s *Store) readsBack(m Manifest) error {
 	return toTheEnd(m.ID, zr)
 }
 
-// toTheEnd reads on to gzip's own checksum, which covers the manifest too.
-func toTheEnd(id string, zr io.Reader) error {
-	if _, err := io.Copy(io.Discard, zr); err != nil {
-		return damaged(id, err)
-	}
-	return nil
-}
-
 // SaveLive replaces the running record of one app.
 func (s *Store) SaveLive(files *app.Files, name string) error {
 	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
@@ -177,123 +147,6 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 		Format: format, Time: now, Reason: reason, Dokku: files.Dokku,
 		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
 	}
-}
-
-func (s *Store) write(name string, m Manifest) error {
-	if err := s.h.Mkdir(path.Dir(name), 0o700); err != nil {
-		return err
-	}
-	return s.h.WriteFrom(name, 0o600, func(w io.Writer) error {
-		zw, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-		if err != nil {
-			return err
-		}
-		tw := tar.NewWriter(zw)
-		// tar wants the size first, so the manifest is made twice.
-		var size counter
-		if err := m.encode(&size); err != nil {
-			return err
-		}
-		if err := tw.WriteHeader(header("manifest.json", m.Time, int64(size))); err != nil {
-			return err
-		}
-		if err := m.encode(tw); err != nil {
-			return err
-		}
-		for _, f := range m.Files {
-			if f.SHA256 == "" {
-				continue // a link, a directory, or one that could not be read
-			}
-			if err := tw.WriteHeader(header(f.Path, m.Time, int64(len(f.Data)))); err != nil {
-				return err
-			}
-			if _, err := tw.Write(f.Data); err != nil {
-				return err
-			}
-		}
-		if err := tw.Close(); err != nil {
-			return err
-		}
-		return zw.Close()
-	})
-}
-
-func header(name string, t time.Time, size int64) *tar.Header {
-	return &tar.Header{Name: name, Mode: 0o600, Size: size, ModTime: t, Format: tar.FormatPAX}
-}
-
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
-
-// encode writes the manifest as one JSON object.
-func (m Manifest) encode(w io.Writer) error {
-	head, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(append(bytes.TrimSuffix(head, []byte("}")), `,"files":[`...)); err != nil {
-		return err
-	}
-	out := bufio.NewWriterSize(w, 64<<10)
-	enc := json.NewEncoder(out)
-	for i := range m.Files {
-		if i > 0 {
-			if err := out.WriteByte(','); err != nil {
-				return err
-			}
-		}
-		if err := enc.Encode(&m.Files[i]); err != nil {
-			return err
-		}
-	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	_, err = io.WriteString(w, "]}\n")
-	return err
-}
-
-// decode reads what encode wrote, with the files or without.
-func decode(r io.Reader, withFiles bool) (Manifest, error) {
-	var m Manifest
-	dec := json.NewDecoder(r)
-	if _, err := dec.Token(); err != nil {
-		return m, err
-	}
-	into := map[string]any{"format": &m.Format, "id": &m.ID, "time": &m.Time, "reason": &m.Reason, "dokku": &m.Dokku,
-		"incomplete": &m.Incomplete, "apps": &m.Apps, "host": &m.Host}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return m, err
-		}
-		name, _ := key.(string)
-		if name == "files" {
-			if !withFiles {
-				return m, nil
-			}
-			if _, err := dec.Token(); err != nil {
-				return m, err
-			}
-			for dec.More() {
-				var f app.File
-				if err := dec.Decode(&f); err != nil {
-					return m, err
-				}
-				m.Files = append(m.Files, f)
-			}
-			return m, nil
-		}
-		target := into[name]
-		if target == nil {
-			target = &json.RawMessage{} // a key of a later version
-		}
-		if err := dec.Decode(target); err != nil {
-			return m, err
-		}
-	}
-	return m, errors.New("its manifest names no files")
 }
 
 // List are the snapshots there are, newest first. Other files are ignored.
@@ -418,67 +271,9 @@ func (s *Store) Verify(id string) error {
 	})
 }
 
-// eachFile reads the raw files, which stand in the manifest's order, and holds
-// each to its digest.
-func eachFile(id string, m Manifest, tr *tar.Reader, use func(i int, data []byte)) error {
-	var buf bytes.Buffer
-	for i, f := range m.Files {
-		if f.SHA256 == "" {
-			continue
-		}
-		head, err := tr.Next()
-		if err != nil {
-			return damaged(id, fmt.Errorf("it ends before %s", f.Path))
-		}
-		buf.Reset()
-		_, err = buf.ReadFrom(io.LimitReader(tr, int64(f.Size)+1))
-		if err != nil || head.Name != f.Path || app.Digest(buf.Bytes()) != f.SHA256 {
-			return damaged(id, fmt.Errorf("%s is not what was stored", f.Path))
-		}
-		use(i, buf.Bytes())
-	}
-	return nil
-}
-
-// maxManifest bounds what a damaged or foreign file can make us read: ten times
-// the manifest of a host with a thousand apps.
-const maxManifest = 256 << 20
-
 // errNoSnapshot says that there is none of this id; it wraps fs.ErrNotExist.
 func errNoSnapshot(id string) error {
 	return say.Hint(fmt.Errorf("there is no snapshot %s: %w", id, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
-}
-
-func (s *Store) read(id, name string, withFiles bool, use func(Manifest, *tar.Reader) error) error {
-	f, err := s.h.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return errNoSnapshot(id)
-	}
-	if err != nil {
-		return fmt.Errorf("the snapshot %s cannot be read: %w", id, err)
-	}
-	defer f.Close()
-	zr, err := gzip.NewReader(f)
-	if err != nil {
-		return damaged(id, err)
-	}
-	tr := tar.NewReader(zr)
-	head, err := tr.Next()
-	if err != nil || head.Name != "manifest.json" || head.Size > maxManifest {
-		return damaged(id, errors.New("it does not begin with a manifest"))
-	}
-	m, err := decode(tr, withFiles)
-	if err != nil {
-		return damaged(id, fmt.Errorf("its manifest cannot be read: %v", err))
-	}
-	if m.Format != format {
-		return say.Hint(fmt.Errorf("the snapshot %s has format %d, and this upgrade-guard reads %d", id, m.Format, format),
-			"It was taken by another version of the plugin: dokku plugin:update upgrade-guard")
-	}
-	if err := use(m, tr); err != nil {
-		return err
-	}
-	return toTheEnd(id, zr)
 }
 
 // ErrDamaged is wrapped by the error of every snapshot that does not read as

@@ -1,0 +1,379 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"upgrade-guard/src/host"
+)
+
+// What says how much of a host is captured.
+type What struct {
+	// Apps are the only ones wanted; all of the host when empty.
+	Apps []string
+	// NoCommands leaves docker and cron alone, for where every second counts.
+	NoCommands bool
+	// Images fetches from the apps' containers what Dokku up to 0.28 takes from
+	// their images whenever it needs it.
+	Images bool
+	// Dokku is the version that wrote the state, where it is not the one on
+	// the disk: between a package's unpacking and its installation.
+	Dokku string
+}
+
+// Capture reads the small files of a host and asks docker and cron once. Files
+// that cannot be read are in the result with their error; Capture itself fails
+// only when the host's own directories cannot be listed.
+//
+// Where an app was renamed, created or destroyed meanwhile it reads once more: half an
+// app is nothing to go by, and one that is gone is no app that cannot be read.
+func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
+	before, err := listed(h)
+	if err != nil {
+		return nil, fmt.Errorf("the apps cannot be listed: %w", err)
+	}
+	files, err := captureOnce(ctx, h, what)
+	if now, listErr := listed(h); err == nil && listErr == nil && !slices.Equal(before, now) {
+		return captureOnce(ctx, h, what)
+	}
+	return files, err
+}
+
+// listed are the names beside the apps, the apps' own among them.
+func listed(h host.Host) (names []string, err error) {
+	entries, err := h.ReadDir(h.Paths().DokkuRoot)
+	for _, e := range entries {
+		if e.Name()[0] != '.' {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
+	c := &capture{h: h, p: h.Paths()}
+	only := what.Apps
+	apps, strays, err := c.apps(only)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
+		c.file("root/"+name, filepath.Join(c.p.DokkuRoot, name))
+	}
+	for _, name := range []string{"STABLE_VERSION", "VERSION"} {
+		c.file("lib/"+name, filepath.Join(c.p.LibRoot, name))
+	}
+
+	var g errgroup.Group
+	g.SetLimit(4)
+	spawn := func(work func() error) {
+		g.Go(func() error {
+			defer c.keepPanic()
+			return work()
+		})
+	}
+	if !what.NoCommands {
+		spawn(func() error {
+			c.docker(ctx, only)
+			if what.Images {
+				c.images(ctx)
+			}
+			return nil
+		})
+	}
+	if !what.NoCommands && len(only) == 0 {
+		spawn(func() error { c.crontab(ctx); return nil })
+	}
+	spawn(func() error { return c.properties(only) })
+	spawn(func() error { c.letsencryptPlugin(); return nil })
+	for _, app := range apps {
+		spawn(func() error { c.app(app); return nil })
+	}
+	err = g.Wait()
+	if c.panicked != nil {
+		panic(c.panicked)
+	}
+	if err != nil {
+		return nil, err
+	}
+	apps = slices.DeleteFunc(apps, c.gone)
+	dokku := what.Dokku
+	if dokku == "" {
+		dokku = host.DokkuVersion(h)
+	}
+	files := NewFiles(dokku, apps, strays, c.files)
+	// A scope that was asked for twice was read twice.
+	files.list = slices.CompactFunc(files.list, func(a, b File) bool { return a.Path == b.Path })
+	files.Partial = len(only) > 0
+	return files, nil
+}
+
+type capture struct {
+	h     host.Host
+	p     host.Paths
+	mu    sync.Mutex
+	files []File
+	// panicked is what one of the goroutines ended in.
+	panicked any
+}
+
+// keepPanic carries a panic over to the goroutine that called Capture: here it
+// would end the process, and with it the dpkg or dokku that called us.
+func (c *capture) keepPanic() {
+	if r := recover(); r != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.panicked = r
+	}
+}
+
+// gone takes out an app that was destroyed while it was read.
+func (c *capture) gone(name string) bool {
+	if _, err := c.h.Lstat(c.p.App(name)); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	c.files = slices.DeleteFunc(c.files, func(f File) bool {
+		return f.Path == "root/"+name || strings.HasPrefix(f.Path, "root/"+name+"/")
+	})
+	return true
+}
+
+func (c *capture) add(f File) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files = append(c.files, f)
+}
+
+// apps lists the directories of apps, or those of the named ones that exist.
+func (c *capture) apps(only []string) (apps, strays []string, err error) {
+	entries, err := c.h.ReadDir(c.p.DokkuRoot)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the apps cannot be listed: %w", err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		// Dokku takes no hidden directory for an app.
+		if name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
+			continue
+		}
+		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}
+		if e.Type()&fs.ModeSymlink != 0 {
+			// An app that was moved to another disk: Dokku follows the link. One that
+			// leads nowhere, or to itself, is no app for Dokku either.
+			if _, err := c.h.ReadDir(c.p.App(name)); notThere(err) || errors.Is(err, syscall.ELOOP) {
+				continue
+			}
+			f.Link, _ = c.h.Readlink(c.p.App(name))
+		} else if !e.IsDir() {
+			continue
+		}
+		c.add(f)
+		if c.isApp(name) {
+			apps = append(apps, name)
+		} else {
+			strays = append(strays, name)
+		}
+	}
+	return apps, strays, nil
+}
+
+// appFiles are what Dokku puts into an app's directory itself. What else is
+// there is somebody else's, and whether it can be read is no concern of ours.
+var appFiles = regexp.MustCompile(`^(HEAD|ENV|VHOST|URLS|DOKKU_SCALE|DOKKU_SCALE\.extracted|nginx\.conf|packed-refs|config|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_(BUILD|DEPLOY|RUN))$`)
+
+// isApp tells an app's directory from one that somebody put beside the apps
+// (Maildir, tls, a backup): an app's holds something that Dokku puts there, or
+// has a scale. A directory that cannot be read is taken for an app, so that it is
+// named.
+func (c *capture) isApp(name string) bool {
+	if name == "tls" || name[0] >= 'A' && name[0] <= 'Z' {
+		// The host's own certificate; and no app begins so since 0.11.4.
+		return false
+	}
+	entries, err := c.h.ReadDir(c.p.App(name))
+	if err != nil {
+		return !notThere(err)
+	}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
+		return true
+	}
+	_, err = c.h.Lstat(c.p.Property("ps", name, "scale"))
+	return err == nil
+}
+
+// app captures an app's directory and its small data files.
+func (c *capture) app(name string) {
+	root := "root/" + name
+	entries, err := c.h.ReadDir(c.p.App(name))
+	if notThere(err) {
+		return // destroyed meanwhile
+	}
+	if err != nil {
+		c.add(File{Path: root + "/", Error: reason(err)})
+		return
+	}
+	for _, e := range entries {
+		logical, real := root+"/"+e.Name(), filepath.Join(c.p.App(name), e.Name())
+		switch {
+		case !Holds(logical):
+			// hooks: git's, and code.
+		case !e.IsDir() && appFiles.MatchString(e.Name()):
+			c.file(logical, real)
+		case !e.IsDir():
+			c.foreign(logical, real)
+		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
+			c.treeUpTo(logical, real, maxInTree)
+		case slices.Contains([]string{"objects", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
+			// git's objects, build caches: not small, or not state.
+		default:
+			c.add(File{Path: logical + "/", Error: leftOut + "not a directory of Dokku's"})
+		}
+	}
+	data := filepath.Join(c.p.LibRoot, "data")
+	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
+		c.tree("lib/data/"+dir, filepath.Join(data, dir))
+	}
+	// Of those that are empty it counts that they are there.
+	for _, dir := range []string{"apps/" + name, "ps/" + name, "app-json/" + name} {
+		if st, err := c.h.Stat(filepath.Join(data, dir)); err == nil && st.IsDir() {
+			c.add(File{Path: "lib/data/" + dir, Mode: fs.ModeDir | st.Mode().Perm()})
+		}
+	}
+}
+
+// properties captures the property tree and letsencrypt's markers.
+func (c *capture) properties(only []string) error {
+	config := filepath.Join(c.p.LibRoot, "config")
+	namespaces, err := c.h.ReadDir(config)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the properties cannot be listed: %w", err)
+	}
+	for _, ns := range namespaces {
+		if len(only) == 0 || slices.Contains(only, ns.Name()) || ns.Name() == host.GlobalScope {
+			c.tree("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
+			continue
+		}
+		for _, scope := range append([]string{host.GlobalScope}, only...) {
+			c.tree("lib/config/"+ns.Name()+"/"+scope, filepath.Join(config, ns.Name(), scope))
+		}
+	}
+	letsencrypt := filepath.Join(c.p.LibRoot, "data/letsencrypt")
+	c.file("lib/data/letsencrypt/autorenew", filepath.Join(letsencrypt, "autorenew"))
+	c.tree("lib/data/letsencrypt/--global", filepath.Join(letsencrypt, "--global"))
+	return nil
+}
+
+// maxInTree is how many files one of an app's directories may have. There may be more
+// branches than that, since anybody who deploys makes them; they would fill the
+// snapshot of everybody.
+const maxInTree = 20_000
+
+// tree captures a directory. One that is missing is no error.
+func (c *capture) tree(logical, dir string) { c.treeUpTo(logical, dir, math.MaxInt) }
+
+// treeUpTo captures a directory with no more than so many files, and says so where
+// there are more. It returns how many more there may be.
+func (c *capture) treeUpTo(logical, dir string, left int) int {
+	entries, err := c.h.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return left
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		c.file(logical, dir) // a file, or a link to itself, in the directory's place
+		return left - 1
+	case err != nil:
+		c.add(File{Path: logical + "/", Error: reason(err)})
+		return left
+	}
+	for _, e := range entries {
+		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
+		switch {
+		case left == 0:
+			c.add(File{Path: logical + "/", Error: fmt.Sprintf("more than %d files, and the rest of them are not captured", maxInTree)})
+			return -1
+		case left < 0:
+			return left // said already
+		case e.IsDir():
+			left = c.treeUpTo(l, d, left)
+		default:
+			c.file(l, d)
+			left--
+		}
+	}
+	return left
+}
+
+// file captures one file, a link as a link. One that is missing is no error:
+// files come and go while apps are deployed.
+func (c *capture) file(logical, name string) {
+	st, err := c.h.Lstat(name)
+	if notThere(err) {
+		return
+	}
+	if err != nil {
+		c.add(File{Path: logical, Error: reason(err)})
+		return
+	}
+	f := File{Path: logical, Mode: st.Mode()}
+	switch {
+	case st.Mode()&fs.ModeSymlink != 0:
+		if f.Link, err = c.h.Readlink(name); err != nil {
+			f.Error = reason(err)
+		}
+	case !st.Mode().IsRegular():
+		f.Error = leftOut + "not a regular file"
+	case st.Size() > MaxFile:
+		f.Error = leftOut + "larger than 1 MiB"
+	default:
+		if f.Data, err = c.h.ReadFile(name); err != nil {
+			f.Error = reason(err)
+			break
+		}
+		// os.ReadFile takes 512 bytes for the five of a property; there are
+		// tens of thousands of them on a large host.
+		f.Data = bytes.Clone(f.Data)
+		f.Size, f.SHA256 = len(f.Data), Digest(f.Data)
+	}
+	if notThere(err) {
+		return // removed since it was looked at
+	}
+	c.add(f)
+}
+
+// foreign captures a file that is not Dokku's. Where that cannot be done, it is
+// left out.
+func (c *capture) foreign(logical, name string) {
+	if st, err := c.h.Lstat(name); err == nil && st.Mode().IsRegular() && st.Size() <= MaxFile {
+		if _, err := c.h.ReadFile(name); err != nil && !notThere(err) {
+			c.add(File{Path: logical, Error: leftOut + reason(err)})
+			return
+		}
+	}
+	c.file(logical, name)
+}
+
+// notThere tells that there is no file of that name.
+func notThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// reason is an error without the path that it is about.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
