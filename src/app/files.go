@@ -5,23 +5,19 @@
 package app
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -56,6 +52,14 @@ const (
 	// maxFile is the size above which a file is none of the small files that
 	// Dokku keeps its state in. It is named in the snapshot and left out.
 	maxFile = 1 << 20
+	// maxTree is how many files, and maxDepth how deep, a directory may have below it.
+	// What is beyond is named in the snapshot and left out: somebody's hundred thousand
+	// branches are no reason to have no snapshot of the others.
+	maxTree  = 20_000
+	maxDepth = 50
+	// maxBytes is as much as is captured of a whole host: a hundred times what one
+	// with a thousand apps has.
+	maxBytes = 256 << 20
 
 	// Where docker's and cron's answers are kept.
 	dockerFacts = "facts/docker"
@@ -257,13 +261,7 @@ func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
 		})
 	}
 	if !what.NoCommands {
-		spawn(func() error {
-			c.docker(ctx, only)
-			if what.Images {
-				c.images(ctx)
-			}
-			return nil
-		})
+		spawn(func() error { c.docker(ctx, only); return nil })
 	}
 	if !what.NoCommands && len(only) == 0 {
 		spawn(func() error { c.crontab(ctx); return nil })
@@ -274,6 +272,9 @@ func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
 		spawn(func() error { c.app(app); return nil })
 	}
 	err = g.Wait()
+	if err == nil && what.Images && !what.NoCommands {
+		c.images(ctx, apps) // by the files and facts that are there now
+	}
 	if c.panicked != nil {
 		panic(c.panicked)
 	}
@@ -294,6 +295,7 @@ type capture struct {
 	p     host.Paths
 	mu    sync.Mutex
 	files []File
+	bytes int // of their content
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
@@ -311,6 +313,9 @@ func (c *capture) keepPanic() {
 func (c *capture) add(f File) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.bytes += len(f.Data); c.bytes > maxBytes && len(f.Data) > 0 {
+		f = File{Path: f.Path, Mode: f.Mode, Error: "the small files of this host are larger than 256 MiB together"}
+	}
 	c.files = append(c.files, f)
 }
 
@@ -414,7 +419,7 @@ func (c *capture) properties(only []string) error {
 	}
 	for _, ns := range namespaces {
 		if len(only) == 0 || slices.Contains(only, ns.Name()) || ns.Name() == host.GlobalScope {
-			c.tree("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
+			c.namespace("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
 			continue
 		}
 		for _, scope := range append([]string{host.GlobalScope}, only...) {
@@ -427,16 +432,9 @@ func (c *capture) properties(only []string) error {
 	return nil
 }
 
-// tree captures a directory. One that is missing is no error.
-func (c *capture) tree(logical, dir string) {
-	entries, err := c.h.ReadDir(dir)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			c.add(File{Path: logical + "/", Error: reason(err)})
-		}
-		return
-	}
-	for _, e := range entries {
+// namespace captures the properties of all apps in a namespace.
+func (c *capture) namespace(logical, dir string) {
+	for _, e := range c.list(logical, dir) {
 		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
 		if e.IsDir() {
 			c.tree(l, d)
@@ -444,6 +442,44 @@ func (c *capture) tree(logical, dir string) {
 		}
 		c.file(l, d)
 	}
+}
+
+// tree captures a directory.
+func (c *capture) tree(logical, dir string) {
+	files := 0
+	var below func(logical, dir string, depth int)
+	below = func(logical, dir string, depth int) {
+		if depth > maxDepth {
+			c.add(File{Path: logical + "/", Error: fmt.Sprintf("%sdirectories stand more than %d deep in one another", leftOut, maxDepth)})
+			return
+		}
+		for _, e := range c.list(logical, dir) {
+			if files++; files > maxTree {
+				c.add(File{Path: logical + "/", Error: fmt.Sprintf("%sthere are more than %d files", leftOut, maxTree)})
+				return
+			}
+			l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
+			if e.IsDir() {
+				below(l, d, depth+1)
+				continue
+			}
+			c.file(l, d)
+		}
+	}
+	below(logical, dir, 0)
+}
+
+// list is what stands in a directory. One that is missing is no error.
+func (c *capture) list(logical, dir string) []fs.DirEntry {
+	entries, err := c.h.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, host.ErrTooLarge):
+		c.add(File{Path: logical + "/", Error: leftOut + reason(err)})
+	case err != nil:
+		c.add(File{Path: logical + "/", Error: reason(err)})
+	}
+	return entries
 }
 
 // file captures one file, a link as a link. One that is missing is no error:
@@ -463,12 +499,16 @@ func (c *capture) file(logical, name string) {
 			f.Error = reason(err)
 		}
 	case !st.Mode().IsRegular():
-		f.Error = leftOut + "not a regular file"
+		f.Error = leftOut + "it is " + host.Kind(st.Mode())
 	case st.Size() > maxFile:
 		f.Error = leftOut + "larger than 1 MiB"
 	default:
 		if f.Data, err = c.h.ReadFile(name); err != nil {
 			f.Error = reason(err)
+			break
+		}
+		if len(f.Data) > maxFile { // it has grown since
+			f.Data, f.Error = nil, leftOut+"larger than 1 MiB"
 			break
 		}
 		// os.ReadFile takes 512 bytes for the five of a property; there are
@@ -489,104 +529,6 @@ func (c *capture) foreign(logical, name string) {
 		}
 	}
 	c.file(logical, name)
-}
-
-// fact captures what a command answered.
-func (c *capture) fact(logical string, data []byte, err error) {
-	if err != nil {
-		c.add(File{Path: logical, Mode: 0o600, Error: err.Error()})
-		return
-	}
-	c.add(File{Path: logical, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)})
-}
-
-// dockerFormat keeps of docker inspect what an app's state needs, a container
-// a line. The whole of it would be 15 KiB a container.
-const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},` +
-	`"labels":{{json .Config.Labels}},"workdir":{{json .Config.WorkingDir}},"networks":{{json .NetworkSettings.Networks}},` +
-	`"env":[{{range $i, $v := .Config.Env}}{{if $i}},{{end}}{{json (index (split $v "=") 0)}}{{end}}]}` // names only: values are secrets
-
-// docker asks docker about all containers that Dokku knows, by label and by
-// CONTAINER file, in one docker inspect.
-func (c *capture) docker(ctx context.Context, only []string) {
-	patience := 20 * time.Second
-	if len(only) == 1 {
-		patience = 5 * time.Second // in a deploy
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	filter := "label=com.dokku.app-name"
-	if len(only) == 1 {
-		filter += "=" + only[0]
-	}
-	out, err := c.h.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
-	if err != nil {
-		c.fact(dockerFacts, nil, err)
-		return
-	}
-	ids := strings.Fields(string(out))
-	if len(ids) == 0 {
-		c.fact(dockerFacts, nil, nil)
-		return
-	}
-	out, err = c.h.Run(ctx, "docker", append([]string{"inspect", "--format", dockerFormat}, ids...)...)
-	if err != nil && len(bytes.TrimSpace(out)) > 0 {
-		err = nil // one of them was removed meanwhile; docker has told the rest
-	}
-	c.fact(dockerFacts, out, err)
-}
-
-// images fetches Procfile and nginx.conf.sigil from a running container of each
-// app. What is not in there is no error.
-func (c *capture) images(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	c.mu.Lock()
-	facts := readDocker(NewFiles("", nil, nil, slices.DeleteFunc(slices.Clone(c.files), func(f File) bool { return f.Path != dockerFacts })))
-	c.mu.Unlock()
-	done := map[string]bool{}
-	for id, container := range facts.byID {
-		name := container.Labels["com.dokku.app-name"]
-		if name == "" || strings.Contains(name, "/") || !container.Running || done[name] {
-			continue
-		}
-		done[name] = true
-		for _, file := range []string{"Procfile", "nginx.conf.sigil"} {
-			out, err := c.h.Run(ctx, "docker", "cp", id+":"+path.Join("/", container.Workdir, file), "-")
-			if err != nil && (strings.Contains(err.Error(), "Could not find the file") || strings.Contains(err.Error(), "No such container:path")) {
-				continue
-			}
-			var data []byte
-			if err == nil {
-				data, err = onlyFile(out)
-			}
-			c.fact(ImageFacts+name+"/"+file, data, err)
-		}
-	}
-}
-
-// onlyFile is the file that docker cp writes, as an archive, to standard output.
-func onlyFile(archive []byte) ([]byte, error) {
-	tr := tar.NewReader(bytes.NewReader(archive))
-	head, err := tr.Next()
-	if err != nil {
-		return nil, err
-	}
-	if head.Typeflag != tar.TypeReg || head.Size > maxFile {
-		return nil, fmt.Errorf("%sno small regular file", leftOut)
-	}
-	return io.ReadAll(tr)
-}
-
-// crontab asks for the Dokku user's crontab, which 0.23.0 and later overwrite.
-func (c *capture) crontab(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	out, err := c.h.Run(ctx, "crontab", "-l")
-	if err != nil && (strings.Contains(err.Error(), "no crontab") || strings.Contains(err.Error(), "executable file not found")) {
-		out, err = nil, nil
-	}
-	c.fact(cronFacts, out, err)
 }
 
 // leftOut begins the reason of files that are left out on purpose; a snapshot
