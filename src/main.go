@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -147,14 +148,21 @@ func asDokku(out *say.Printer, work func(context.Context, host.Host) int) int {
 }
 
 // interruptible ends what we wait for when the operator presses ^C. Writes are
-// not interrupted: each is short and whole.
+// not interrupted: each is short and whole. A second ^C ends the process where it
+// is, in a read, perhaps, from a filesystem that does not answer any more.
 func interruptible() (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // helpAll tells whether the command line of the dokku that asks has --all in it,
 // which is how every plugin tells dokku help from dokku help --all.
 func helpAll(ppid string) bool {
-	b, err := os.ReadFile("/proc/" + ppid + "/cmdline")
+	pid, err := strconv.Atoi(ppid)
+	if err != nil {
+		return false
+	}
+	b, err := host.Proc(pid, "cmdline")
 	return err == nil && strings.Contains(string(b), "--all")
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -85,13 +84,7 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		})
 	}
 	if !what.NoCommands {
-		spawn(func() error {
-			c.docker(ctx, only)
-			if what.Images {
-				c.images(ctx)
-			}
-			return nil
-		})
+		spawn(func() error { c.docker(ctx, only); return nil })
 	}
 	if !what.NoCommands && len(only) == 0 {
 		spawn(func() error { c.crontab(ctx); return nil })
@@ -102,6 +95,9 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		spawn(func() error { c.app(app); return nil })
 	}
 	err = g.Wait()
+	if err == nil && what.Images && !what.NoCommands {
+		c.images(ctx, apps) // by the files and facts that are there now
+	}
 	if c.panicked != nil {
 		panic(c.panicked)
 	}
@@ -125,6 +121,7 @@ type capture struct {
 	p     host.Paths
 	mu    sync.Mutex
 	files []File
+	bytes int // of their content
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
@@ -153,6 +150,9 @@ func (c *capture) gone(name string) bool {
 func (c *capture) add(f File) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.bytes += len(f.Data); c.bytes > maxBytes && len(f.Data) > 0 {
+		f = File{Path: f.Path, Mode: f.Mode, Error: "the small files of this host are larger than 256 MiB together"}
+	}
 	c.files = append(c.files, f)
 }
 
@@ -234,7 +234,7 @@ func (c *capture) app(name string) {
 		case !e.IsDir():
 			c.foreign(logical, real)
 		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
-			c.treeUpTo(logical, real, maxInTree)
+			c.tree(logical, real)
 		case slices.Contains([]string{"objects", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
 			// git's objects, build caches: not small, or not state.
 		default:
@@ -262,7 +262,7 @@ func (c *capture) properties(only []string) error {
 	}
 	for _, ns := range namespaces {
 		if len(only) == 0 || slices.Contains(only, ns.Name()) || ns.Name() == host.GlobalScope {
-			c.tree("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
+			c.namespace("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
 			continue
 		}
 		for _, scope := range append([]string{host.GlobalScope}, only...) {
@@ -275,44 +275,56 @@ func (c *capture) properties(only []string) error {
 	return nil
 }
 
-// maxInTree is how many files one of an app's directories may have. There may be more
-// branches than that, since anybody who deploys makes them; they would fill the
-// snapshot of everybody.
-const maxInTree = 20_000
+// namespace captures the properties of all apps in a namespace.
+func (c *capture) namespace(logical, dir string) {
+	for _, e := range c.list(logical, dir) {
+		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
+		if e.IsDir() {
+			c.tree(l, d)
+			continue
+		}
+		c.file(l, d)
+	}
+}
 
-// tree captures a directory. One that is missing is no error.
-func (c *capture) tree(logical, dir string) { c.treeUpTo(logical, dir, math.MaxInt) }
+// tree captures a directory.
+func (c *capture) tree(logical, dir string) {
+	files := 0
+	var below func(logical, dir string, depth int)
+	below = func(logical, dir string, depth int) {
+		if depth > maxDepth {
+			c.add(File{Path: logical + "/", Error: fmt.Sprintf("%sdirectories stand more than %d deep in one another", leftOut, maxDepth)})
+			return
+		}
+		for _, e := range c.list(logical, dir) {
+			if files++; files > maxTree {
+				c.add(File{Path: logical + "/", Error: fmt.Sprintf("%sthere are more than %d files", leftOut, maxTree)})
+				return
+			}
+			l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
+			if e.IsDir() {
+				below(l, d, depth+1)
+				continue
+			}
+			c.file(l, d)
+		}
+	}
+	below(logical, dir, 0)
+}
 
-// treeUpTo captures a directory with no more than so many files, and says so where
-// there are more. It returns how many more there may be.
-func (c *capture) treeUpTo(logical, dir string, left int) int {
+// list is what stands in a directory. One that is missing is no error.
+func (c *capture) list(logical, dir string) []fs.DirEntry {
 	entries, err := c.h.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return left
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 		c.file(logical, dir) // a file, or a link to itself, in the directory's place
-		return left - 1
+	case errors.Is(err, host.ErrTooLarge):
+		c.add(File{Path: logical + "/", Error: leftOut + reason(err)})
 	case err != nil:
 		c.add(File{Path: logical + "/", Error: reason(err)})
-		return left
 	}
-	for _, e := range entries {
-		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
-		switch {
-		case left == 0:
-			c.add(File{Path: logical + "/", Error: fmt.Sprintf("more than %d files, and the rest of them are not captured", maxInTree)})
-			return -1
-		case left < 0:
-			return left // said already
-		case e.IsDir():
-			left = c.treeUpTo(l, d, left)
-		default:
-			c.file(l, d)
-			left--
-		}
-	}
-	return left
+	return entries
 }
 
 // file captures one file, a link as a link. One that is missing is no error:
@@ -333,12 +345,16 @@ func (c *capture) file(logical, name string) {
 			f.Error = reason(err)
 		}
 	case !st.Mode().IsRegular():
-		f.Error = leftOut + "not a regular file"
+		f.Error = leftOut + "it is " + host.Kind(st.Mode())
 	case st.Size() > MaxFile:
 		f.Error = leftOut + "larger than 1 MiB"
 	default:
 		if f.Data, err = c.h.ReadFile(name); err != nil {
 			f.Error = reason(err)
+			break
+		}
+		if len(f.Data) > MaxFile { // it has grown since
+			f.Data, f.Error = nil, leftOut+"larger than 1 MiB"
 			break
 		}
 		// os.ReadFile takes 512 bytes for the five of a property; there are

@@ -43,6 +43,14 @@ const (
 	// MaxFile is the size above which a file is none of the small files that
 	// Dokku keeps its state in. It is named in the snapshot and left out.
 	MaxFile = 1 << 20
+	// maxTree is how many files, and maxDepth how deep, a directory may have below it.
+	// What is beyond is named in the snapshot and left out: somebody's hundred thousand
+	// branches are no reason to have no snapshot of the others.
+	maxTree  = 20_000
+	maxDepth = 50
+	// maxBytes is as much as is captured of a whole host: a hundred times what one
+	// with a thousand apps has.
+	maxBytes = 256 << 20
 
 	// Where docker's and cron's answers are kept.
 	dockerFacts = "facts/docker"

@@ -61,15 +61,14 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 	from, to := disk, newestKnown
 	switch moment {
 	case BeforeApt:
-		changes, err := packages.Read(stdin)
+		changes, err := aptList(ctx, stdin)
 		if err != nil {
 			g.Out.Error(err) // what can be read of the list is still good
 		}
-		i := slices.IndexFunc(changes, func(c packages.Change) bool { return c.Package == "dokku" })
-		if i < 0 || changes[i].To == "" || changes[i].From == "" {
+		if len(changes) == 0 || changes[0].To == "" || changes[0].From == "" {
 			return nil // not an upgrade of Dokku
 		}
-		to = changes[i].To
+		to = changes[0].To
 	case BeforePrerm:
 		if v := packages.PrermTarget(); v != "" {
 			to = v
@@ -123,6 +122,26 @@ func (g *Guard) Before(ctx context.Context, moment string, stdin io.Reader) erro
 		g.fire(ctx, "pre-upgrade", from, to)
 	}
 	return err
+}
+
+// aptList is what apt's list says of Dokku. Whoever holds the other end of it open
+// does not hold us.
+func aptList(ctx context.Context, list io.Reader) ([]packages.Change, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var changes []packages.Change
+	var err error
+	read := make(chan bool)
+	go func() {
+		changes, err = packages.Read(list, "dokku")
+		close(read)
+	}()
+	select {
+	case <-read:
+		return changes, err
+	case <-ctx.Done():
+		return nil, errors.New("apt's list did not come to its end in time")
+	}
 }
 
 // preventAgain does what prevent does, for a state that is recorded.

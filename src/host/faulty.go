@@ -123,6 +123,12 @@ func (f *Faulty) Run(ctx context.Context, name string, args ...string) (out []by
 	return out, err
 }
 
+// Stream is Host.Stream, or breaks.
+func (f *Faulty) Stream(ctx context.Context, use func(io.Reader) error, name string, args ...string) error {
+	command := strings.Join(append([]string{name}, args...), " ")
+	return f.do(Op{"run", command}, func() error { return f.Host.Stream(ctx, use, name, args...) })
+}
+
 // Trigger is Host.Trigger, or breaks.
 func (f *Faulty) Trigger(ctx context.Context, name string, args ...string) (out []byte, err error) {
 	err = f.do(Op{"run", "plugn trigger " + name}, func() error { out, err = f.Host.Trigger(ctx, name, args...); return err })

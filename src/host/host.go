@@ -15,8 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/joho/godotenv"
 )
 
 // Host is a Dokku host. Writes are durable when they return: the file is
@@ -25,6 +23,9 @@ type Host interface {
 	Paths() Paths
 	Now() time.Time
 
+	// ReadFile, Open and ReadDir never wait: what is no regular file, or no directory,
+	// is refused by what it is (ErrNotRegular). Links are followed. ReadFile and
+	// ReadDir have limits (ErrTooLarge); whoever calls Open bounds what is read.
 	ReadFile(name string) ([]byte, error)
 	Open(name string) (io.ReadCloser, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
@@ -57,8 +58,12 @@ type Host interface {
 	// Free is how many bytes may still be written where the name is.
 	Free(name string) (uint64, error)
 
-	// Run runs a program and returns its standard output, also when it fails.
+	// Run runs a program and returns its standard output, also when it fails. When
+	// ctx ends, or half an hour has passed, it is killed with all that it has started.
 	Run(ctx context.Context, name string, args ...string) ([]byte, error)
+	// Stream is Run for what may print without end: use reads as much as it wants,
+	// and then the program is ended.
+	Stream(ctx context.Context, use func(io.Reader) error, name string, args ...string) error
 	// Trigger fires a trigger in all enabled plugins through plugn.
 	Trigger(ctx context.Context, name string, args ...string) ([]byte, error)
 	// Dial connects to a port of this machine, or of a container on it. No name
@@ -158,11 +163,16 @@ func exportForPlugins(p Paths) {
 
 // distribution is this machine's, by the name that Dokku goes by: ID of os-release.
 func distribution() string {
-	release, err := godotenv.Read("/etc/os-release")
+	release, err := readFile("/etc/os-release", 64<<10)
 	if err != nil {
 		return ""
 	}
-	return release["ID"]
+	for _, l := range strings.Split(string(release), "\n") {
+		if id, ok := strings.CutPrefix(l, "ID="); ok {
+			return strings.Trim(strings.TrimSpace(id), `"'`)
+		}
+	}
+	return ""
 }
 
 func envOr(key, def string) string {

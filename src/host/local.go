@@ -11,18 +11,20 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
+	"sync"
 	"time"
 
-	"github.com/dokku/dokku/plugins/common"
 	"github.com/google/renameio/v2"
 )
 
 // Local is the machine this process runs on.
-type Local struct{ paths Paths }
+type Local struct {
+	paths Paths
+	said  sync.Map // properties that cannot be read, and are said to
+}
 
 // NewLocal is the host at these paths.
-func NewLocal(p Paths) *Local { return &Local{p} }
+func NewLocal(p Paths) *Local { return &Local{paths: p} }
 
 // Paths says where this host keeps what.
 func (l *Local) Paths() Paths { return l.paths }
@@ -30,15 +32,6 @@ func (l *Local) Paths() Paths { return l.paths }
 // Now is the machine's time, in UTC and whole seconds: what names and journals
 // are made of.
 func (l *Local) Now() time.Time { return time.Now().UTC().Truncate(time.Second) }
-
-// ReadFile reads a whole file.
-func (l *Local) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
-
-// Open opens a file to read.
-func (l *Local) Open(name string) (io.ReadCloser, error) { return os.Open(name) }
-
-// ReadDir lists a directory, sorted by name.
-func (l *Local) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 
 // Lstat describes a file, a link as itself.
 func (l *Local) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
@@ -83,19 +76,28 @@ func (l *Local) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) er
 // removeLeftovers removes what a killed Write of the same file has left beside
 // it. In a property directory Dokku would take such a file for a property.
 func removeLeftovers(dir, base string) error {
-	entries, err := os.ReadDir(dir)
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
+	defer d.Close()
 	leftover := regexp.MustCompile(`^\.` + regexp.QuoteMeta(base) + `[0-9]+$`)
-	for _, e := range entries {
-		if leftover.MatchString(e.Name()) {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-				return err
+	for {
+		names, err := d.Readdirnames(1000) // however many there are
+		for _, name := range names {
+			if leftover.MatchString(name) {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					return err
+				}
 			}
 		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 // syncDir puts a directory's entries on the disk, which renameio leaves out.
@@ -115,7 +117,7 @@ func (l *Local) Append(name string, line []byte) error {
 		return err
 	}
 	_, statErr := os.Lstat(name)
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := openRegular(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -176,61 +178,10 @@ func (l *Local) Remove(name string) error {
 	return syncDir(filepath.Dir(name))
 }
 
-// Run runs a program.
-func (l *Local) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	r, err := common.CallExecCommandWithContext(ctx, common.ExecCommandInput{Command: name, Args: args})
-	return []byte(r.Stdout), commandError(name, r, err)
-}
-
-// Trigger fires a trigger.
-func (l *Local) Trigger(ctx context.Context, name string, args ...string) ([]byte, error) {
-	r, err := common.CallPlugnTriggerWithContext(ctx, common.PlugnTriggerInput{Trigger: name, Args: args})
-	return []byte(r.Stdout), commandError("plugn trigger "+name, r, err)
-}
-
 // Dial connects to a port.
 func (l *Local) Dial(ctx context.Context, address string) (net.Conn, error) {
 	if host, _, err := net.SplitHostPort(address); err != nil || net.ParseIP(host) == nil {
 		return nil, fmt.Errorf("%q is no address with a port", address)
 	}
 	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
-}
-
-// commandError makes a sentence of a failure whose text may be empty. It keeps
-// the last line only: a core trigger may print whole configurations before it.
-func commandError(what string, r common.ExecCommandResponse, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s did not end in time", what)
-	}
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return fmt.Errorf("%s failed: %s", what, strings.TrimSpace(strings.TrimPrefix(last, "!")))
-	}
-	return fmt.Errorf("%s failed with exit code %d", what, r.ExitCode)
-}
-
-// Property is the value of one of our own properties.
-func (l *Local) Property(scope, property string) string {
-	return common.PropertyGetDefault(Plugin, scope, property, "")
-}
-
-// SetProperty sets or unsets one of our own properties. It is read back,
-// because Dokku's PropertyWrite ignores a full disk.
-func (l *Local) SetProperty(scope, property, value string) error {
-	if value == "" {
-		return common.PropertyDelete(Plugin, scope, property)
-	}
-	if err := common.PropertySetup(Plugin); err != nil {
-		return err
-	}
-	if err := common.PropertyWrite(Plugin, scope, property, value); err != nil {
-		return err
-	}
-	if got := l.Property(scope, property); got != value {
-		return fmt.Errorf("%s does not hold what was written to it: is the disk full?", l.paths.Property(Plugin, scope, property))
-	}
-	return nil
 }

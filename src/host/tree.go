@@ -102,7 +102,7 @@ func (l *Local) copyFile(from, to string, link bool) error {
 		}
 		return l.Link(target, to)
 	case !st.Mode().IsRegular():
-		return &fs.PathError{Op: "copy", Path: from, Err: errors.New("it is neither a file nor a link")}
+		return &fs.PathError{Op: "copy", Path: from, Err: fmt.Errorf("is %s, neither a file nor a link", Kind(st.Mode()))}
 	case link:
 		err := os.Link(from, to)
 		if err == nil || errors.Is(err, fs.ErrExist) {
@@ -113,17 +113,23 @@ func (l *Local) copyFile(from, to string, link bool) error {
 			return err
 		}
 	}
-	src, err := os.Open(from)
+	src, err := openRegular(from, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	if st, err = src.Stat(); err != nil {
+		return err
+	}
 	temp := aside(to)
-	dst, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // what a killed copy has left
+		return err
+	}
+	dst, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(dst, src)
+	_, err = io.Copy(dst, io.LimitReader(src, st.Size())) // and no log's growing end
 	err = errors.Join(err, dst.Sync(), dst.Close())
 	if err == nil {
 		err = keepMeta(temp, st)

@@ -6,11 +6,15 @@ package plugins
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -28,19 +32,44 @@ type Plugin struct {
 	Git    bool
 	Pinned string
 
-	scripts map[string]*script // by path below the plugin's directory
-	hooks   []string           // executable files at its top: triggers, mostly
+	uses  []Use
+	hooks []string // executable files at its top: triggers, mostly
 }
 
+// How much of the plugins is looked at: many times what the largest have, and no more
+// than there is time for while apt waits. What is not looked at is said.
 const (
 	// Scripts are small. What is larger is a program, or data.
 	maxScript = 256 << 10
 	// A plugin with more files than this carries somebody's data along.
-	maxFiles = 2000
+	maxFiles   = 2000
+	maxDepth   = 20
+	maxScripts = 2 << 20 // bytes in all scripts of a plugin
+	readTime   = 5 * time.Second
 )
 
-// Read reads the enabled plugins. One that cannot be read is in the error, and
-// does not keep the others from being read.
+// reading is a plugin that is being read.
+type reading struct {
+	Plugin
+	scripts map[string]*script // by path below the plugin's directory
+	others  map[string]bool    // files that are a script only where a script sources them
+	files   int
+	bytes   int
+	until   time.Time
+	left    string // why not all was looked at
+}
+
+// late tells that there is no time left.
+func (p *reading) late() bool {
+	if time.Now().After(p.until) {
+		p.left = fmt.Sprintf("it took more than %s", readTime)
+		return true
+	}
+	return false
+}
+
+// Read reads the enabled plugins. One that cannot be read, or not whole, is in the
+// error, and does not keep the others from being read.
 func Read(h host.Host) ([]Plugin, error) {
 	enabled := filepath.Join(h.Paths().PluginPath, "enabled")
 	entries, err := h.ReadDir(enabled)
@@ -52,6 +81,7 @@ func Read(h host.Host) ([]Plugin, error) {
 	}
 	var found []Plugin
 	var errs *multierror.Error
+	until := time.Now().Add(readTime)
 	for _, e := range entries {
 		name := e.Name()
 		if name == host.Plugin || isCore(h, name) {
@@ -60,12 +90,15 @@ func Read(h host.Host) ([]Plugin, error) {
 		if st, err := h.Stat(filepath.Join(enabled, name)); err != nil || !st.IsDir() {
 			continue // plugn runs nothing of it either
 		}
-		p, err := read(h, name, filepath.Join(enabled, name))
+		p, err := read(h, name, filepath.Join(enabled, name), until)
 		if err != nil {
 			errs = multierror.Append(errs, err)
 			continue
 		}
-		found = append(found, p)
+		if p.left != "" {
+			errs = multierror.Append(errs, fmt.Errorf("what the plugin %s uses of Dokku was not looked at whole: %s", name, p.left))
+		}
+		found = append(found, p.Plugin)
 	}
 	return found, errs.ErrorOrNil()
 }
@@ -105,9 +138,9 @@ func isCore(h host.Host, name string) bool {
 	return false
 }
 
-// read reads one plugin's scripts.
-func read(h host.Host, name, dir string) (Plugin, error) {
-	p := Plugin{Name: name, scripts: map[string]*script{}}
+// read reads one plugin's scripts, and what they use.
+func read(h host.Host, name, dir string, until time.Time) (*reading, error) {
+	p := &reading{Plugin: Plugin{Name: name}, scripts: map[string]*script{}, others: map[string]bool{}, until: until}
 	if b, err := h.ReadFile(filepath.Join(dir, "plugin.toml")); err == nil {
 		if m := tomlVersion.FindSubmatch(b); m != nil {
 			p.Version = string(m[1])
@@ -118,47 +151,57 @@ func read(h host.Host, name, dir string) (Plugin, error) {
 		if !bytes.HasPrefix(head, []byte("ref: ")) { // what plugn calls pinned
 			p.Pinned = "a commit"
 			if b, err := h.ReadFile(filepath.Join(dir, ".plugin_committish")); err == nil {
-				p.Pinned = strings.TrimSpace(string(b))
+				p.Pinned, _, _ = strings.Cut(strings.TrimSpace(string(b[:min(len(b), 200)])), "\n")
 			}
 		}
 	}
-	sources := map[string]string{}
-	if err := p.walk(h, dir, "", sources); err != nil {
+	if err := p.walk(h, dir, "", 0); err != nil {
 		return p, err
 	}
 	// What has no interpreter named is a script where a script sources it.
-	for again := true; again; {
-		again = false
-		for path, s := range p.scripts {
-			for _, to := range s.own(p.Name, path) {
-				if text, ok := sources[to]; ok && p.scripts[to] == nil {
-					p.scripts[to], again = parse(text), true
-				}
+	for todo := slices.Collect(maps.Keys(p.scripts)); len(todo) > 0; todo = todo[1:] {
+		for _, to := range p.scripts[todo[0]].own {
+			if !p.others[to] || p.scripts[to] != nil || p.late() {
+				continue
+			}
+			if err := p.script(h, dir, to); err != nil {
+				return p, err
+			}
+			if p.scripts[to] != nil {
+				todo = append(todo, to)
 			}
 		}
 	}
+	p.findUses()
 	return p, nil
 }
 
-var tomlVersion = regexp.MustCompile(`(?m)^\s*version\s*=\s*["']([^"']+)["']`)
+var tomlVersion = regexp.MustCompile(`(?m)^\s*version\s*=\s*["']([^"']{1,100})["']`)
 
-// walk reads the text files below a directory: scripts are parsed, the others
-// kept for what may source them. Links are not followed, except at the top, where
-// they are triggers.
-func (p *Plugin) walk(h host.Host, dir, below string, others map[string]string) error {
+// walk looks for scripts below a directory; the other files are kept for what may
+// source them. Links are not followed, except at the top, where they are triggers.
+func (p *reading) walk(h host.Host, dir, below string, depth int) error {
 	entries, err := h.ReadDir(filepath.Join(dir, below))
 	if err != nil {
 		return err
 	}
+	if depth > maxDepth {
+		p.left = fmt.Sprintf("its directories stand more than %d deep in one another", maxDepth)
+		return nil
+	}
 	for _, e := range entries {
 		path := filepath.Join(below, e.Name())
 		full := filepath.Join(dir, path)
+		if p.files++; p.files > maxFiles {
+			p.left = fmt.Sprintf("it has more than %d files", maxFiles)
+			return nil
+		}
 		switch {
 		case e.IsDir():
 			if e.Name() == ".git" || e.Name() == "node_modules" || e.Name() == "vendor" || e.Name() == "tests" {
 				continue
 			}
-			if err := p.walk(h, dir, path, others); err != nil {
+			if err := p.walk(h, dir, path, depth+1); err != nil {
 				return err
 			}
 			continue
@@ -168,21 +211,58 @@ func (p *Plugin) walk(h host.Host, dir, below string, others map[string]string) 
 			}
 		}
 		st, err := h.Lstat(full)
-		if err != nil || !st.Mode().IsRegular() || st.Size() > maxScript || len(p.scripts)+len(others) >= maxFiles {
+		if err != nil || !st.Mode().IsRegular() || st.Size() > maxScript {
 			continue
 		}
-		b, err := h.ReadFile(full)
-		if err != nil {
-			return err
+		if p.late() {
+			return nil
 		}
-		switch text := string(b); {
-		case strings.ContainsRune(text, 0):
-		case shebang.MatchString(text):
-			p.scripts[path] = parse(text)
+		begins, err := beginning(h, full)
+		switch {
+		case err != nil:
+			return err
+		case !shebang.Match(begins):
+			p.others[path] = true
 		default:
-			others[path] = text
+			if err := p.script(h, dir, path); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// beginning is where a script says by what it is to be run.
+func beginning(h host.Host, name string) ([]byte, error) {
+	f, err := h.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, 200)
+	n, err := io.ReadFull(f, b)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return b[:n], err
+}
+
+// script reads one script, unless it is none.
+func (p *reading) script(h host.Host, dir, path string) error {
+	b, err := h.ReadFile(filepath.Join(dir, path))
+	switch {
+	case err != nil:
+		return err
+	case bytes.IndexByte(b, 0) >= 0 || len(b) > maxScript:
+		return nil
+	}
+	if p.bytes += len(b); p.bytes > maxScripts {
+		p.left = fmt.Sprintf("its scripts are larger than %d MiB together", maxScripts>>20)
+		return nil
+	}
+	s := parse(string(b))
+	s.own = s.sourcesOwn(p.Name, path)
+	p.scripts[path] = s
 	return nil
 }
 

@@ -174,8 +174,13 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("line %d: %q became %q and %q", n+1, lines[n], s.text[n], s.code[n])
 			}
 		}
-		s.sources()
-		s.own("made-up", "functions")
-		s.uses(all[0], strings.Fields(all[0].names)[0])
+		s.sourcesOwn("made-up", "functions")
+		for _, r := range all {
+			for _, name := range strings.Fields(r.names) {
+				if s.has(name) {
+					r.lines(name)(s)
+				}
+			}
+		}
 	})
 }

@@ -3,7 +3,6 @@ package plugins
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,19 +32,25 @@ func (u Use) GoneIn(dokku string) bool {
 // Uses are the things it uses that some version has removed, in the order in which
 // they went. A thing that the plugin has itself, asks for before it uses it, or
 // knows the successor of is not among them.
-func (p Plugin) Uses() []Use {
+func (p Plugin) Uses() []Use { return p.uses }
+
+// findUses fills in the uses, as far as there is time for it.
+func (p *reading) findUses() {
+	paths := slices.Sorted(maps.Keys(p.scripts))
 	reach := p.reach()
-	var found []Use
 	for _, r := range all {
 		for _, name := range strings.Fields(r.names) {
-			places := p.places(r, name, reach)
+			if p.late() {
+				return
+			}
+			places := p.places(r, name, paths, reach)
 			if len(places) == 0 {
 				continue
 			}
-			found = append(found, Use{What: r.words(name, places), Hook: p.inDeploys(r, places), Always: r.kind == file, Minor: r.minor, gone: r.gone, back: r.back})
+			p.uses = append(p.uses, Use{What: r.words(name, places), Hook: p.inDeploys(r, places), Always: r.kind == file, Minor: r.minor, gone: r.gone, back: r.back})
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Use) int {
+	slices.SortStableFunc(p.uses, func(a, b Use) int {
 		switch {
 		case app.Before(a.gone, b.gone):
 			return -1
@@ -54,7 +59,6 @@ func (p Plugin) Uses() []Use {
 		}
 		return 0
 	})
-	return found
 }
 
 type place struct {
@@ -70,7 +74,7 @@ func (p place) String() string {
 }
 
 // places are where the plugin uses a thing.
-func (p Plugin) places(r removed, name string, reach map[string][]string) []place {
+func (p *reading) places(r removed, name string, paths []string, reach map[string]map[string]bool) []place {
 	if r.kind == hook {
 		if p.Hook(name) && !p.Hook(r.instead) {
 			return []place{{path: name}}
@@ -78,24 +82,27 @@ func (p Plugin) places(r removed, name string, reach map[string][]string) []plac
 		return nil
 	}
 	var found []place
-	for _, path := range slices.Sorted(maps.Keys(p.scripts)) {
+	uses := r.lines(name)
+	instead := mentioning(r.instead)
+	for _, path := range paths {
 		s := p.scripts[path]
-		lines := s.uses(r, name)
-		if len(lines) == 0 || r.instead != "" && s.mentions(r.instead) {
+		if !s.has(name) || p.late() {
+			continue
+		}
+		lines := uses(s)
+		if len(lines) == 0 || r.instead != "" && s.matches(r.instead, instead) || r.kind == function && !r.reaches(reach[path]) {
 			continue
 		}
 		for _, line := range lines {
 			found = append(found, place{path, line})
 		}
 	}
-	if r.kind == function {
-		found = slices.DeleteFunc(found, func(at place) bool { return !r.reaches(reach[at.path]) })
-	}
 	if len(found) == 0 || r.kind == state || r.kind == variable {
 		return found
 	}
+	asks := asking(name)
 	for _, s := range p.scripts {
-		if s.asks(name) || r.kind == function && s.defines(name) {
+		if s.matches(name, asks) || r.kind == function && s.defines(name) {
 			return nil
 		}
 	}
@@ -104,67 +111,68 @@ func (p Plugin) places(r removed, name string, reach map[string][]string) []plac
 
 // reaches tells whether a script with these files of core sourced gets a function
 // from them before it is gone, and not after.
-func (r removed) reaches(sourced []string) bool {
+func (r removed) reaches(sourced map[string]bool) bool {
 	if r.with == "" {
 		return len(sourced) > 0
 	}
-	return slices.Contains(sourced, r.with) &&
-		!slices.ContainsFunc(from(r.home), func(f string) bool { return slices.Contains(sourced, f) })
+	return sourced[r.with] && !slices.ContainsFunc(from(r.home), func(f string) bool { return sourced[f] })
 }
 
-// uses are the lines on which the script uses a thing.
-func (s *script) uses(r removed, name string) []int {
-	last := name[strings.LastIndexByte(name, '/')+1:]
-	if !slices.ContainsFunc(s.text, func(text string) bool { return strings.Contains(text, last) }) {
-		return nil
-	}
-	var lines []int
-	add := func(line int) {
-		if len(lines) == 0 || lines[len(lines)-1] != line {
-			lines = append(lines, line)
-		}
-	}
-	// As an argument of plugn or dokku.
-	argument := func(word, before string) {
-		re := regexp.MustCompile(before + `"?` + regexp.QuoteMeta(name) + `"?(?:[\s;)|&<>` + "`" + `]|$)`)
-		s.commands(word, func(line int, after string) {
-			if re.MatchString(after) {
-				add(line)
-			}
-		})
-	}
-	matching := func(re *regexp.Regexp) {
-		for n, text := range s.text {
-			if re.MatchString(text) {
-				add(n + 1)
-			}
-		}
-	}
+// lines finds the lines on which a script uses a thing.
+func (r removed) lines(name string) func(*script) []int {
 	switch r.kind {
 	case function:
-		s.commands(name, func(line int, _ string) { add(line) })
-	case file:
-		for _, f := range s.sources() {
-			if f.file == name && !f.optional {
-				add(f.line)
-			}
+		return func(s *script) (lines []int) {
+			s.commands(name, func(line int, _ string) { lines = append(lines, line) })
+			return slices.Compact(lines)
 		}
-	case trigger:
-		argument("plugn", `^\s+trigger\s+`)
-	case command:
-		argument("dokku", `^(?:\s+--?\S+)*\s+`)
-	case variable:
-		matching(regexp.MustCompile(`\bconfig[_:-](?:get|set|unset)\b.*[^\w]` + name + `\b`))
-	case state:
-		for n, text := range s.text {
-			for _, m := range stateFile.FindAllStringSubmatch(text, -1) {
-				if m[1] == name {
-					add(n + 1)
+	case file:
+		return func(s *script) (lines []int) {
+			for _, f := range s.sourced {
+				if f.file == name && !f.optional {
+					lines = append(lines, f.line)
 				}
 			}
+			return slices.Compact(lines)
 		}
+	case trigger:
+		return argument("plugn", `^\s+trigger\s+`, name)
+	case command:
+		return argument("dokku", `^(?:\s+--?\S+)*\s+`, name)
+	case variable:
+		re := regexp.MustCompile(`\bconfig[_:-](?:get|set|unset)\b.*[^\w]` + name + `\b`)
+		return matching(name, re.MatchString)
+	case state:
+		return matching(name, func(text string) bool {
+			return slices.ContainsFunc(stateFile.FindAllStringSubmatch(text, -1), func(m []string) bool { return m[1] == name })
+		})
 	}
-	return lines
+	return func(*script) []int { return nil }
+}
+
+// argument finds a name as an argument of plugn or dokku.
+func argument(word, before, name string) func(*script) []int {
+	re := regexp.MustCompile(before + `"?` + regexp.QuoteMeta(name) + `"?(?:[\s;)|&<>` + "`" + `]|$)`)
+	return func(s *script) (lines []int) {
+		s.commands(word, func(line int, after string) {
+			if strings.Contains(after, name) && re.MatchString(after) {
+				lines = append(lines, line)
+			}
+		})
+		return slices.Compact(lines)
+	}
+}
+
+// matching finds lines with a name in them.
+func matching(name string, match func(string) bool) func(*script) []int {
+	return func(s *script) (lines []int) {
+		for n, text := range s.text {
+			if strings.Contains(text, name) && match(text) {
+				lines = append(lines, n+1)
+			}
+		}
+		return lines
+	}
 }
 
 // stateFile is a file of Dokku's or of an app.
@@ -199,16 +207,16 @@ func (r removed) successor() string {
 // inDeploys is the trigger of the plugin that runs in every deploy and fails for want
 // of the thing: at once where it sources a missing file, and where it calls a missing
 // function itself, when it comes to that.
-func (p Plugin) inDeploys(r removed, places []place) string {
+func (p *reading) inDeploys(r removed, places []place) string {
 	for _, name := range p.hooks {
 		if !inDeploy.MatchString(name) || p.scripts[name] == nil {
 			continue
 		}
-		needs := []string{name}
+		needs := map[string]bool{name: true}
 		if r.kind == file {
 			needs = p.closure(name)
 		}
-		if (r.kind == file || r.kind == function) && slices.ContainsFunc(places, func(at place) bool { return slices.Contains(needs, at.path) }) {
+		if (r.kind == file || r.kind == function) && slices.ContainsFunc(places, func(at place) bool { return needs[at.path] }) {
 			return name
 		}
 	}
@@ -219,13 +227,13 @@ func (p Plugin) inDeploys(r removed, places []place) string {
 var inDeploy = regexp.MustCompile(`^((core-)?(pre|post)-(build|release|deploy|extract)(-.*)?|docker-args-.*|nginx-pre-reload|receive-app|check-deploy)$`)
 
 // closure is a script with all scripts of the plugin that it sources.
-func (p Plugin) closure(path string) []string {
-	seen := []string{path}
-	for i := 0; i < len(seen); i++ {
-		for _, to := range p.scripts[seen[i]].own(p.Name, seen[i]) {
-			to = filepath.Clean(to)
-			if p.scripts[to] != nil && !slices.Contains(seen, to) {
-				seen = append(seen, to)
+func (p *reading) closure(path string) map[string]bool {
+	seen, next := map[string]bool{path: true}, []string{path}
+	for len(next) > 0 {
+		path, next = next[0], next[1:]
+		for _, to := range p.scripts[path].own {
+			if p.scripts[to] != nil && !seen[to] {
+				seen[to], next = true, append(next, to)
 			}
 		}
 	}
@@ -235,20 +243,26 @@ func (p Plugin) closure(path string) []string {
 // reach is, for each script, what files of core are sourced where it runs: by
 // itself, by what it sources, and by every script that sources it. A function is
 // only said to be missing where none of them brings it.
-func (p Plugin) reach() map[string][]string {
-	reach := map[string][]string{}
+func (p *reading) reach() map[string]map[string]bool {
+	reach := map[string]map[string]bool{}
 	for path := range p.scripts {
+		if p.late() {
+			break
+		}
 		closure := p.closure(path)
-		var core []string
-		for _, c := range closure {
-			for _, f := range p.scripts[c].sources() {
+		core := map[string]bool{}
+		for c := range closure {
+			for _, f := range p.scripts[c].sourced {
 				if !strings.HasPrefix(f.file, p.Name+"/") {
-					core = append(core, f.file)
+					core[f.file] = true
 				}
 			}
 		}
-		for _, c := range closure {
-			reach[c] = append(reach[c], core...)
+		for c := range closure {
+			if reach[c] == nil {
+				reach[c] = map[string]bool{}
+			}
+			maps.Copy(reach[c], core)
 		}
 	}
 	return reach

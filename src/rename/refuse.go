@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
@@ -142,7 +140,7 @@ func (r *Rename) lock(ctx context.Context, resumed bool) (unlock func(), err err
 	if _, err := r.Host.Lstat(filepath.Dir(name)); errors.Is(err, fs.ErrNotExist) {
 		return func() {}, nil // destroyed already
 	}
-	l := flock.New(name, flock.SetPermissions(0o644))
+	l := host.NewLock(name, 0o644)
 	_, statErr := r.Host.Lstat(name)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
 )
@@ -185,7 +183,7 @@ func Lock(ctx context.Context, h host.Host, wait time.Duration) (unlock func(), 
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	l := flock.New(h.Paths().Data("lock"), flock.SetPermissions(0o600))
+	l := host.NewLock(h.Paths().Data("lock"), 0o600)
 	ok, err := l.TryLockContext(ctx, 50*time.Millisecond)
 	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
 		return nil, say.Hint(fmt.Errorf("another upgrade-guard process has held the lock for more than %s", wait),

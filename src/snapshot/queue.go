@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -59,7 +60,7 @@ func LockQueue(ctx context.Context, h host.Host) (release func(), taken bool, er
 	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
 		return nil, false, err
 	}
-	l := flock.New(h.Paths().Data("queue.lock"), flock.SetPermissions(0o600))
+	l := host.NewLock(h.Paths().Data("queue.lock"), 0o600)
 	// QueueBusy may hold it for an instant.
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -76,7 +77,7 @@ func QueueBusy(h host.Host) bool {
 	if _, err := h.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	l := flock.New(path, flock.SetFlag(0)) // to read is enough
+	l := flock.New(path, flock.SetFlag(syscall.O_NONBLOCK)) // to read is enough
 	free, err := l.TryRLock()
 	if free {
 		_ = l.Unlock()

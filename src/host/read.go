@@ -1,0 +1,229 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/dokku/dokku/plugins/common"
+	"github.com/gofrs/flock"
+
+	"upgrade-guard/src/say"
+)
+
+// Whoever may write on this host, an app's developer or the Dokku user, decides what
+// is in the places that are read here, and what they are. A FIFO would hold us for
+// ever and a device has no end, so what is no regular file is refused before it is
+// opened; and a file is read no further than there is any sense in.
+const (
+	// MaxFile is as much as ReadFile reads. Dokku's own files are a thousandth of
+	// it; our ledger and journals on a host with a thousand apps a tenth.
+	MaxFile = 16 << 20
+	// MaxEntries is as many as ReadDir lists of one directory.
+	MaxEntries = 100_000
+)
+
+var (
+	// ErrNotRegular is wrapped by the error of what is read and is no regular file.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrTooLarge is wrapped by the error of a file or a directory over its limit.
+	ErrTooLarge = errors.New("too large")
+)
+
+// Kind is what a thing in the filesystem is, in words.
+func Kind(mode fs.FileMode) string {
+	switch {
+	case mode.IsRegular():
+		return "a regular file"
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeSymlink != 0:
+		return "a link"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// notRegular says what a thing is that is no file to be read; nil for a regular one.
+func notRegular(name string, mode fs.FileMode) error {
+	switch {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return &fs.PathError{Op: "read", Path: name, Err: syscall.EISDIR}
+	}
+	return &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("is %s, %w", Kind(mode), ErrNotRegular)}
+}
+
+func tooLarge(name, what string) error {
+	return &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("%s, %w", what, ErrTooLarge)}
+}
+
+// openRegular opens a regular file, or what a link to one points to. It is looked at
+// before it is opened, since to open a device may do something, and after, since it
+// may have been replaced in between; the opening itself never waits.
+func openRegular(name string, flags int, mode fs.FileMode) (*os.File, error) {
+	switch st, err := os.Stat(name); {
+	case err == nil:
+		if err := notRegular(name, st.Mode()); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrNotExist) || flags&os.O_CREATE == 0:
+		return nil, err
+	}
+	f, err := os.OpenFile(name, flags|syscall.O_NONBLOCK, mode)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil {
+		err = notRegular(name, st.Mode())
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Open opens a regular file to read. How far it is read is for the caller to bound.
+func (l *Local) Open(name string) (io.ReadCloser, error) {
+	f, err := openRegular(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err // not a nil *os.File in an interface
+	}
+	return f, nil
+}
+
+// ReadFile reads a whole file of up to MaxFile.
+func (l *Local) ReadFile(name string) ([]byte, error) { return readFile(name, MaxFile) }
+
+func readFile(name string, limit int64) ([]byte, error) {
+	f, err := openRegular(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	large := tooLarge(name, "is larger than "+size(limit))
+	if st.Size() > limit {
+		return nil, large
+	}
+	// The size is only a hint: the file may grow, and those of /proc have none.
+	data := make([]byte, 0, st.Size()+1)
+	for {
+		n, err := f.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case int64(len(data)) > limit:
+			return nil, large
+		case errors.Is(err, io.EOF):
+			return data, nil
+		case err != nil:
+			return nil, err
+		case len(data) == cap(data):
+			data = slices.Grow(data, 512)
+		}
+	}
+}
+
+// Proc is what the kernel says of a process.
+func Proc(pid int, name string) ([]byte, error) {
+	return readFile(fmt.Sprintf("/proc/%d/%s", pid, name), MaxFile)
+}
+
+func size(n int64) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d KiB", n>>10)
+}
+
+// ReadDir lists a directory of up to MaxEntries, sorted by name.
+func (l *Local) ReadDir(name string) ([]fs.DirEntry, error) { return readDir(name, MaxEntries) }
+
+func readDir(name string, limit int) ([]fs.DirEntry, error) {
+	d, err := os.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(limit + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(entries) > limit {
+		return nil, tooLarge(name, fmt.Sprintf("has more than %d entries", limit))
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+// maxProperty is far more than any of our own properties holds.
+const maxProperty = 4 << 10
+
+// property sees to it that Dokku's own package may read or write the file of one of
+// our properties: it would wait for a FIFO, and read a device for ever.
+func (l *Local) property(scope, property string) error {
+	path := l.paths.Property(Plugin, scope, property)
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case st.Size() > maxProperty:
+		return tooLarge(path, "is larger than "+size(maxProperty))
+	}
+	return notRegular(path, st.Mode())
+}
+
+// Property is the value of one of our own properties. One that cannot be read counts
+// as not set, which is said once.
+func (l *Local) Property(scope, property string) string {
+	err := l.property(scope, property)
+	switch path := l.paths.Property(Plugin, scope, property); {
+	case err == nil:
+		return common.PropertyGetDefault(Plugin, scope, property, "")
+	case !errors.Is(err, fs.ErrNotExist):
+		if _, said := l.said.LoadOrStore(path, true); !said {
+			say.Loud().Error(say.Hint(fmt.Errorf("the property %s cannot be read, and counts as not set: %w", property, err), "Remove it, and set it again."))
+		}
+	}
+	return ""
+}
+
+// SetProperty sets or unsets one of our own properties. It is read back,
+// because Dokku's PropertyWrite ignores a full disk.
+func (l *Local) SetProperty(scope, property, value string) error {
+	if value == "" {
+		return common.PropertyDelete(Plugin, scope, property)
+	}
+	if err := l.property(scope, property); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the property %s cannot be set: %w", property, err)
+	}
+	if err := common.PropertySetup(Plugin); err != nil {
+		return err
+	}
+	if err := common.PropertyWrite(Plugin, scope, property, value); err != nil {
+		return err
+	}
+	if got := l.Property(scope, property); got != value {
+		return fmt.Errorf("%s does not hold what was written to it: is the disk full?", l.paths.Property(Plugin, scope, property))
+	}
+	return nil
+}
+
+// NewLock is the lock that a file stands for; one that is missing is made. Whatever
+// is in its place, opening it never waits.
+func NewLock(name string, mode fs.FileMode) *flock.Flock {
+	return flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NONBLOCK), flock.SetPermissions(mode))
+}
