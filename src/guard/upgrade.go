@@ -85,7 +85,7 @@ func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
 		}
 		if disk != from && disk == to {
 			return say.Hint(fmt.Errorf("this host has Dokku %s already: it is too late for pre-upgrade", disk),
-				"dokku plugin:trigger post-upgrade %s %s puts back what was recorded before.", from, to)
+				"%s puts back what was recorded before.", say.Command("dokku plugin:trigger post-upgrade", from, to))
 		}
 		if disk != from {
 			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, from)

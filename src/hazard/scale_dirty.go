@@ -6,6 +6,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // scaleDirty is about the import of 0.25 to 0.29, which stops at lines that all
@@ -37,7 +38,7 @@ var scaleDirty = Hazard{
 			// Nothing in it can be read as a scale, and guessing one is not
 			// for us.
 			f.What = strings.TrimSuffix(fmt.Sprintf("DOKKU_SCALE holds nothing that is a scale, and the import of %s stops at it: %s", s.To, quoted(scale.Malformed)), ": ")
-			f.Command = fmt.Sprintf("rm %s && dokku ps:scale %s web=1", path, s.Now.Name)
+			f.Command = say.Command("rm", path) + " && " + say.Command("dokku ps:scale", s.Now.Name, "web=1")
 			return []Finding{*f}
 		}
 		f.Step = &plan.Step{
@@ -46,7 +47,7 @@ var scaleDirty = Hazard{
 		}
 		if len(scale.Malformed) > 0 {
 			f.Step.Text += ", without " + quoted(scale.Malformed)
-			f.Command = fmt.Sprintf("dokku ps:scale %s", s.Now.Name)
+			f.Command = say.Command("dokku ps:scale", s.Now.Name)
 		}
 		return []Finding{*f}
 	},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // scaleMalformed is about a scale property with a line that is none. Every
@@ -21,7 +22,7 @@ var scaleMalformed = Hazard{
 			return []Finding{{
 				What:        fmt.Sprintf("DOKKU_SCALE has lines that are none, and %s deletes them: %s", s.To, quoted(lines)),
 				Consequence: "What they meant only you know; Dokku itself has written such lines. Set the scale before the upgrade.",
-				Command:     fmt.Sprintf("dokku ps:scale %s web=1", s.Now.Name),
+				Command:     say.Command("dokku ps:scale", s.Now.Name, "web=1"),
 			}}
 		}
 		if app.ScaleInFile(s.From) || !s.Crosses("0.36.0") {
@@ -64,7 +65,7 @@ func malformedScale(s Subject) []Finding {
 	return []Finding{{
 		What:        fmt.Sprintf("the scale property holds what is none: %s", quoted(scale.MalformedLines())),
 		Consequence: "Deploys, ps:scale and proxy:build-config of the app fail.",
-		Command:     fmt.Sprintf("rm %s && dokku ps:scale %s %s", path, s.Now.Name, wanted),
+		Command:     say.Command("rm", path) + " && " + say.Command("dokku ps:scale", s.Now.Name) + " " + wanted,
 	}}
 }
 
