@@ -62,9 +62,12 @@ func settingsOf(j Jump, scope string, now app.Letsencrypt, before *app.Letsencry
 			// It was not there before the upgrade: the upgrade has brought it back.
 			leftover = append(leftover, v)
 		case set:
+			values := j.both(now.Env[shown], now.Properties[v.Property])
+			if app.PlainSetting(v.Property) {
+				values = fmt.Sprintf(" (%s and %s)", now.Env[shown], now.Properties[v.Property])
+			}
 			found = append(found, Finding{
-				What: fmt.Sprintf("%s is still in the environment, with another value than the letsencrypt property %s (%s and %s)",
-					v.Variable, v.Property, now.Env[shown], now.Properties[v.Property]),
+				What:        fmt.Sprintf("%s is still in the environment, with another value than the letsencrypt property %s%s", v.Variable, v.Property, values),
 				Consequence: "The plugin goes by the property, until the next plugin:install or plugin:update, which overwrites it by the variable. The command keeps the property.",
 				Command:     unset,
 			})

@@ -74,7 +74,7 @@ var scaleLost = Hazard{
 				Command:     say.Command("dokku ps:scale", s.Now.Name, "web=1"),
 			}
 			if lines := before.MalformedLines(); len(lines) > 0 {
-				f.What = "the app has no scale, and recorded were only lines that are none: " + quoted(lines)
+				f.What = "the app has no scale, and recorded was only " + countLines(lines) + " that no version reads"
 			}
 			if guess := scaleOfContainers(s.Now); !guess.Empty() && !s.NoDocker {
 				f.Command = ""

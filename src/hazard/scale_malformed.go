@@ -20,7 +20,7 @@ var scaleMalformed = Hazard{
 		if app.ScaleInFile(s.From) && s.Crosses("0.30.0") && len(lines) > 0 {
 			// scaleDirty tells it of the versions that import the file.
 			return []Finding{{
-				What:        fmt.Sprintf("DOKKU_SCALE has lines that are none, and %s deletes them: %s", s.To, quoted(lines)),
+				What:        fmt.Sprintf("DOKKU_SCALE has lines that are none, and %s deletes them: %s", s.To, listed(lines)),
 				Consequence: "What they meant only you know; Dokku itself has written such lines. Set the scale before the upgrade.",
 				Command:     say.Command("dokku ps:scale", s.Now.Name, "web=1"),
 			}}
@@ -63,7 +63,7 @@ func malformedScale(s Subject) []Finding {
 		wanted = "web=1"
 	}
 	return []Finding{{
-		What:        fmt.Sprintf("the scale property holds what is none: %s", quoted(scale.MalformedLines())),
+		What:        fmt.Sprintf("the scale property holds what is none: %s", listed(scale.MalformedLines())),
 		Consequence: "Deploys, ps:scale and proxy:build-config of the app fail.",
 		Command:     say.Command("rm", path) + " && " + say.Command("dokku ps:scale", s.Now.Name) + " " + wanted,
 	}}

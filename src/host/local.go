@@ -212,9 +212,14 @@ func commandError(what string, r common.ExecCommandResponse, err error) error {
 	return fmt.Errorf("%s failed with exit code %d", what, r.ExitCode)
 }
 
-// Property is the value of one of our own properties.
+// Property is the value of one of our own properties. It is not read by Dokku's own
+// PropertyGetDefault, which prints an app's name as it is where it cannot read.
 func (l *Local) Property(scope, property string) string {
-	return common.PropertyGetDefault(Plugin, scope, property, "")
+	b, err := l.ReadFile(l.paths.Property(Plugin, scope, property))
+	if err != nil {
+		return "" // not set; one that cannot be read is named by every snapshot
+	}
+	return string(b)
 }
 
 // SetProperty sets or unsets one of our own properties. It is read back,
