@@ -526,17 +526,18 @@ func (m *mending) buildStep(name string) plan.Step {
 func (m *mending) writeListeners(name string) error {
 	dir := m.Host.Paths().App(name)
 	for _, c := range m.now.Apps[name].Web() {
-		if !c.Running || len(c.Addresses) == 0 {
+		address := nginx.ContainerAddress(c)
+		if !c.Running || address == "" {
 			continue
 		}
 		suffix := "." + c.Type + "." + c.Index
 		if c.IP == "" {
-			if err := m.Host.Write(filepath.Join(dir, "IP"+suffix), 0o644, []byte(c.Addresses[0])); err != nil {
+			if err := m.Host.Write(filepath.Join(dir, "IP"+suffix), 0o644, []byte(address)); err != nil {
 				return err
 			}
 		}
 		if c.Port == "" {
-			port := nginx.ContainerPort(m.now.Apps[name])
+			port := nginx.ContainerPort(m.now.Apps[name], "80")
 			if err := m.Host.Write(filepath.Join(dir, "PORT"+suffix), 0o644, []byte(port)); err != nil {
 				return err
 			}
@@ -703,6 +704,7 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 		return fmt.Errorf("nginx refuses the configuration of %s, which cannot be read: %w", name, err)
 	}
 	step, meanwhile := plan.Step{App: name, Text: textAside}, "the app answers 503"
+	var leftOut []string
 	if strings.HasPrefix(string(text), nginx.AsideMark) {
 		// Not even what stands in its place is taken (its port is the trouble).
 		step.Text, meanwhile = textAside+" without a substitute", "nginx does not know the app"
@@ -716,7 +718,9 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 			if err := h.Write(nginx.AsidePath(path), 0o644, text); err != nil {
 				return err
 			}
-			return h.Write(path, 0o644, []byte(nginx.WriteAside(files, m.now.Apps[name])))
+			substitute, left := nginx.WriteAside(files, m.now.Apps[name], filepath.Dir(path))
+			leftOut = left
+			return h.Write(path, 0o644, []byte(substitute))
 		}
 	}
 	m.unloaded[name] = true
@@ -725,6 +729,9 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 	}
 	m.Out.Trouble("%s: nginx refuses to load its configuration: %s", name, complaint)
 	m.Out.Trouble("    It is kept in %s, and %s until it is mended.", nginx.AsidePath(path), meanwhile)
+	if len(leftOut) > 0 {
+		m.Out.Trouble("    Meanwhile answered by whichever app comes first, or by none: %s", strings.Join(leftOut, ", "))
+	}
 	m.Out.Trouble("    Then: dokku upgrade-guard:apply")
 	return nil
 }
