@@ -15,7 +15,7 @@ type Letsencrypt struct {
 	// Env and Properties are the settings in either place: variables of the
 	// environment up to plugin 0.19, properties from 0.20 on. Keys are the
 	// property names. Values that may be secrets (credentials of a DNS
-	// provider, extra arguments) are fingerprints.
+	// provider, extra arguments) or are somebody's address are fingerprints.
 	Env        map[string]string `json:"env,omitempty"`
 	Properties map[string]string `json:"properties,omitempty"`
 
@@ -50,7 +50,7 @@ func readLetsencrypt(f *Files, scope string, e env) Letsencrypt {
 		if *m == nil {
 			*m = map[string]string{}
 		}
-		if value = strings.TrimSpace(value); !slices.Contains([]string{"email", "graceperiod", "server", "dns-provider"}, key) {
+		if value = strings.TrimSpace(value); !PlainSetting(key) {
 			value = Fingerprint(value)
 		}
 		(*m)[key] = value
@@ -72,6 +72,11 @@ func readLetsencrypt(f *Files, scope string, e env) Letsencrypt {
 		l.AutoRenew, l.Scheduled = autoRenew(f)
 	}
 	return l
+}
+
+// PlainSetting tells the settings that are kept, and may be shown, as they are.
+func PlainSetting(key string) bool {
+	return key == "graceperiod" || key == "server" || key == "dns-provider"
 }
 
 func autoRenew(f *Files) (by string, scheduled bool) {

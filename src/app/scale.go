@@ -1,10 +1,12 @@
 package app
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Process is how many containers of one process type an app is to have.
@@ -16,7 +18,10 @@ type Process struct {
 // Scale is what one place says of an app's scale, in the order it says it.
 type Scale struct {
 	Processes []Process `json:"processes,omitempty"`
-	// Malformed are the lines that are none. They are named and never guessed.
+	// Malformed are the lines that are none, by number and length or process type:
+	// "line 2 (process type web)". They are never guessed, and what stands in them
+	// may be anything, a password too. (Up to 0.1.0 they are the lines themselves in a
+	// snapshot's manifest.)
 	Malformed []string `json:"malformed,omitempty"`
 	// Dirty tells that the file holds more than clean type=quantity lines:
 	// comments, blanks, duplicates. The import of 0.25 to 0.29 stops at some
@@ -135,6 +140,10 @@ func readScale(f *Files, app string) ScaleState {
 	return s
 }
 
+// processType is what a line is about though it is none: web=two. Padding as that of
+// base64 is no sign of one.
+var processType = regexp.MustCompile(`^([a-z][a-z0-9_-]{0,30})[ \t]*=[^=]`)
+
 var scaleLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*=[ \t]*([0-9]+)$`)
 
 // parseScaleFile reads DOKKU_SCALE as tolerantly as all of Dokku's readers up
@@ -144,11 +153,9 @@ var scaleLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*=[ \t]*([0-9]+)$`)
 // appended to files that did not end in a newline (ATLAS 1.3).
 func parseScaleFile(t string) *Scale {
 	s := &Scale{}
-	for _, raw := range strings.Split(strings.TrimSuffix(t, "\n"), "\n") {
+	for i, raw := range strings.Split(strings.TrimSuffix(t, "\n"), "\n") {
 		l, _, _ := strings.Cut(raw, "#")
-		if l = strings.TrimSpace(l); l != "" {
-			s.line(l)
-		}
+		s.line(i+1, strings.TrimSpace(l))
 	}
 	s.Dirty = t != "" && t != string(s.Lines()) && t+"\n" != string(s.Lines())
 	return s
@@ -157,22 +164,27 @@ func parseScaleFile(t string) *Scale {
 // parseScaleList reads the property list, which knows no comments.
 func parseScaleList(t string) *Scale {
 	s := &Scale{}
-	for _, l := range strings.Split(t, "\n") {
-		if l = strings.TrimSpace(l); l != "" {
-			s.line(l)
-		}
+	for i, l := range strings.Split(t, "\n") {
+		s.line(i+1, strings.TrimSpace(l))
 	}
 	return s
 }
 
-func (s *Scale) line(l string) {
+func (s *Scale) line(number int, l string) {
+	if l == "" {
+		return
+	}
 	m := scaleLine.FindStringSubmatch(l)
 	n, err := 0, error(nil)
 	if m != nil {
 		n, err = strconv.Atoi(m[2])
 	}
 	if m == nil || err != nil {
-		s.Malformed = append(s.Malformed, l)
+		what := fmt.Sprintf("%d characters", utf8.RuneCountInString(l))
+		if m := processType.FindStringSubmatch(l); m != nil {
+			what = "process type " + m[1]
+		}
+		s.Malformed = append(s.Malformed, fmt.Sprintf("line %d (%s)", number, what))
 		return
 	}
 	for i := range s.Processes {

@@ -5,13 +5,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/urfave/cli/v2"
@@ -179,12 +177,6 @@ func (c commands) noArgs(ctx *cli.Context) error {
 	return nil
 }
 
-func (c commands) json(v any) error {
-	enc := json.NewEncoder(c.out.Out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
-
 func (c commands) report(ctx *cli.Context) error {
 	name, err := appArg(ctx)
 	if err != nil {
@@ -214,9 +206,9 @@ func (c commands) report(ctx *cli.Context) error {
 	}
 	switch {
 	case asJSON && name != "":
-		return c.json(r.Apps[0])
+		return c.out.JSON(r.Apps[0])
 	case asJSON:
-		return c.json(r)
+		return c.out.JSON(r)
 	case len(info) == 1:
 		for _, f := range r.Apps[0].Flags() {
 			if f.Name == info[0] {
@@ -244,7 +236,7 @@ func (c commands) check(ctx *cli.Context) error {
 		return err
 	}
 	if ctx.String("format") == "json" {
-		if err := c.json(r); err != nil {
+		if err := c.out.JSON(r); err != nil {
 			return err
 		}
 	} else {
@@ -311,22 +303,22 @@ func (c commands) snapshots(ctx *cli.Context) error {
 			c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
 			l.State = "whole"
 			if err := c.guard.Store.Verify(e.ID); err != nil {
-				l.State, l.Error = "damaged", err.Error()
+				l.State, l.Error = "damaged", say.Line(err)
 				errs = multierror.Append(errs, err)
 			}
 		}
 		lines = append(lines, l)
 	}
 	if ctx.String("format") == "json" {
-		if err := c.json(map[string]any{"version": 1, "snapshots": lines}); err != nil {
+		if err := c.out.JSON(map[string]any{"version": 1, "snapshots": lines}); err != nil {
 			return err
 		}
 	} else {
-		tw := tabwriter.NewWriter(c.out.Out, 0, 8, 2, ' ', 0)
+		var rows [][]string
 		for _, l := range lines {
-			fmt.Fprintf(tw, "%s\t%d KiB\t%s\n", l.ID, (l.Size+1023)/1024, l.State)
+			rows = append(rows, []string{l.ID, fmt.Sprintf("%d KiB", (l.Size+1023)/1024), l.State})
 		}
-		tw.Flush()
+		c.out.Table("", rows)
 		if errs != nil {
 			c.out.Error(errs)
 		}

@@ -1,11 +1,10 @@
 package cli
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/hazard"
@@ -56,19 +55,18 @@ func printReport(out *say.Printer, r guard.Report) {
 	if r.Letsencrypt != nil {
 		out.Result("       %s", r.Letsencrypt)
 	}
-	tw := tabwriter.NewWriter(out.Out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, "       APP\tSTATUS\tSCALE\tRUNNING\tDOMAINS")
+	rows := [][]string{{"APP", "STATUS", "SCALE", "RUNNING", "DOMAINS"}}
 	for _, a := range r.Apps {
 		scale := a.Scale
 		if scale == "" {
 			scale = "none"
 		}
-		fmt.Fprintf(tw, "       %s\t%s\t%s\t%d\t%s\n", a.App, a.Status, scale, a.Running, strings.Join(a.Domains, " "))
+		rows = append(rows, []string{a.App, a.Status, scale, strconv.Itoa(a.Running), strings.Join(a.Domains, " ")})
 	}
-	tw.Flush()
+	out.Table("       ", rows)
 	printQueue(out, r)
 	for _, old := range slices.Sorted(maps.Keys(r.Renamed)) {
-		out.Result("       %s is called %s now. Whoever pushes to it: git remote set-url dokku dokku@<this host>:%s", old, r.Renamed[old], r.Renamed[old])
+		out.Result("       %s is called %s now. Whoever pushes to it: git remote set-url dokku dokku@<this host>:%s", old, r.Renamed[old], say.Word(r.Renamed[old]))
 	}
 	for _, text := range r.Renames {
 		out.Result("-----> %s", text)
@@ -134,7 +132,7 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 	const shown = 3
 	for i, t := range texts {
 		if i == shown {
-			out.Result("       and %d more: dokku upgrade-guard:report %s --upgrade-guard-drift", len(texts)-shown, scope)
+			out.Result("       and %d more: dokku upgrade-guard:report %s --upgrade-guard-drift", len(texts)-shown, say.Word(scope))
 			return
 		}
 		out.Result("-----> %s: not touched: %s", host.Place(scope), t)

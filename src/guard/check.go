@@ -106,7 +106,8 @@ func (g *Guard) Set(scope, name, value string) error {
 	}
 	if scope != host.GlobalScope {
 		if !slices.Contains(appProperties, name) {
-			return say.Hint(fmt.Errorf("%s is one for the whole host", name), "dokku upgrade-guard:set --global %s %s", name, value)
+			words := slices.DeleteFunc([]string{host.GlobalScope, name, value}, func(w string) bool { return w == "" })
+			return say.Hint(fmt.Errorf("%s is one for the whole host", name), "%s", say.Command("dokku upgrade-guard:set", words...))
 		}
 		if _, err := g.Host.Stat(g.Host.Paths().App(scope)); err != nil {
 			return say.Hint(fmt.Errorf("there is no app %s on this host", scope), "See dokku apps:list for those there are.")

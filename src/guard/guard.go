@@ -46,6 +46,7 @@ type Guard struct {
 	InHook bool
 
 	old     map[string]*app.Files // the files of records, by id
+	key     []byte                // see fingerprint
 	plugins plugins.Facts
 }
 
@@ -136,6 +137,9 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	m, err := g.Store.Save(files, reason)
 	if err != nil {
 		return m, files, err
+	}
+	if err := g.makeKey(); err != nil {
+		g.Out.Error(err) // it is for printing alone
 	}
 	g.Out.Step("Snapshot %s of %s taken", m.ID, Plural(len(m.Apps), "app"))
 	for _, missing := range m.Incomplete {
@@ -281,7 +285,7 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 func (g *Guard) jump(files *app.Files, from, to string, ledger snapshot.Ledger) hazard.Jump {
 	return hazard.Jump{
 		Paths: g.Host.Paths(), From: from, To: to,
-		Late: len(ledger.Jumps) == 0, Fresh: g.fresh(), Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins,
+		Late: len(ledger.Jumps) == 0, Fresh: g.fresh(), Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins, Shown: g.fingerprint,
 		Seeded: func(path, digest string) bool {
 			return slices.Contains(ledger.Seeds[path].SHA256, digest)
 		},

@@ -156,7 +156,7 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 				if j := &l.Queue[i]; j.Same(*job) && j.State == snapshot.JobRunning {
 					j.State, j.Time = snapshot.JobDone, g.Host.Now()
 					if failure != nil {
-						j.State, j.Error = snapshot.JobFailed, failure.Error()
+						j.State, j.Error = snapshot.JobFailed, say.Redact(say.Line(failure))
 					}
 				}
 			}
@@ -225,7 +225,7 @@ func (g *Guard) changeQueue(ctx context.Context, change func(*snapshot.Ledger)) 
 func (g *Guard) safely(ctx context.Context, j snapshot.Job) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(g.Out.Err, "%s\n", debug.Stack())
+			g.Out.Stack(debug.Stack())
 			err = say.Hint(fmt.Errorf("it went wrong and was given up: %v", r), "Please report this with what stands above.")
 		}
 	}()

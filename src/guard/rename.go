@@ -38,11 +38,11 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 	}
 	if s, ok := unfinished[from]; ok {
 		if s.To != to {
-			return say.Hint(fmt.Errorf("a rename of %s to %s was cut off", from, s.To), "First: dokku upgrade-guard:rename %s %s", from, s.To)
+			return say.Hint(fmt.Errorf("a rename of %s to %s was cut off", from, s.To), "First: %s", say.Command("dokku upgrade-guard:rename", from, s.To))
 		}
 		if o.DryRun {
 			g.Out.Title("%s to %s was cut off in its phase %s", from, to, s.Phase)
-			g.Out.Detail("To go on with it: dokku upgrade-guard:rename %s %s", from, to)
+			g.Out.Detail("To go on with it: %s", say.Command("dokku upgrade-guard:rename", from, to))
 			return nil
 		}
 		unlock, err := g.renameLock(ctx)
@@ -201,13 +201,13 @@ func (g *Guard) renamed(ctx context.Context, from, to string) error {
 
 // tellRemotes says what else knows the old name.
 func (g *Guard) tellRemotes(from, to string) {
-	hostname := "<this host>"
+	remote := "dokku@<this host>:" + say.Word(to)
 	if b, err := g.Host.ReadFile(filepath.Join(g.Host.Paths().DokkuRoot, "VHOST")); err == nil {
 		if first, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n"); first != "" {
-			hostname = first
+			remote = say.Word("dokku@" + first + ":" + to)
 		}
 	}
-	g.Out.Detail("Whoever pushes to it: git remote set-url dokku dokku@%s:%s", hostname, to)
+	g.Out.Detail("Whoever pushes to it: git remote set-url dokku %s", remote)
 	g.Out.Detail("Scripts and tasks that name %s want the new name; service links were told by their plugins.", from)
 }
 
@@ -225,7 +225,7 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 	}
 	if !app.Before(files.Dokku, "0.38.0") && rename.IsNamespace(g.Host, from) {
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying the app on Dokku %s would remove the settings of all apps", from, files.Dokku),
-			"%s is kept. To remove the new app: dokku apps:destroy %s", from, to)
+			"%s is kept. To remove the new app: %s", from, say.Command("dokku apps:destroy", to))
 	}
 	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
 	if err := rename.Carry(g.Host, files, from, to, keep); err != nil {

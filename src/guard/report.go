@@ -171,7 +171,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	}
 	for _, name := range files.Apps {
 		a := appReport(now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
-		a.Drift = journal[plan.Drift][name]
+		a.Drift, a.Letsencrypt = journal[plan.Drift][name], g.settings(a.Letsencrypt)
 		r.Apps = append(r.Apps, a)
 	}
 	if only == "" {
@@ -233,6 +233,7 @@ func (g *Guard) journaled(runs []string, renamed map[string]string) map[string]m
 			if to := renamed[l.App]; to != "" {
 				l.App = to
 			}
+			l.Text = g.journalText(l.Text)
 			if of := texts[l.Event]; of != nil && !strings.HasPrefix(l.Text, textAside) && !slices.Contains(of[l.App], l.Text) {
 				of[l.App] = append(of[l.App], l.Text)
 			}

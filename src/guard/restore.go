@@ -54,7 +54,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		}
 		if !slices.Contains(files.Apps, name) {
 			return say.Hint(fmt.Errorf("there is no app %s on this host", name),
-				"restore puts back what belongs to an app, not the app itself. If it was destroyed: dokku apps:create %s, deploy it, then restore.", name)
+				"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
 		}
 		names := append([]string{name}, ledger.Formerly(name)...)
 		switch id {
@@ -109,9 +109,9 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		}
 		state := app.Read(after).Apps[name]
 		if scale := state.EffectiveScale(); state.Deployed() && slices.Contains(parts, "scale") && state.Running() != scale.Total() {
-			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: dokku ps:restart %s", state.Running(), scale, name)
+			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", state.Running(), scale, say.Command("dokku ps:restart", name))
 		}
-		g.Out.Step("Done. To undo this: dokku upgrade-guard:restore %s --snapshot %s", name, undo.ID)
+		g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
 		return nil
 	})
 }
@@ -243,7 +243,7 @@ func buildConfig(name string) *plan.Step {
 		Mark: plan.Change, Text: "nginx configuration, built by Dokku",
 		Do: func(ctx context.Context, h host.Host) error {
 			if err := host.BuildProxy(ctx, h, name); err != nil {
-				return say.Hint(err, "What was restored is in place. To see why: dokku --trace proxy:build-config %s", name)
+				return say.Hint(err, "What was restored is in place. To see why: %s", say.Command("dokku --trace proxy:build-config", name))
 			}
 			return nil
 		},

@@ -10,6 +10,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // record is the restoration as the hazards see it.
@@ -52,9 +53,9 @@ func (r restoration) certificate() (steps plan.Plan, notes []string) {
 // order is how a person gets another certificate.
 func (r restoration) order() string {
 	if !r.was.Letsencrypt.Active && !r.Now.Letsencrypt.Active {
-		return fmt.Sprintf(" To put another one there: dokku certs:add %s", r.Now.Name)
+		return " To put another one there: " + say.Command("dokku certs:add", r.Now.Name)
 	}
-	return fmt.Sprintf(" To order another one: dokku letsencrypt:enable %s", r.Now.Name)
+	return " To order another one: " + say.Command("dokku letsencrypt:enable", r.Now.Name)
 }
 
 // letsencrypt puts back the letsencrypt plugin's settings of an app, and the files

@@ -155,9 +155,9 @@ func (r routes) findings() []hazard.Finding {
 		switch {
 		case slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.App == t.App && f.Step != nil }):
 		case t.Kind == nginx.Aside:
-			f.Command = "dokku nginx:validate-config " + t.App + "; when it is mended: dokku upgrade-guard:apply"
+			f.Command = say.Command("dokku nginx:validate-config", t.App) + "; when it is mended: dokku upgrade-guard:apply"
 		case t.Kind == nginx.Ours:
-			f.Command = "dokku proxy:build-config " + t.App
+			f.Command = say.Command("dokku proxy:build-config", t.App)
 		case t.Kind == nginx.Stopped:
 			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStart}
 		case t.Kind == nginx.Silent:
@@ -245,7 +245,7 @@ func (g *Guard) worse(id string, answers []nginx.Answer) []hazard.Finding {
 	for _, name := range slices.Sorted(maps.Keys(worse)) {
 		found = append(found, hazard.Finding{
 			App: name, Hazard: hazard.Nginx, Note: true, What: strings.Join(worse[name], "; "),
-			Consequence: fmt.Sprintf("See dokku logs %s and dokku nginx:error-logs %s.", name, name),
+			Consequence: fmt.Sprintf("See %s and %s.", say.Command("dokku logs", name), say.Command("dokku nginx:error-logs", name)),
 		})
 	}
 	return found
@@ -415,10 +415,10 @@ func (m *mending) apply(ctx context.Context, steps plan.Plan) error {
 // deploy is at work and may start others, or two of it must never run (law 10).
 func (m *mending) mayNotStart(s app.State) error {
 	if _, err := m.Host.Lstat(app.DeployLock(m.Host.Paths(), s.Dokku, s.Name)); err == nil {
-		return say.Hint(errors.New("it is being deployed, or locked"), "If it is not: dokku apps:unlock %s. Then: dokku upgrade-guard:apply", s.Name)
+		return say.Hint(errors.New("it is being deployed, or locked"), "If it is not: %s. Then: dokku upgrade-guard:apply", say.Command("dokku apps:unlock", s.Name))
 	}
 	if why := m.files.NoOverlap(s); len(why) > 0 {
-		return say.Hint(errors.New(strings.Join(why, "; ")), "If none of it runs elsewhere: dokku ps:start %s", s.Name)
+		return say.Hint(errors.New(strings.Join(why, "; ")), "If none of it runs elsewhere: %s", say.Command("dokku ps:start", s.Name))
 	}
 	return nil
 }
@@ -441,7 +441,7 @@ func (m *mending) start(ctx context.Context) error {
 			}
 		}
 		if len(ids) == 0 {
-			m.errs = multierror.Append(m.errs, say.Hint(fmt.Errorf("%s: docker does not know the containers that Dokku has recorded", name), "To make new ones: dokku ps:rebuild %s", name))
+			m.errs = multierror.Append(m.errs, say.Hint(fmt.Errorf("%s: docker does not know the containers that Dokku has recorded", name), "To make new ones: %s", say.Command("dokku ps:rebuild", name)))
 			continue
 		}
 		steps = append(steps, plan.Step{App: name, Text: textStart,
@@ -452,7 +452,7 @@ func (m *mending) start(ctx context.Context) error {
 				ctx, cancel := context.WithTimeout(ctx, time.Minute)
 				defer cancel()
 				_, err := h.Run(ctx, "docker", append([]string{"start"}, ids...)...)
-				return say.Hint(err, "To make new ones: dokku ps:rebuild %s", name)
+				return say.Hint(err, "To make new ones: %s", say.Command("dokku ps:rebuild", name))
 			},
 		})
 	}
@@ -511,7 +511,7 @@ func (m *mending) buildStep(name string) plan.Step {
 				m.unloaded[name] = true
 			}
 			if wrong := m.wrongNow(ctx, name); wrong != nil {
-				m.failed[name] = say.Hint(errors.Join(wrong, err), "To see why: dokku --trace proxy:build-config %s", name)
+				m.failed[name] = say.Hint(errors.Join(wrong, err), "To see why: %s", say.Command("dokku --trace proxy:build-config", name))
 				return m.failed[name]
 			}
 			delete(m.failed, name)
@@ -526,17 +526,18 @@ func (m *mending) buildStep(name string) plan.Step {
 func (m *mending) writeListeners(name string) error {
 	dir := m.Host.Paths().App(name)
 	for _, c := range m.now.Apps[name].Web() {
-		if !c.Running || len(c.Addresses) == 0 {
+		address := nginx.ContainerAddress(c)
+		if !c.Running || address == "" {
 			continue
 		}
 		suffix := "." + c.Type + "." + c.Index
 		if c.IP == "" {
-			if err := m.Host.Write(filepath.Join(dir, "IP"+suffix), 0o644, []byte(c.Addresses[0])); err != nil {
+			if err := m.Host.Write(filepath.Join(dir, "IP"+suffix), 0o644, []byte(address)); err != nil {
 				return err
 			}
 		}
 		if c.Port == "" {
-			port := nginx.ContainerPort(m.now.Apps[name])
+			port := nginx.ContainerPort(m.now.Apps[name], "80")
 			if err := m.Host.Write(filepath.Join(dir, "PORT"+suffix), 0o644, []byte(port)); err != nil {
 				return err
 			}
@@ -703,6 +704,7 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 		return fmt.Errorf("nginx refuses the configuration of %s, which cannot be read: %w", name, err)
 	}
 	step, meanwhile := plan.Step{App: name, Text: textAside}, "the app answers 503"
+	var leftOut []string
 	if strings.HasPrefix(string(text), nginx.AsideMark) {
 		// Not even what stands in its place is taken (its port is the trouble).
 		step.Text, meanwhile = textAside+" without a substitute", "nginx does not know the app"
@@ -716,7 +718,9 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 			if err := h.Write(nginx.AsidePath(path), 0o644, text); err != nil {
 				return err
 			}
-			return h.Write(path, 0o644, []byte(nginx.WriteAside(files, m.now.Apps[name])))
+			substitute, left := nginx.WriteAside(files, m.now.Apps[name], filepath.Dir(path))
+			leftOut = left
+			return h.Write(path, 0o644, []byte(substitute))
 		}
 	}
 	m.unloaded[name] = true
@@ -725,6 +729,9 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 	}
 	m.Out.Trouble("%s: nginx refuses to load its configuration: %s", name, complaint)
 	m.Out.Trouble("    It is kept in %s, and %s until it is mended.", nginx.AsidePath(path), meanwhile)
+	if len(leftOut) > 0 {
+		m.Out.Trouble("    Meanwhile answered by whichever app comes first, or by none: %s", strings.Join(leftOut, ", "))
+	}
 	m.Out.Trouble("    Then: dokku upgrade-guard:apply")
 	return nil
 }

@@ -28,8 +28,10 @@ var errNotRecorded = errors.New("the host could not be recorded")
 // dokku-update and newer Docker images come by here after an upgrade.
 func (g *Guard) Install(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
-		if err := g.writeDokkurc(); err != nil {
-			g.Out.Error(err)
+		for _, make := range []func() error{g.writeDokkurc, g.makeKey} {
+			if err := make(); err != nil {
+				g.Out.Error(err)
+			}
 		}
 		running, stamp, err := g.versions()
 		if err != nil {
@@ -85,7 +87,7 @@ func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
 		}
 		if disk != from && disk == to {
 			return say.Hint(fmt.Errorf("this host has Dokku %s already: it is too late for pre-upgrade", disk),
-				"dokku plugin:trigger post-upgrade %s %s puts back what was recorded before.", from, to)
+				"%s puts back what was recorded before.", say.Command("dokku plugin:trigger post-upgrade", from, to))
 		}
 		if disk != from {
 			g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, from)
@@ -344,12 +346,17 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 	if err := g.configured(ctx); err != nil {
 		return err
 	}
+	jumped, pending := stamp != disk, g.Store.Pending() != ""
+	if jumped || pending {
+		if err := g.makeKey(); err != nil { // before drift is told
+			g.Out.Error(err)
+		}
+	}
 	l, err := g.look(ctx, stamp)
 	if err != nil {
 		return err
 	}
 	steps, waiting := split(l.found)
-	jumped, pending := stamp != disk, g.Store.Pending() != ""
 	if !jumped && !pending && len(steps) == 0 && len(l.ledger.Open) == 0 {
 		return g.onlyRoutes(ctx, l, waiting)
 	}

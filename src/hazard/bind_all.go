@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // bindAll is about apps that are opened to the network (ATLAS 3, 10: 29). Since
@@ -28,6 +29,6 @@ var bindAll = Hazard{
 				Mark: plan.Change, Text: "bind-all-interfaces false",
 				Path: path, Mode: 0o600, Data: []byte("false"), Was: s.Digest(path),
 			},
-		}, fmt.Sprintf("dokku network:set %s bind-all-interfaces false", s.Now.Name))
+		}, say.Command("dokku network:set", s.Now.Name, "bind-all-interfaces", "false"))
 	},
 }

@@ -12,6 +12,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // certificateLost is about an app whose certificate or key is gone (ATLAS 10: 42):
@@ -40,10 +41,10 @@ var certificateLost = Hazard{
 		switch {
 		case before.NotAfter.Before(time.Now()):
 			f.What += fmt.Sprintf("; it has expired on %s", before.NotAfter.Format(time.DateOnly))
-			f.Command = fmt.Sprintf("dokku upgrade-guard:restore %s --only certs", s.Now.Name)
+			f.Command = say.Command("dokku upgrade-guard:restore", s.Now.Name, "--only", "certs")
 		case len(s.Now.Domains.Effective()) > 0 && !slices.ContainsFunc(s.Now.Domains.Effective(), before.Covers):
 			f.What += ", and it is for none of the app's domains"
-			f.Command = fmt.Sprintf("dokku upgrade-guard:restore %s --only certs", s.Now.Name)
+			f.Command = say.Command("dokku upgrade-guard:restore", s.Now.Name, "--only", "certs")
 		default:
 			f.Step = PutCertificate(s)
 		}

@@ -52,7 +52,7 @@ var domainsGuessed = Hazard{
 			// file from 0.27 on, and up to 0.35.16 builds nothing (ATLAS 2.3). To
 			// enable them is Dokku's own to write.
 			f.What = fmt.Sprintf("the app's domains are disabled, none were recorded, and it is still served under %s", strings.Join(names, " "))
-			f.Command = fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, strings.Join(names, " "))
+			f.Command = domainsCommand(s.Now.Name, names)
 			return []Finding{f}
 		}
 		names = append(names, now...)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // domainsLost is about an app whose VHOST file an upgrade has emptied or taken
@@ -27,7 +28,7 @@ var domainsLost = Hazard{
 		}
 		if s.Now.Domains.Disabled && !s.Before.Domains.Disabled {
 			f.What = fmt.Sprintf("the domains %s, recorded in %s, are gone and disabled", names, s.Record)
-			f.Command = fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, names)
+			f.Command = domainsCommand(s.Now.Name, s.Before.Domains.Names)
 			return []Finding{*f}
 		}
 		path := s.Paths.App(s.Now.Name) + "/VHOST"
@@ -37,4 +38,9 @@ var domainsLost = Hazard{
 		}
 		return []Finding{*f}
 	},
+}
+
+// domainsCommand is how a person sets domains.
+func domainsCommand(name string, domains []string) string {
+	return say.Command("dokku domains:set", append([]string{name}, domains...)...)
 }

@@ -62,7 +62,7 @@ var domainsRewritten = Hazard{
 				What:        fmt.Sprintf("the app answered to the host's domains (%s), and %s does not", strings.Join(missing, " "), s.To),
 				Consequence: "At the next build of its nginx configuration the app stops answering to them.",
 				Step:        step,
-			}, fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, strings.Join(names, " ")))
+			}, domainsCommand(s.Now.Name, names))
 		case len(inherited) > 0:
 			return nil
 		case now.Disabled:
@@ -73,7 +73,7 @@ var domainsRewritten = Hazard{
 					Mark: plan.Remove, Text: "NO_VHOST, set by Dokku's installation",
 					Do: config("config:unset", "--no-restart", s.Now.Name, "NO_VHOST"),
 				},
-			}, fmt.Sprintf("dokku config:unset --no-restart %s NO_VHOST", s.Now.Name))
+			}, say.Command("dokku config:unset --no-restart", s.Now.Name, "NO_VHOST"))
 		case len(now.Names) > 0 && slices.Equal(now.Names, defaultDomains(s)):
 			path := s.Paths.App(s.Now.Name) + "/VHOST"
 			return s.ofInstallation(Finding{
@@ -82,7 +82,7 @@ var domainsRewritten = Hazard{
 					Mark: plan.Remove, Text: "domains " + strings.Join(now.Names, " ") + ", set by Dokku's installation",
 					Do: removeUnchanged(path, s.Digest(path)),
 				},
-			}, fmt.Sprintf("dokku domains:clear %s", s.Now.Name))
+			}, say.Command("dokku domains:clear", s.Now.Name))
 		}
 		return nil
 	},
@@ -126,7 +126,7 @@ func config(command string, args ...string) func(context.Context, host.Host) err
 			}
 		}
 		if name := spoilt(h, scope); name != "" {
-			return say.Hint(fmt.Errorf("Dokku would write the variable %s of its environment as another number", name), "To do by hand: dokku %s %s", command, strings.Join(args, " "))
+			return say.Hint(fmt.Errorf("Dokku would write the variable %s of its environment as another number", name), "To do by hand: %s", say.Command("dokku "+command, args...))
 		}
 		_, err := h.Run(ctx, "dokku", append([]string{"--quiet", command}, args...)...)
 		return err

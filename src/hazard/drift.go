@@ -10,6 +10,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
 )
 
 // Drift is the name of what no hazard explains.
@@ -86,9 +87,9 @@ func (d *differences) properties() {
 		now, ok := d.Files.Get(was.Path)
 		switch {
 		case !ok:
-			d.add("the property %s was %s, and is gone", name, show(name, was.Data))
+			d.add("the property %s was %s, and is gone", name, d.show(name, was.Data))
 		case now.SHA256 != "" && now.SHA256 != was.SHA256:
-			d.add("the property %s was %s, and is %s", name, show(name, was.Data), show(name, now.Data))
+			d.add("the property %s was %s, and is %s", name, d.show(name, was.Data), d.show(name, now.Data))
 		}
 	}
 }
@@ -100,7 +101,7 @@ func (d *differences) environment(before, now map[string]string) {
 		case !ok:
 			d.add("the variable %s of its environment is gone", name)
 		default:
-			d.add("the variable %s of its environment has another value (fingerprints %s, and now %s)", name, before[name], value)
+			d.add("the variable %s of its environment has another value%s", name, d.both(before[name], value))
 		}
 	}
 }
@@ -154,17 +155,22 @@ func (d *differences) refs(before, now map[string]string) {
 	}
 }
 
-// safeProperty are the properties whose values are settings and not secrets.
+// safeProperty are the properties whose values are settings; secretProperty those of
+// them that may hold a secret, or somebody's address.
 var safeProperty = regexp.MustCompile(`^(apps|builder[a-z-]*|buildpacks|caddy|checks|cron|domains|git|haproxy|logs|network|nginx|openresty|proxy|ps|resource|scheduler[a-z0-9-]*|traefik)/[^/]+/[^/]+$`)
-var secretProperty = regexp.MustCompile(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn)`)
+var secretProperty = regexp.MustCompile(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn|mail|dns-provider-)`)
 
-// show is a property's value where it is sure to be no secret, and its fingerprint
-// elsewhere.
-func show(name string, value []byte) string {
+// show is a property's value where it is sure to be a setting, and its fingerprint
+// elsewhere. A buildpack's URL is one, and may have a token in it.
+func (d *differences) show(name string, value []byte) string {
 	text := strings.TrimSpace(strings.ReplaceAll(string(value), "\n", " "))
 	printable := !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
-	if safeProperty.MatchString(name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) && printable && len(text) <= 60 {
+	if safeProperty.MatchString(name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) &&
+		printable && len(text) <= 60 && !strings.Contains(text, "@") && say.Redact(text) == text {
 		return fmt.Sprintf("%q", text)
 	}
-	return "a value with the fingerprint " + app.Fingerprint(string(value))
+	if shown := d.Shown(app.Fingerprint(string(value))); shown != "" {
+		return "a value with the fingerprint " + shown
+	}
+	return "a value that is not shown"
 }

@@ -8,6 +8,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // envFlags is about settings that are variables of the environment in one version
@@ -142,7 +143,7 @@ func detectFlags(j Jump, scope string, before, now map[string]string) []Finding 
 	return found
 }
 
-func (f flag) by(scope string) string { return strings.ReplaceAll(f.instead, "APP", scope) }
+func (f flag) by(scope string) string { return strings.ReplaceAll(f.instead, "APP", say.Word(scope)) }
 
 // move is the step from variable to property.
 func (f flag) move(j Jump, scope, path string) *plan.Step {

@@ -10,6 +10,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // envRewound is about 0.38.26 alone (ATLAS 5, 10: 33). 0.38.0 to 0.38.25 copy an
@@ -53,7 +54,7 @@ var envRewound = Hazard{
 		return []Finding{{
 			What:        "the installation of 0.38.26 has changed the app's environment back to older values",
 			Consequence: "The app gets them at its next restart.",
-			Command:     fmt.Sprintf("dokku upgrade-guard:restore %s --only env", s.Now.Name),
+			Command:     say.Command("dokku upgrade-guard:restore", s.Now.Name, "--only", "env"),
 		}}
 	},
 }

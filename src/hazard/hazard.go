@@ -116,6 +116,9 @@ type Jump struct {
 	Old   func() *app.Files
 	// Plugins are the host's plugins, read when they are first asked for.
 	Plugins plugins.Facts
+	// Shown is what is printed in place of a value that may be a secret, by its
+	// fingerprint in the state; "" where nothing can be.
+	Shown func(fingerprint string) string
 	// Seeded tells whether the guard itself put this content into this file
 	// ahead of an upgrade.
 	Seeded func(path, digest string) bool
@@ -158,6 +161,16 @@ func (j Jump) ofInstallation(f Finding, command string) []Finding {
 // Digest is the digest of a file as the present state was read from it, "" for
 // none.
 func (j Jump) Digest(path string) string { return j.Files.DigestAt(j.Paths, path) }
+
+// both shows two values that differ by their fingerprints, in brackets; nothing where
+// they cannot be shown.
+func (j Jump) both(was, now string) string {
+	was, now = j.Shown(was), j.Shown(now)
+	if was == "" || now == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (fingerprints %s, and now %s)", was, now)
+}
 
 // Finding is one thing that will be, or was, lost.
 type Finding struct {

@@ -14,6 +14,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // letsencryptLost is about an app that has its certificate and is not renewed any
@@ -41,7 +42,7 @@ var letsencryptLost = Hazard{
 				return []Finding{{
 					What:        fmt.Sprintf("the dokku user may not read %s", strings.TrimPrefix(strings.TrimSuffix(file, "/"), "root/")),
 					Consequence: "The letsencrypt plugin cannot read it either, and does not renew the certificate.",
-					Command:     fmt.Sprintf("sudo chown -R %s:%s %s", s.Paths.User, s.Paths.Group, filepath.Join(s.Paths.App(s.Now.Name), dir)),
+					Command:     say.Command("sudo chown -R", s.Paths.User+":"+s.Paths.Group, filepath.Join(s.Paths.App(s.Now.Name), dir)),
 				}}
 			}
 		}
@@ -64,12 +65,12 @@ var letsencryptLost = Hazard{
 		domains := s.Now.Domains.Effective()
 		if i := slices.IndexFunc(domains, func(d string) bool { return !s.Now.Certificate.Covers(d) && d != "_" }); i >= 0 {
 			f.What = fmt.Sprintf("the app has the domain %s now, which its certificate is not for", domains[i])
-			f.Command = fmt.Sprintf("dokku letsencrypt:enable %s    # one order", s.Now.Name)
+			f.Command = say.Command("dokku letsencrypt:enable", s.Now.Name) + "    # one order"
 			return []Finding{f}
 		}
 		if was := s.Before.Domains.Effective(); len(was) > 0 && was[0] != domains[0] {
 			f.What = fmt.Sprintf("the first domain is %s and was %s, by which the certificate's files are called", domains[0], was[0])
-			f.Command = fmt.Sprintf("dokku domains:set %s %s", s.Now.Name, strings.Join(append(was[:1:1], without(domains, was[:1])...), " "))
+			f.Command = domainsCommand(s.Now.Name, append(was[:1:1], without(domains, was[:1])...))
 			if p := s.Files.LetsencryptPlugin(); p.Is("0.14.0") && p.IsBefore("0.18.1") {
 				f.Consequence += " Mind that domains:set orders a certificate on this version of the plugin."
 			}

@@ -12,6 +12,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // letsencryptSettings is about the plugin's settings that are still variables of
@@ -53,7 +54,7 @@ func settingsOf(j Jump, scope string, now app.Letsencrypt, before *app.Letsencry
 			value, set = propertyOf(j, scope, "lego-docker-args") // about to be lego-args
 		}
 		shown := shownAs(v.Property)
-		unset := fmt.Sprintf("dokku config:unset --no-restart %s %s", scope, v.Variable)
+		unset := say.Command("dokku config:unset --no-restart", scope, v.Variable)
 		switch {
 		case set && value == v.Value:
 			leftover = append(leftover, v)
@@ -61,16 +62,19 @@ func settingsOf(j Jump, scope string, now app.Letsencrypt, before *app.Letsencry
 			// It was not there before the upgrade: the upgrade has brought it back.
 			leftover = append(leftover, v)
 		case set:
+			values := j.both(now.Env[shown], now.Properties[v.Property])
+			if app.PlainSetting(v.Property) {
+				values = fmt.Sprintf(" (%s and %s)", now.Env[shown], now.Properties[v.Property])
+			}
 			found = append(found, Finding{
-				What: fmt.Sprintf("%s is still in the environment, with another value than the letsencrypt property %s (%s and %s)",
-					v.Variable, v.Property, now.Env[shown], now.Properties[v.Property]),
+				What:        fmt.Sprintf("%s is still in the environment, with another value than the letsencrypt property %s%s", v.Variable, v.Property, values),
 				Consequence: "The plugin goes by the property, until the next plugin:install or plugin:update, which overwrites it by the variable. The command keeps the property.",
 				Command:     unset,
 			})
 		case scope != host.GlobalScope && globalWon(j, v):
 			found = append(found, Finding{
 				What:        fmt.Sprintf("%s is set for the app and, to another value, for the host", v.Variable),
-				Consequence: fmt.Sprintf("Up to letsencrypt 0.19 the host's value won, as a property the app's does. Take the app's away with the command, or give it with dokku letsencrypt:set %s %s.", scope, v.Property),
+				Consequence: fmt.Sprintf("Up to letsencrypt 0.19 the host's value won, as a property the app's does. Take the app's away with the command, or give it with %s.", say.Command("dokku letsencrypt:set", scope, v.Property)),
 				Command:     unset,
 			})
 		default:
@@ -237,7 +241,7 @@ func renamedArguments(j Jump, scope string) []Finding {
 		return []Finding{{
 			What:        "the letsencrypt properties lego-args and lego-docker-args are both set, and differ",
 			Consequence: "The plugin goes by lego-args, until the next plugin:install or plugin:update, which overwrites it by the older one. The command keeps lego-args.",
-			Command:     "rm " + old,
+			Command:     say.Command("rm", old),
 		}}
 	}
 	path := j.Paths.Property("letsencrypt", scope, "lego-args")

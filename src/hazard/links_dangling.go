@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // linksDangling is about links anywhere below DOKKU_LIB_ROOT that point nowhere at
@@ -24,7 +25,7 @@ var linksDangling = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("the installation of %s deletes links that point nowhere at present: %s", s.To, listed(links)),
 			Consequence: "No snapshot holds them. Mount what they point to before the upgrade, or write them down.",
-			Command:     fmt.Sprintf("find %s -xtype l -printf '%%p -> %%l\\n'", s.Paths.LibRoot),
+			Command:     say.Command("find", s.Paths.LibRoot) + ` -xtype l -printf '%p -> %l\n'`,
 		}}
 	},
 }

@@ -8,6 +8,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // names is about names that one Dokku takes and another does not (ATLAS 4, 10: 11,
@@ -37,11 +38,11 @@ var names = Hazard{
 			return []Finding{{
 				What:        fmt.Sprintf("%s does not reach an app of that name any more", s.To),
 				Consequence: "It goes on serving, but no command works for it.",
-				Command:     fmt.Sprintf("dokku upgrade-guard:rename %s %s", name, unreachable.ReplaceAllString(strings.ToLower(name), "-")),
+				Command:     say.Command("dokku upgrade-guard:rename", name, unreachable.ReplaceAllString(strings.ToLower(name), "-")),
 			}}
 		case s.Crosses("0.38.0") && slices.Contains(app.Namespaces, name):
 			f := namespaceFinding(s)
-			f.Command = fmt.Sprintf("dokku upgrade-guard:rename %s %s-app", name, name)
+			f.Command = say.Command("dokku upgrade-guard:rename", name, name+"-app")
 			return []Finding{f}
 		}
 		return nil
@@ -93,7 +94,7 @@ func strayNames(s HostSubject) []Finding {
 			found = append(found, Finding{
 				What:        fmt.Sprintf("%s may delete the directory %s, taking it for an app with an invalid name", s.To, dir),
 				Consequence: "No snapshot holds it.",
-				Command:     fmt.Sprintf("mv %s /root/", dir),
+				Command:     say.Command("mv", dir, "/root/"),
 			})
 		case !app.Before(s.To, "0.23.4") && app.Before(s.To, "0.36.7") && s.Digest(path) == "":
 			found = append(found, Finding{

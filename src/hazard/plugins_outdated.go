@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/plugins"
+	"upgrade-guard/src/say"
 )
 
 // pluginsOutdated is about plugins that are not Dokku's and use what a version of
@@ -55,7 +56,7 @@ func outdated(s HostSubject, match func(plugins.Use) bool, advice string) []Find
 		if len(uses) == 0 {
 			continue
 		}
-		f := Finding{Command: "dokku plugin:update " + p.Name, Consequence: advice, Note: minor}
+		f := Finding{Command: say.Command("dokku plugin:update", p.Name), Consequence: advice, Note: minor}
 		title := p.Title()
 		switch {
 		case minor:

@@ -5,6 +5,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plugins"
+	"upgrade-guard/src/say"
 )
 
 // pluginsSameName is about plugins that have the name of a plugin which Dokku has
@@ -17,13 +18,13 @@ var pluginsSameName = Hazard{
 
 	ForeseeHost: func(s HostSubject) []Finding {
 		return sameName(s.Jump, s.Crosses, "Write down its settings and take it away before the upgrade.",
-			func(name string) string { return "dokku plugin:uninstall " + name })
+			func(name string) string { return say.Command("dokku plugin:uninstall", name) })
 	},
 	DetectHost: func(s HostSubject) []Finding {
 		return sameName(s.Jump, func(version string) bool { return !app.Before(s.To, version) },
 			"Write down its settings, take it away, and have the package enable Dokku's own.",
 			func(name string) string {
-				return fmt.Sprintf("dokku plugin:uninstall %s && dpkg-reconfigure dokku", name)
+				return say.Command("dokku plugin:uninstall", name) + " && dpkg-reconfigure dokku"
 			})
 	},
 }

@@ -10,6 +10,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // portsLost is about port maps that core's own installation drops (ATLAS 3, 10:
@@ -31,7 +32,7 @@ var portsLost = Hazard{
 			return []Finding{{
 				What:        fmt.Sprintf("%s drops the port map from %s on, which it cannot read", s.To, bad[0]),
 				Consequence: "Set the map without it before the upgrade.",
-				Command:     fmt.Sprintf("dokku proxy:ports-remove %s %s", s.Now.Name, strings.Join(bad, " ")),
+				Command:     say.Command("dokku proxy:ports-remove", append([]string{s.Now.Name}, bad...)...),
 			}}
 		case s.Crosses("0.31.0") && len(s.Now.Ports.Map) > 0 && leftover(s, s.Files) != nil:
 			return []Finding{{
@@ -77,7 +78,7 @@ var portsLost = Hazard{
 		bad := malformedPorts(before)
 		switch {
 		case len(bad) > 0:
-			f.Command = fmt.Sprintf("dokku ports:set %s %s", s.Now.Name, strings.Join(without(before, bad), " "))
+			f.Command = say.Command("dokku ports:set", append([]string{s.Now.Name}, without(before, bad)...)...)
 		default:
 			f.Step = PutPorts(s, before)
 		}
@@ -116,7 +117,7 @@ var proxyPortLost = Hazard{
 					What:        fmt.Sprintf("the installation of %s has moved the app to the port %s", s.To, p.now),
 					Consequence: "Nobody asks for it there.",
 					Step:        step,
-				}, fmt.Sprintf("dokku proxy:set %s %s", s.Now.Name, p.property))...)
+				}, say.Command("dokku proxy:set", s.Now.Name, p.property))...)
 			}
 			if p.now != "" || slices.Contains(byItself, p.was) {
 				continue

@@ -6,6 +6,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // scaleDirty is about the import of 0.25 to 0.29, which stops at lines that all
@@ -36,8 +37,8 @@ var scaleDirty = Hazard{
 		if scale.Empty() {
 			// Nothing in it can be read as a scale, and guessing one is not
 			// for us.
-			f.What = strings.TrimSuffix(fmt.Sprintf("DOKKU_SCALE holds nothing that is a scale, and the import of %s stops at it: %s", s.To, quoted(scale.Malformed)), ": ")
-			f.Command = fmt.Sprintf("rm %s && dokku ps:scale %s web=1", path, s.Now.Name)
+			f.What = strings.TrimSuffix(fmt.Sprintf("DOKKU_SCALE holds nothing that is a scale, and the import of %s stops at it: %s", s.To, listed(scale.Malformed)), ": ")
+			f.Command = say.Command("rm", path) + " && " + say.Command("dokku ps:scale", s.Now.Name, "web=1")
 			return []Finding{*f}
 		}
 		f.Step = &plan.Step{
@@ -45,17 +46,9 @@ var scaleDirty = Hazard{
 			Path: path, Mode: 0o644, Data: scale.Lines(), Was: s.Digest(path),
 		}
 		if len(scale.Malformed) > 0 {
-			f.Step.Text += ", without " + quoted(scale.Malformed)
-			f.Command = fmt.Sprintf("dokku ps:scale %s", s.Now.Name)
+			f.Step.Text += ", without " + listed(scale.Malformed)
+			f.Command = say.Command("dokku ps:scale", s.Now.Name)
 		}
 		return []Finding{*f}
 	},
-}
-
-func quoted(lines []string) string {
-	parts := make([]string, len(lines))
-	for i, l := range lines {
-		parts[i] = fmt.Sprintf("%q", l)
-	}
-	return strings.Join(parts, ", ")
 }

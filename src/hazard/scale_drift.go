@@ -21,7 +21,7 @@ var scaleDrift = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("the scale is %s, and was %s in %s", now, before, s.Record),
 			Consequence: "If nobody has changed it since, set it back with the command below.",
-			Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, before),
+			Command:     scaleCommand(s.Now.Name, before),
 			Note:        true,
 		}}
 	},

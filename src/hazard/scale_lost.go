@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 const guide030 = "https://dokku.com/docs/appendices/0.30.0-migration-guide/"
@@ -69,10 +71,10 @@ var scaleLost = Hazard{
 			f := &Finding{
 				What:        "the app is deployed and has no scale, and none was recorded",
 				Consequence: "Its next deploy starts no web process; proxy:build-config fails.",
-				Command:     fmt.Sprintf("dokku ps:scale %s web=1", s.Now.Name),
+				Command:     say.Command("dokku ps:scale", s.Now.Name, "web=1"),
 			}
 			if lines := before.MalformedLines(); len(lines) > 0 {
-				f.What = "the app has no scale, and recorded were only lines that are none: " + quoted(lines)
+				f.What = "the app has no scale, and recorded was only " + countLines(lines) + " that no version reads"
 			}
 			if guess := scaleOfContainers(s.Now); !guess.Empty() && !s.NoDocker {
 				f.Command = ""
@@ -120,7 +122,7 @@ func downgraded(s Subject) []Finding {
 	return []Finding{{
 		What:        fmt.Sprintf("%s reads the scale from DOKKU_SCALE, which is not there; it was %s", s.To, scale),
 		Consequence: "The next deploy starts one web process and nothing else.",
-		Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, scale),
+		Command:     scaleCommand(s.Now.Name, scale),
 	}}
 }
 
@@ -164,6 +166,11 @@ func putScale(s Subject, scale *app.Scale) *plan.Step {
 	return step
 }
 
+// scaleCommand is how a person sets a scale.
+func scaleCommand(name string, scale *app.Scale) string {
+	return say.Command("dokku ps:scale", append([]string{name}, strings.Fields(scale.String())...)...)
+}
+
 // seedScale adds to a forecast the step that writes the scale where the version
 // to come reads it. What is there already and is not ours stays (law 2).
 func seedScale(s Subject, f *Finding, scale *app.Scale) {
@@ -177,7 +184,7 @@ func seedScale(s Subject, f *Finding, scale *app.Scale) {
 	if now != "" && !s.Seeded(path, now) && !s.Now.Scale.Property.Empty() {
 		f.Note = false
 		f.What = fmt.Sprintf("%s will go by a leftover scale property (%s) instead of DOKKU_SCALE (%s)", s.To, s.Now.Scale.Property, scale)
-		f.Command = fmt.Sprintf("rm %s", path)
+		f.Command = say.Command("rm", path)
 		return
 	}
 	f.Step = &plan.Step{

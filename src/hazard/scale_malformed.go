@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // scaleMalformed is about a scale property with a line that is none. Every
@@ -19,9 +20,9 @@ var scaleMalformed = Hazard{
 		if app.ScaleInFile(s.From) && s.Crosses("0.30.0") && len(lines) > 0 {
 			// scaleDirty tells it of the versions that import the file.
 			return []Finding{{
-				What:        fmt.Sprintf("DOKKU_SCALE has lines that are none, and %s deletes them: %s", s.To, quoted(lines)),
+				What:        fmt.Sprintf("DOKKU_SCALE has lines that are none, and %s deletes them: %s", s.To, listed(lines)),
 				Consequence: "What they meant only you know; Dokku itself has written such lines. Set the scale before the upgrade.",
-				Command:     fmt.Sprintf("dokku ps:scale %s web=1", s.Now.Name),
+				Command:     say.Command("dokku ps:scale", s.Now.Name, "web=1"),
 			}}
 		}
 		if app.ScaleInFile(s.From) || !s.Crosses("0.36.0") {
@@ -62,9 +63,9 @@ func malformedScale(s Subject) []Finding {
 		wanted = "web=1"
 	}
 	return []Finding{{
-		What:        fmt.Sprintf("the scale property holds what is none: %s", quoted(scale.MalformedLines())),
+		What:        fmt.Sprintf("the scale property holds what is none: %s", listed(scale.MalformedLines())),
 		Consequence: "Deploys, ps:scale and proxy:build-config of the app fail.",
-		Command:     fmt.Sprintf("rm %s && dokku ps:scale %s %s", path, s.Now.Name, wanted),
+		Command:     say.Command("rm", path) + " && " + say.Command("dokku ps:scale", s.Now.Name) + " " + wanted,
 	}}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // scaleUnknownType is about the check that comes with the import of 0.25 to 0.29: a
@@ -27,7 +28,7 @@ var scaleUnknownType = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("DOKKU_SCALE has processes that the app's Procfile does not name, and the installation of %s stops at them: %s", s.To, strings.Join(unknown, " ")),
 			Consequence: "The installation would end there and leave dokku half-configured.",
-			Command:     fmt.Sprintf("dokku ps:scale %s %s=0", s.Now.Name, strings.Join(unknown, "=0 ")),
+			Command:     say.Command("dokku ps:scale", s.Now.Name) + " " + strings.Join(unknown, "=0 ") + "=0",
 		}}
 	},
 }

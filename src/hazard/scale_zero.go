@@ -27,7 +27,7 @@ var scaleZero = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("the scale is %s, and was %s before the upgrade", now, before),
 			Consequence: "The app is stopped: a deploy came after its scale was lost.",
-			Command:     fmt.Sprintf("dokku ps:scale %s %s", s.Now.Name, before),
+			Command:     scaleCommand(s.Now.Name, before),
 		}}
 	},
 }

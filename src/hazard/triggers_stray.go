@@ -3,6 +3,8 @@ package hazard
 import (
 	"fmt"
 	"strings"
+
+	"upgrade-guard/src/say"
 )
 
 // triggersStray is about trigger files that are left in core-plugins from an older
@@ -23,7 +25,7 @@ var triggersStray = Hazard{
 		return []Finding{{
 			What:        "triggers lie among Dokku's own that its package does not know: " + listed(stray),
 			Consequence: "Dokku runs them all the same; left over from another version, they can fail every deploy. Move them away, if you have not put them there.",
-			Command:     fmt.Sprintf("rm %s", strings.Join(stray, " ")),
+			Command:     say.Command("rm", stray...),
 		}}
 	},
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // waypoints is about versions at which an upgrade had better not stop, with the
@@ -91,7 +92,7 @@ func abortsWithoutScale(s HostSubject) *Finding {
 func scaleEach(names []string) []string {
 	commands := make([]string, len(names))
 	for i, name := range names {
-		commands[i] = fmt.Sprintf("dokku ps:scale %s web=1", name)
+		commands[i] = say.Command("dokku ps:scale", name, "web=1")
 	}
 	return commands
 }

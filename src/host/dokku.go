@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -17,7 +18,11 @@ func Scale(ctx context.Context, h Host, app string) (map[string]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return common.ParseScaleOutput([]byte(strings.TrimSpace(string(out))))
+	scale, err := common.ParseScaleOutput([]byte(strings.TrimSpace(string(out))))
+	if err != nil { // which quotes the line, whatever stands in it
+		return nil, errors.New("Dokku keeps a line that is none among the app's scale")
+	}
+	return scale, nil
 }
 
 // Ports asks Dokku for the port map it goes by for an app (0.31 and later).

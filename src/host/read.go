@@ -187,18 +187,17 @@ func (l *Local) property(scope, property string) error {
 }
 
 // Property is the value of one of our own properties. One that cannot be read counts
-// as not set, which is said once.
+// as not set, which is said once. It is not read by Dokku's own PropertyGetDefault,
+// which prints an app's name as it is where it cannot read.
 func (l *Local) Property(scope, property string) string {
-	err := l.property(scope, property)
-	switch path := l.paths.Property(Plugin, scope, property); {
-	case err == nil:
-		return common.PropertyGetDefault(Plugin, scope, property, "")
-	case !errors.Is(err, fs.ErrNotExist):
+	path := l.paths.Property(Plugin, scope, property)
+	b, err := l.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		if _, said := l.said.LoadOrStore(path, true); !said {
 			say.Loud().Error(say.Hint(fmt.Errorf("the property %s cannot be read, and counts as not set: %w", property, err), "Remove it, and set it again."))
 		}
 	}
-	return ""
+	return string(b)
 }
 
 // SetProperty sets or unsets one of our own properties. It is read back,

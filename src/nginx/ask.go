@@ -67,11 +67,13 @@ func (q Question) String() string {
 }
 
 // Answer is what came of a question. It holds no content: of the body its digest,
-// of a redirect the target without its query.
+// of a redirect the host that it leads to. What stands behind that may be a secret,
+// in the path too (a link that logs in): of it there is a fingerprint.
 type Answer struct {
 	Question
 	Status      int    `json:"status,omitempty"`
-	Location    string `json:"location,omitempty"`
+	Location    string `json:"location,omitempty"`    // scheme and host; with a path in snapshots of 0.1.0
+	Rest        string `json:"rest,omitempty"`        // fingerprint of what follows
 	Certificate string `json:"certificate,omitempty"` // SHA-256
 	Body        string `json:"body,omitempty"`        // SHA-256 of its beginning
 	Error       string `json:"error,omitempty"`
@@ -84,7 +86,11 @@ func (a Answer) Class() string {
 	case a.Error != "":
 		return a.Error
 	case a.Status/100 == 3 && a.Location != "":
-		return fmt.Sprintf("%d to %s", a.Status, a.Location)
+		to, err := url.Parse(a.Location)
+		if err != nil {
+			return fmt.Sprint(a.Status)
+		}
+		return fmt.Sprintf("%d to %s://%s", a.Status, to.Scheme, to.Host)
 	case a.Status/100 == 2:
 		return "2xx"
 	}
@@ -278,7 +284,7 @@ func one(ctx context.Context, dial Dial, q Question) Answer {
 	defer response.Body.Close()
 	a.Status = response.StatusCode
 	if to, err := response.Location(); err == nil {
-		a.Location = to.Scheme + "://" + to.Host + to.Path // no query: it may hold a token
+		a.Location, a.Rest = to.Scheme+"://"+to.Host, app.Fingerprint(to.RequestURI()+"#"+to.EscapedFragment())
 	}
 	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
 		a.Certificate = app.Digest(response.TLS.PeerCertificates[0].Raw)

@@ -1,7 +1,6 @@
 package nginx
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -26,12 +25,12 @@ func Encode(answers []Answer) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Decode reads what Encode wrote. Lines that are none are passed over.
+// Decode reads what Encode wrote. Lines that are none are passed over, however long.
 func Decode(data []byte) []Answer {
 	var list []Answer
-	for sc := bufio.NewScanner(bytes.NewReader(data)); sc.Scan(); {
+	for line := range bytes.Lines(data) {
 		var a Answer
-		if json.Unmarshal(sc.Bytes(), &a) == nil {
+		if json.Unmarshal(line, &a) == nil {
 			list = append(list, a)
 		}
 	}

@@ -71,7 +71,8 @@ func FuzzParse(f *testing.F) {
 		if _, err := Read(files, "a"); err != nil {
 			t.Fatalf("%q parses and cannot be read: %v", text, err)
 		}
-		if _, err := Parse(WriteAside(files, s)); err != nil {
+		substitute, _ := WriteAside(files, s, "/home/dokku/a")
+		if _, err := Parse(substitute); err != nil {
 			t.Fatalf("%q: what stands for it cannot be read: %v", text, err)
 		}
 	})

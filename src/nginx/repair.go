@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -40,18 +41,33 @@ func markOf(text string) string {
 // ErrNoStopGap says that there is nothing to write a stop-gap from.
 var ErrNoStopGap = errors.New("there is no configuration to mend, or no running web container")
 
+// ErrNoName says that an app's name can stand in no configuration: it has other
+// characters than letters, digits, dots, dashes and underscores.
+var ErrNoName = errors.New("its name is none that can be written into nginx's configuration")
+
 // WriteStopGap is what operators do by hand where Dokku cannot build an app's
 // configuration: the same text, with upstreams that are written from the
 // addresses of the app's running containers. Where 0.38 has written return 502 in
-// place of a proxy_pass, that is put there too.
+// place of a proxy_pass, that is put there too. What is put into the text are digits,
+// addresses and the app's name, each checked (words.go): docker's answer and Dokku's
+// files are what an app makes them.
 func WriteStopGap(text string, s app.State) (string, error) {
 	list, err := Parse(text)
 	if err != nil {
 		return "", err
 	}
 	_, byContainer := running(s)
-	if len(byContainer) == 0 || len(list) == 0 {
+	var addresses []netip.Addr
+	for _, container := range slices.Sorted(maps.Keys(byContainer)) {
+		if a, ok := firstAddress(byContainer[container]); ok {
+			addresses = append(addresses, a)
+		}
+	}
+	switch {
+	case len(addresses) == 0 || len(list) == 0:
 		return "", ErrNoStopGap
+	case !plainWord(s.Name):
+		return "", ErrNoName
 	}
 	g := stopGap{state: s, needs: map[string]bool{}}
 	for _, d := range list {
@@ -70,13 +86,13 @@ func WriteStopGap(text string, s app.State) (string, error) {
 	}
 	out := g.apply(strings.TrimPrefix(text, mark(StopGap)), len(text)-len(strings.TrimPrefix(text, mark(StopGap))))
 	for _, upstream := range slices.Sorted(maps.Keys(g.needs)) {
-		port := "5000" // Dokku's own default
-		if i := strings.LastIndexByte(upstream, '-'); i >= 0 && isNumber(upstream[i+1:]) && ofApp(upstream, s.Name) && upstream != s.Name {
-			port = upstream[i+1:]
+		port, ok := portNumber(strings.TrimPrefix(upstream, s.Name+"-"))
+		if !ok {
+			port = defaultPort
 		}
-		out += fmt.Sprintf("\nupstream %s {\n", upstream)
-		for _, container := range slices.Sorted(maps.Keys(byContainer)) {
-			out += fmt.Sprintf("  server %s;\n", net.JoinHostPort(byContainer[container][0], port))
+		out += fmt.Sprintf("\nupstream %s {\n", upstream) // the app's name, and digits: see ofApp
+		for _, a := range addresses {
+			out += fmt.Sprintf("  server %s;\n", netip.AddrPortFrom(a, port))
 		}
 		out += "}\n"
 	}
@@ -111,7 +127,7 @@ func (g *stopGap) server(block []Directive) {
 					g.needs[u] = true
 				}
 			case d.Name == "return" && len(d.Args) > 0 && d.Args[0] == "502" && whole:
-				u := g.state.Name + "-" + containerPort(g.state, port)
+				u := g.state.Name + "-" + ContainerPort(g.state, port)
 				g.needs[u] = true
 				g.edits = append(g.edits, edit{d.Start, d.End, proxyTo(u)})
 			case d.Name == "location":
@@ -135,26 +151,36 @@ func proxyTo(upstream string) string {
 	return strings.Join(lines, "\n    ")
 }
 
-// ContainerPort is the port that an app's containers listen on, as far as is
-// known.
-func ContainerPort(s app.State) string { return containerPort(s, "80") }
-
-// containerPort is the port that a host port is mapped to.
-func containerPort(s app.State, hostPort string) string {
+// ContainerPort is the port that a host port of an app is mapped to, as far as is
+// known. It is a number, whatever Dokku's files hold.
+func ContainerPort(s app.State, hostPort string) string {
 	for _, list := range [][]string{s.Ports.Map, s.Ports.Detected} {
 		for _, m := range list {
 			if parts := strings.Split(m, ":"); len(parts) == 3 && parts[1] == hostPort {
-				return parts[2]
+				if port, ok := portNumber(parts[2]); ok {
+					return strconv.Itoa(int(port))
+				}
 			}
 		}
 	}
 	for _, w := range s.Web() {
-		if isNumber(w.Port) {
-			return w.Port
+		if port, ok := portNumber(w.Port); ok {
+			return strconv.Itoa(int(port))
 		}
 	}
-	return "5000"
+	return strconv.Itoa(defaultPort)
 }
+
+// ContainerAddress is the address of a container, "" for none.
+func ContainerAddress(c app.Container) string {
+	if a, ok := firstAddress(c.Addresses); ok {
+		return a.String()
+	}
+	return ""
+}
+
+// defaultPort is Dokku's own.
+const defaultPort = 5000
 
 // apply makes the edits in a text that begins skip bytes into the one they were
 // found in.
@@ -168,50 +194,61 @@ func (g *stopGap) apply(text string, skip int) string {
 
 // WriteAside is what stands in place of a configuration that is set aside: it
 // answers 503 under the app's names, because nginx gives the requests for a name
-// that nobody has to another app.
-func WriteAside(f *app.Files, s app.State) string {
-	out := mark(SetAside)
+// that nobody has to another app. Dir is the app's directory on the host.
+//
+// Of what is set aside nothing is copied but numbers of ports, addresses and names of
+// hosts, each checked. What else it has of these (a name that is a pattern, a socket)
+// is left out, and returned.
+func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []string) {
+	var out strings.Builder
+	out.WriteString(mark(SetAside))
 	config, err := Read(f, s.Name)
 	if err != nil || len(config.Servers) == 0 {
 		config.Servers = []Server{{Names: s.Domains.Effective(), Listens: []Listen{{Port: "80"}}}}
 	}
+	leave := func(word string) {
+		if !slices.Contains(leftOut, word) {
+			leftOut = append(leftOut, word)
+		}
+	}
 	for _, server := range config.Servers {
 		tls := slices.ContainsFunc(server.Listens, func(l Listen) bool { return l.TLS })
-		if tls && (s.Certificate == nil || !s.Certificate.KeyFits || server.Certificate == "") || len(server.Names) == 0 {
+		if tls && (s.Certificate == nil || !s.Certificate.KeyFits || server.Certificate == "" || !plainPath(dir)) {
 			continue // nothing can be answered there
 		}
-		out += "\nserver {\n"
+		listens := map[string]bool{}
 		for _, l := range server.Listens {
-			address := l.Port
-			if l.Address != "" {
-				address = net.JoinHostPort(l.Address, l.Port)
+			if address, ok := l.checked(); ok {
+				listens[address] = true
+			} else {
+				leave(strings.TrimPrefix(l.Address+":"+l.Port, ":"))
 			}
+		}
+		names := map[string]bool{}
+		for _, name := range server.Names {
+			if hostName(name) {
+				names[name] = true
+			} else {
+				leave(name)
+			}
+		}
+		if len(listens) == 0 || len(names) == 0 {
+			continue
+		}
+		out.WriteString("\nserver {\n")
+		for _, address := range slices.Sorted(maps.Keys(listens)) {
 			if tls {
 				address += " ssl"
 			}
-			line := "  listen " + address + ";\n"
-			if !strings.Contains(out[strings.LastIndex(out, "server {"):], line) {
-				out += line
-			}
+			fmt.Fprintf(&out, "  listen %s;\n", address)
 		}
-		out += "  server_name " + strings.Join(quoted(server.Names), " ") + ";\n"
-		if tls {
-			out += fmt.Sprintf("  ssl_certificate %q;\n  ssl_certificate_key %q;\n", server.Certificate, server.Key)
+		fmt.Fprintf(&out, "  server_name %s;\n", strings.Join(slices.Sorted(maps.Keys(names)), " "))
+		if tls { // the app's own, whose key is known to fit, whatever stood there
+			fmt.Fprintf(&out, "  ssl_certificate %s/tls/server.crt;\n  ssl_certificate_key %s/tls/server.key;\n", dir, dir)
 		}
-		out += "  return 503;\n}\n"
+		out.WriteString("  return 503;\n}\n")
 	}
-	return out
-}
-
-func quoted(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = n
-		if strings.ContainsAny(n, " \t\r\n;{}\"'\\") {
-			out[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(n) + `"`
-		}
-	}
-	return out
+	return out.String(), leftOut
 }
 
 // AsidePath is where an app's configuration is kept while it is set aside: beside

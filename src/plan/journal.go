@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
 )
 
 // Journal is the record of one run, a JSON line before and one after each
@@ -59,7 +59,7 @@ func (j *Journal) Note(s Step, event string, failure error) error { return j.wri
 func (j *Journal) write(s Step, event string, failure error) error {
 	l := Line{App: s.App, Hazard: s.Hazard, Event: event, Text: s.Text}
 	if failure != nil {
-		l.Error = failure.Error()
+		l.Error = say.Line(failure)
 	}
 	return j.append(l)
 }
@@ -71,7 +71,8 @@ func (j *Journal) Drift(name, text string) error {
 
 func (j *Journal) append(l Line) error {
 	l.Time = j.h.Now()
-	b, err := json.Marshal(l)
+	// It is read when a report is made, and by people: nothing that is a secret.
+	b, err := say.EncodeJSON(l)
 	if err != nil {
 		return err
 	}
@@ -82,8 +83,10 @@ func (j *Journal) append(l Line) error {
 	return nil
 }
 
-// ReadJournal reads a run's journal. A last line that a killed process left
-// half written is ignored; a run without a journal has done nothing.
+// ReadJournal reads a run's journal; a run without one has done nothing. A line that
+// cannot be read is named in the error, and all others are there: one repair of an app
+// with many domains makes a line as long as it likes. The last line may be half written,
+// by a process that was killed: that is nothing to tell.
 func ReadJournal(h host.Host, id string) ([]Line, error) {
 	b, err := h.ReadFile(journalPath(h, id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,11 +96,24 @@ func ReadJournal(h host.Host, id string) ([]Line, error) {
 		return nil, err
 	}
 	var lines []Line
-	for sc := bufio.NewScanner(bytes.NewReader(b)); sc.Scan(); {
+	var damaged []int
+	for number := 1; len(b) > 0; number++ {
+		text, rest, ended := bytes.Cut(b, []byte("\n"))
+		b = rest
 		var l Line
-		if json.Unmarshal(sc.Bytes(), &l) == nil {
+		switch err := json.Unmarshal(text, &l); {
+		case err == nil:
+			l.App, l.Text, l.Error = say.Bytes(l.App), say.Bytes(l.Text), say.Bytes(l.Error)
 			lines = append(lines, l)
+		case ended:
+			damaged = append(damaged, number)
 		}
 	}
-	return lines, nil
+	switch more := len(damaged) - 1; {
+	case more == 0:
+		err = fmt.Errorf("%s is damaged: line %d cannot be read, and is left out of what is told", journalPath(h, id), damaged[0])
+	case more > 0:
+		err = fmt.Errorf("%s is damaged: line %d and %d more cannot be read, and are left out of what is told", journalPath(h, id), damaged[0], more)
+	}
+	return lines, err
 }

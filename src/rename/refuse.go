@@ -31,10 +31,10 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 	case from == to:
 		return fmt.Errorf("%s has this name already", from)
 	case slices.Contains(files.Apps, to), slices.Contains(files.Strays, to):
-		return say.Hint(fmt.Errorf("the name %s is taken", to), "dokku upgrade-guard:rename %s <another name>", from)
+		return say.Hint(fmt.Errorf("the name %s is taken", to), "%s <another name>", say.Command("dokku upgrade-guard:rename", from))
 	case IsNamespace(h, to):
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying an app of that name on Dokku 0.38 removes the settings of all apps", to),
-			"dokku upgrade-guard:rename %s <another name>", from)
+			"%s <another name>", say.Command("dokku upgrade-guard:rename", from))
 	case !app.Before(files.Dokku, "0.38.0") && IsNamespace(h, from):
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and taking the app away on Dokku %s would remove the settings of all apps", from, files.Dokku),
 			"Leave it as it is.")
@@ -84,7 +84,7 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 		return fmt.Errorf("nothing is known of the containers: %s", app.Read(files).DockerMissing)
 	}
 	if n := len(s.Containers); n > 0 && s.Running() != 0 && s.Running() != n {
-		return say.Hint(fmt.Errorf("%d of %d containers of %s run: it is in no state to be renamed", s.Running(), n, r.From), "dokku ps:restart %s", r.From)
+		return say.Hint(fmt.Errorf("%d of %d containers of %s run: it is in no state to be renamed", s.Running(), n, r.From), "%s", say.Command("dokku ps:restart", r.From))
 	}
 	out, err := r.Host.Run(ctx, "docker", "ps", "--quiet", "--no-trunc", "--filter", "label=com.dokku.app-name="+r.From)
 	if err != nil {
@@ -92,7 +92,7 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 	}
 	for _, id := range strings.Fields(string(out)) {
 		if !slices.ContainsFunc(s.Containers, func(c app.Container) bool { return c.ID == id }) {
-			return say.Hint(fmt.Errorf("a container of %s runs that no deploy has made, perhaps a task", r.From), "docker ps --filter label=com.dokku.app-name=%s shows it. Try again when it is done.", r.From)
+			return say.Hint(fmt.Errorf("a container of %s runs that no deploy has made, perhaps a task", r.From), "%s shows it. Try again when it is done.", say.Command("docker ps --filter", "label=com.dokku.app-name="+r.From))
 		}
 	}
 	out, err = r.Host.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.dokku.app-name="+r.To)
@@ -100,7 +100,7 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 		return err
 	}
 	if ids := strings.Fields(string(out)); len(ids) > 0 {
-		return say.Hint(fmt.Errorf("there are containers of another app called %s", r.To), "docker ps --all --filter label=com.dokku.app-name=%s shows them.", r.To)
+		return say.Hint(fmt.Errorf("there are containers of another app called %s", r.To), "%s shows them.", say.Command("docker ps --all --filter", "label=com.dokku.app-name="+r.To))
 	}
 	return r.room()
 }
@@ -152,7 +152,7 @@ func (r *Rename) lock(ctx context.Context, resumed bool) (unlock func(), err err
 		return nil, fmt.Errorf("the deploy lock of %s cannot be taken: %w", r.From, err)
 	case statErr == nil && !resumed:
 		_ = l.Unlock()
-		return nil, say.Hint(fmt.Errorf("deploys of %s are locked", r.From), "dokku apps:unlock %s, if it may be renamed.", r.From)
+		return nil, say.Hint(fmt.Errorf("deploys of %s are locked", r.From), "%s, if it may be renamed.", say.Command("dokku apps:unlock", r.From))
 	}
 	return func() {
 		_ = r.Host.Remove(name) // Dokku takes the file's being there for a lock

@@ -158,6 +158,9 @@ func (r *Rename) enter(phase string) error {
 	return r.Host.Write(statePath(r.Host, r.From), 0o600, append(b, '\n'))
 }
 
+// command is what a person types to begin the rename, or to go on with it.
+func (r *Rename) command() string { return say.Command("dokku upgrade-guard:rename", r.From, r.To) }
+
 // placeholder is the one domain of an app that is not to win any: a name that does
 // not exist by definition (RFC 2606).
 func placeholder(name string) string { return name + ".upgrade-guard.invalid" }
@@ -175,7 +178,7 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 	if r.Runs {
 		if err := MayOverlap(files, s); err != nil {
 			if !o.WithStop {
-				return say.Hint(err, "With a short stop: dokku upgrade-guard:rename %s %s --with-stop", r.From, r.To)
+				return say.Hint(err, "With a short stop: %s --with-stop", r.command())
 			}
 			r.Stop = true
 		}
@@ -186,7 +189,7 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 		return err
 	}
 	if len(inTheWay) > 0 {
-		return say.Hint(fmt.Errorf("somebody's directory is where the new app's would be: %s", strings.Join(inTheWay, ", ")), "dokku upgrade-guard:rename %s <another name>", r.From)
+		return say.Hint(fmt.Errorf("somebody's directory is where the new app's would be: %s", strings.Join(inTheWay, ", ")), "%s <another name>", say.Command("dokku upgrade-guard:rename", r.From))
 	}
 	if err := r.ready(ctx, files, s); err != nil {
 		return err
@@ -195,7 +198,7 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 		return err
 	}
 	if r.Runs && len(r.Images) == 0 {
-		return say.Hint(fmt.Errorf("the image dokku/%s is missing, and without it no container can be started", r.From), "dokku ps:rebuild %s, then try again.", r.From)
+		return say.Hint(fmt.Errorf("the image dokku/%s is missing, and without it no container can be started", r.From), "%s, then try again.", say.Command("dokku ps:rebuild", r.From))
 	}
 	appJSON, _ := r.Host.ReadFile(r.appJSON())
 	r.Cron = strings.Contains(string(appJSON), `"cron"`)
@@ -349,7 +352,7 @@ func (r *Rename) Run(ctx context.Context) error {
 func (r *Rename) failed(ctx context.Context, what string, why error) error {
 	err := fmt.Errorf("%s to %s: %s: %w", r.From, r.To, what, why)
 	if r.Phase == Clean {
-		return say.Hint(err, "%s serves, and %s is not wholly taken away. To go on: dokku upgrade-guard:rename %s %s", r.To, r.From, r.From, r.To)
+		return say.Hint(err, "%s serves, and %s is not wholly taken away. To go on: %s", r.To, r.From, r.command())
 	}
 	// ^C ends the work and not the taking back.
 	if undo := r.takeBack(context.WithoutCancel(ctx)); undo != nil {
@@ -757,7 +760,7 @@ func (r *Rename) verify(ctx context.Context) error {
 		return err
 	}
 	if _, err := r.running(ctx); err != nil {
-		return say.Hint(err, "dokku ps:restart %s", r.To)
+		return say.Hint(err, "%s", say.Command("dokku ps:restart", r.To))
 	}
 	if err := r.build(ctx, r.To); err != nil {
 		return err

@@ -1,22 +1,26 @@
-// Package say is the one place that prints for people.
+// Package say is the one place that prints for people and for programs.
 //
 // What is printed where: titles, steps, details and results go to standard
 // output; trouble goes to standard error, so that a script which reads our
 // output never reads a warning. The marks are Dokku's own: =====> for a title,
 // -----> for a step, seven spaces for detail, " !     " for trouble.
 //
-// Nothing that is a secret is ever handed to this package (DESIGN, law 7): what
-// it prints are names, counts, settings and fingerprints.
+// What was typed here (a format) is printed as it stands. What was put into it (an
+// argument) comes from a host: names of apps, files and certificates, what programs
+// answer. Whoever pushes an app chooses some of them, and the terminal is often
+// root's. So an argument never begins a line and moves no cursor: Plain writes out
+// what would. And nothing that is a secret is printed (DESIGN, law 7): Redact takes
+// out what has the shape of one, and is a net under all those who take care
+// themselves to hand in names, counts, settings and fingerprints alone.
 package say
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
-
-	"github.com/hashicorp/go-multierror"
+	"text/tabwriter"
 )
 
 // Printer prints in Dokku's manner. Its zero value prints nothing.
@@ -24,6 +28,9 @@ type Printer struct {
 	Out, Err io.Writer
 	// Quiet leaves out steps and details, as Dokku does with --quiet.
 	Quiet bool
+	// ASCII writes out everything else: in somebody else's run nobody knows what
+	// the terminal is.
+	ASCII bool
 }
 
 // Std prints to the process's own streams.
@@ -34,69 +41,98 @@ func Std() *Printer {
 // Loud is for triggers that run inside somebody else's command, whose standard
 // output may be read by a program (git, debconf): everything goes to standard
 // error.
-func Loud() *Printer { return &Printer{Out: os.Stderr, Err: os.Stderr} }
+func Loud() *Printer { return &Printer{Out: os.Stderr, Err: os.Stderr, ASCII: true} }
 
-func line(w io.Writer, prefix, format string, args ...any) {
+// line prints a text of ours with arguments that are made plain.
+func (p *Printer) line(w io.Writer, prefix, format string, args ...any) {
+	p.lines(w, prefix, fmt.Sprintf(format, plainArgs(args)...))
+}
+
+// lines prints a text that is plain, each line of it with the prefix.
+func (p *Printer) lines(w io.Writer, prefix, text string) {
 	if w == nil {
 		return
 	}
-	for _, l := range strings.Split(fmt.Sprintf(format, args...), "\n") {
+	if p.ASCII {
+		text = ascii(text)
+	}
+	for l := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintln(w, strings.TrimRight(prefix+l, " "))
 	}
 }
 
+// plainArgs are arguments as they may be printed. The only one that may bring
+// further lines is an error that is made of several.
+func plainArgs(args []any) []any {
+	plain := make([]any, len(args))
+	for i, a := range args {
+		switch v := a.(type) {
+		case error:
+			plain[i] = spell(v, shown, "\n")
+		case string:
+			plain[i] = shown(v)
+		case nil:
+		default:
+			_, words := v.(fmt.Stringer)
+			if k := reflect.TypeOf(v).Kind(); !words && (k == reflect.Bool || reflect.Int <= k && k <= reflect.Float64) {
+				plain[i] = v
+				continue
+			}
+			plain[i] = shown(fmt.Sprint(v))
+		}
+	}
+	return plain
+}
+
+// shown is what is printed of a text that comes from a host.
+func shown(text string) string { return Plain(Redact(text)) }
+
 // Title begins a block.
-func (p *Printer) Title(format string, args ...any) { line(p.Out, "=====> ", format, args...) }
+func (p *Printer) Title(format string, args ...any) { p.line(p.Out, "=====> ", format, args...) }
 
 // Step says what is being done.
 func (p *Printer) Step(format string, args ...any) {
 	if !p.Quiet {
-		line(p.Out, "-----> ", format, args...)
+		p.line(p.Out, "-----> ", format, args...)
 	}
 }
 
 // Detail belongs to the step or title above it.
 func (p *Printer) Detail(format string, args ...any) {
 	if !p.Quiet {
-		line(p.Out, "       ", format, args...)
+		p.line(p.Out, "       ", format, args...)
 	}
 }
 
-// Result is what the command was asked for, printed as it is.
-func (p *Printer) Result(format string, args ...any) { line(p.Out, "", format, args...) }
+// Result is what the command was asked for, without a mark.
+func (p *Printer) Result(format string, args ...any) { p.line(p.Out, "", format, args...) }
 
 // Trouble is what the operator must see.
-func (p *Printer) Trouble(format string, args ...any) { line(p.Err, " !     ", format, args...) }
+func (p *Printer) Trouble(format string, args ...any) { p.line(p.Err, " !     ", format, args...) }
 
-// Error prints an error, each of several on a line of its own, and the hints
-// of those that have one.
-func (p *Printer) Error(err error) {
-	var many *multierror.Error
-	if errors.As(err, &many) {
-		for _, e := range many.Errors {
-			p.Error(e)
-		}
+// Table prints rows of cells below one another, each line with the prefix.
+func (p *Printer) Table(prefix string, rows [][]string) {
+	if len(rows) == 0 {
 		return
 	}
-	p.Trouble("%s", err)
-	var hinted *hint
-	if errors.As(err, &hinted) {
-		p.Trouble("%s", hinted.text)
+	var text strings.Builder
+	tw := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i := range row {
+			if cells[i] = shown(row[i]); p.ASCII {
+				cells[i] = ascii(cells[i]) // before it is measured
+			}
+		}
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
 	}
+	_ = tw.Flush() // into memory
+	p.lines(p.Out, prefix, strings.TrimSuffix(text.String(), "\n"))
 }
 
-// hint is an error that knows what to do about it.
-type hint struct {
-	error
-	text string
-}
-
-func (h *hint) Unwrap() error { return h.error }
-
-// Hint gives an error a sentence about what to do now, printed below it.
-func Hint(err error, format string, args ...any) error {
-	if err == nil {
-		return nil
+// Stack prints where a fault of our own has happened, for whoever mends it.
+func (p *Printer) Stack(stack []byte) {
+	for l := range strings.Lines(string(stack)) {
+		p.Trouble("    %s", strings.ReplaceAll(strings.TrimSuffix(l, "\n"), "\t", "  "))
 	}
-	return &hint{error: err, text: fmt.Sprintf(format, args...)}
 }

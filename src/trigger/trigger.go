@@ -58,7 +58,7 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 			return errors.New("the trigger takes two apps, the old and the new one")
 		}
 		err := g.CarryOver(ctx, args[0], args[1])
-		return say.Hint(err, "%s is kept. dokku upgrade-guard:rename renames without loss. To remove what apps:rename has begun: dokku apps:destroy %s", args[0], args[1])
+		return say.Hint(err, "%s is kept. dokku upgrade-guard:rename renames without loss. To remove what apps:rename has begun: %s", args[0], say.Command("dokku apps:destroy", args[1]))
 	},
 
 	// post-extract APP TMPDIR REV: before the deploy reads the scale.
@@ -195,7 +195,7 @@ func hook(work func(*guard.Guard) error, name string, h host.Host) int {
 func safely(name string, out *say.Printer, work func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(out.Err, "%s\n", debug.Stack())
+			out.Stack(debug.Stack())
 			err = say.Hint(fmt.Errorf("upgrade-guard: %s went wrong and was given up: %v", name, r),
 				"Dokku goes on without it. Please report this with what stands above.")
 		}

@@ -33,7 +33,7 @@ type said struct {
 	Domains     string
 	Ports       string
 	Running     int
-	Letsencrypt string // the email, wherever it is kept
+	Letsencrypt string // the fingerprint of the email, wherever it is kept
 }
 
 func summary(s app.State) said {
@@ -53,9 +53,9 @@ func summary(s app.State) said {
 // Every recording reads to what its README says of it.
 func TestRecordingsRead(t *testing.T) {
 	before := map[string]said{
-		"my_app":         {"web=2 worker=1", "shop.example.org", "http:80:5000 https:443:5000", 3, "ops@example.org"},
+		"my_app":         {"web=2 worker=1", "shop.example.org", "http:80:5000 https:443:5000", 3, app.Fingerprint("ops@example.org")},
 		"api_server":     {"web=1 worker=0", "api_server.dokku.test", "http:8080:5000 http:80:5000", 1, ""},
-		"blog":           {"web=3 worker=0", "www.blog.example", "http:80:5000", 3, "blog@example.org"},
+		"blog":           {"web=3 worker=0", "www.blog.example", "http:80:5000", 3, app.Fingerprint("blog@example.org")},
 		"jobs_only":      {"web=0 worker=2", "jobs_only.dokku.test", "http:5000:5000", 2, ""},
 		"never_deployed": {"", "", "", 0, ""},
 	}
@@ -72,7 +72,7 @@ func TestRecordingsRead(t *testing.T) {
 	// The rename on 0.35.5 loses the containers and resets the scale.
 	renamed := maps.Clone(after)
 	delete(renamed, "my_app")
-	renamed["my-app"] = said{"web=2 worker=1", "shop.example.org", "http:80:5000 https:443:5000", 0, "ops@example.org"}
+	renamed["my-app"] = said{"web=2 worker=1", "shop.example.org", "http:80:5000 https:443:5000", 0, app.Fingerprint("ops@example.org")}
 	// The rebuild takes every site down.
 	rebuilt := maps.Clone(after)
 	for name, s := range rebuilt {
@@ -103,7 +103,7 @@ func TestRecordingsRead(t *testing.T) {
 			if diff := cmp.Diff([]string{"dokku.test"}, h.Global.Domains); diff != "" {
 				t.Error(diff)
 			}
-			if got := h.Global.Letsencrypt.Env["email"]; got != "global@example.org" {
+			if got := h.Global.Letsencrypt.Env["email"]; got != app.Fingerprint("global@example.org") {
 				t.Errorf("the host's letsencrypt email is %q", got)
 			}
 		})

@@ -1,0 +1,71 @@
+package say
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// hidden stands in the place of a secret.
+const hidden = "***"
+
+const (
+	// secretName is what a setting is called that is likely to hold a secret.
+	secretName = `[\w.-]*(?:pass|pwd|secret|token|credential|auth|cookie|hmac|salt|dsn|(?:api|access|private|signing|encryption|master)[_.-]?key)[\w.-]*`
+	// value is what stands behind a name: in quotes, or up to a blank.
+	value  = `(?:"[^"]*"?|'[^']*'?|[^\s"',;]+)+`
+	scheme = `[A-Za-z][A-Za-z0-9+.-]*://`
+)
+
+// A shape is how secrets stand in a text. Of a match the first group is shown, and
+// *** for the rest. It is looked for where the text has one of the words in it.
+type shape struct {
+	words   []string
+	pattern *regexp.Regexp
+}
+
+var shapes = []shape{
+	// A user and a password, or a token alone, in a URL: up to the last @, because
+	// few encode their password as they should.
+	{[]string{"@"}, regexp.MustCompile(`(` + scheme + `)[^\s"'<>]*@`)},
+	// The query of a URL.
+	{[]string{"?"}, regexp.MustCompile(`(` + scheme + `[^\s"'<>?]*\?)[^\s"'<>)]+`)},
+	// What docker is given for a container or a build, whatever it is called.
+	{[]string{"="}, regexp.MustCompile(`((?:^|[\s"'])(?:-e|--env|--build-arg)(?:\s+|=)["'][\w.-]+=)[^"']*`)},
+	{[]string{"="}, regexp.MustCompile(`((?:^|[\s"'])(?:-e|--env|--build-arg)(?:\s+|=)[\w.-]+=)` + value)},
+	// What is called a password: as a variable, an option, or in JSON.
+	{[]string{"="}, regexp.MustCompile(`(?i)(` + secretName + `=)` + value)},
+	{[]string{"-"}, regexp.MustCompile(`(?i)((?:^|\s)--?` + secretName + `\s+)` + value)},
+	{[]string{`"`}, regexp.MustCompile(`(?i)("` + secretName + `"\s*:\s*)"[^"]*"?`)},
+	// A request's header.
+	{[]string{"uthorization", "UTHORIZATION"}, regexp.MustCompile(`(?i)(\bauthorization["']?(?:\s*:\s*["']?(?:(?:basic|bearer|digest|token)\s+)?|\s+["']?(?:basic|bearer|digest|token)\s+))[^\s"';]+`)},
+	{[]string{"earer ", "EARER ", "asic ", "ASIC "}, regexp.MustCompile(`(?i)(\b(?:basic|bearer)\s+)[\w+/=.~-]{16,}`)},
+}
+
+// Redact is a text without what has the shape of a secret. Every text passes it on
+// its way to a terminal, to a program that asks for JSON, and into a journal. It
+// cannot know every secret: who writes a message takes care that none is in it.
+func Redact(text string) string {
+	for _, s := range shapes {
+		if !slices.ContainsFunc(s.words, func(word string) bool { return strings.Contains(text, word) }) {
+			continue
+		}
+		text = s.pattern.ReplaceAllStringFunc(text, func(found string) string {
+			kept := s.pattern.FindStringSubmatch(found)[1]
+			rest := found[len(kept):]
+			switch {
+			case rest == "git@", rest == "dokku@":
+				return found // as everybody pushes
+			case count.MatchString(found):
+				return found
+			case strings.HasSuffix(rest, "@"):
+				return kept + hidden + "@"
+			}
+			return kept + hidden
+		})
+	}
+	return text
+}
+
+// count is the number of a process type in a scale. It may be called "token".
+var count = regexp.MustCompile(`^[\w-]+=[0-9]{1,4}$`)
