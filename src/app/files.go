@@ -202,16 +202,6 @@ func (f *Files) Incomplete() []string {
 // without them is complete.
 const leftOut = "left out: "
 
-// DockerOptions are an app's docker options for a phase (build, deploy, run), a line
-// each: a file of its directory up to 0.37, a property list from 0.38 on. They may
-// hold secrets.
-func (f *Files) DockerOptions(app, phase string) []string {
-	if Before(f.Dokku, "0.38.0") {
-		return f.Lines("root/" + app + "/DOCKER_OPTIONS_" + strings.ToUpper(phase))
-	}
-	return f.Lines("lib/config/docker-options/" + app + "/_default_." + phase)
-}
-
 // At is a file of the host as it was captured, by its real path.
 func (f *Files) At(p host.Paths, name string) (File, bool) {
 	for top, dir := range map[string]string{"root/": p.DokkuRoot, "lib/": p.LibRoot} {

@@ -177,9 +177,7 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	if has("docker-options") {
 		options, note := r.dockerOptions()
 		add(options...)
-		if note != "" {
-			notes = append(notes, note)
-		}
+		notes = append(notes, note...)
 	}
 	inNginx := len(steps)
 	if has("domains") {

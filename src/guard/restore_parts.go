@@ -130,30 +130,55 @@ func marshalEnv(env map[string]string) (string, error) {
 	return b.String(), nil
 }
 
-// dockerOptions are the steps for docker options: a file of the app's directory up to
-// 0.37, a property list from 0.38 on, which keeps restart policy and mounts elsewhere.
-func (r restoration) dockerOptions() (steps []*plan.Step, note string) {
-	listed := !app.Before(r.To, "0.38.0")
+// dockerOptions are the steps for docker options. What 0.38 keeps in another place
+// and has there is left where it is; what is in neither is put back.
+func (r restoration) dockerOptions() (steps []*plan.Step, notes []string) {
+	name, listed := r.Now.Name, !app.Before(r.To, "0.38.0")
+	moved := 0
 	for _, phase := range []string{"build", "deploy", "run"} {
-		was, now := r.old.DockerOptions(r.Now.Name, phase), r.Files.DockerOptions(r.Now.Name, phase)
-		if listed && app.Before(r.was.Dokku, "0.38.0") {
-			kept := slices.DeleteFunc(slices.Clone(was), hazard.MovedOption)
-			if len(kept) < len(was) {
-				note = "Of the docker options, restart policy and mounts are kept by ps and storage since 0.38.0, and are not restored: see dokku ps:report and storage:report."
+		was, now := r.old.DockerOptions(name, phase), r.Files.DockerOptions(name, phase)
+		switch {
+		case listed && app.Before(r.was.Dokku, "0.38.0"):
+			o := hazard.BecameOf(r.Subject, was, phase)
+			was, moved = append(o.Stay, o.Lost...), moved+o.Moved
+			if o.Restart != "" {
+				steps = append(steps, hazard.RestartPolicy(r.Subject, o.Restart))
 			}
-			was = kept
+		case !listed && !app.Before(r.was.Dokku, "0.38.0") && len(was) > 0:
+			// The snapshot has its mounts and restart policy elsewhere: those that
+			// are in force here are not its to take away.
+			was = append(slices.Clone(was), hazard.Missing(slices.DeleteFunc(slices.Clone(now), func(o string) bool { return !hazard.KeptElsewhere(o) }), was)...)
 		}
-		if len(was) == 0 || slices.Equal(was, now) {
-			continue
-		}
-		path, mode := "root/"+r.Now.Name+"/DOCKER_OPTIONS_"+strings.ToUpper(phase), fs.FileMode(0o644)
-		if listed {
-			path, mode = "lib/config/docker-options/"+r.Now.Name+"/_default_."+phase, 0o600
-		}
-		// What they are is not said: they may hold secrets.
-		steps = append(steps, r.file(fmt.Sprintf("docker options for %s, %d of them", phase, len(was)), path, mode, []byte(strings.Join(was, "\n")+"\n")))
+		steps = append(steps, r.optionList(phase, was, now, app.DockerOptionsPath(r.To, name, phase)))
 	}
-	return steps, note
+	for _, list := range r.old.ProcessDockerOptions(name) {
+		if path := "lib/config/docker-options/" + name + "/" + list; listed {
+			steps = append(steps, r.optionList(strings.TrimSuffix(list, ".deploy"), r.old.Lines(path), r.Files.Lines(path), path))
+		}
+	}
+	if moved > 0 {
+		notes = append(notes, fmt.Sprintf("Of the docker options, mounts and the restart policy stay where 0.38 has put them (%d): see dokku storage:report %s and dokku ps:report %s.", moved, name, name))
+	}
+	return steps, notes
+}
+
+// optionList is the step for one list of docker options; nil where it is as it was,
+// and where the snapshot has nothing for it.
+func (r restoration) optionList(what string, was, now []string, path string) *plan.Step {
+	taken := hazard.Missing(now, was)
+	if len(was) == 0 || len(taken) == 0 && len(hazard.Missing(was, now)) == 0 {
+		return nil
+	}
+	// What they are is not said: they may hold secrets.
+	text := fmt.Sprintf("docker options for %s, %d of them", what, len(was))
+	if len(taken) > 0 {
+		text += fmt.Sprintf("; %d that the snapshot does not have are taken away", len(taken))
+	}
+	mode := fs.FileMode(0o644)
+	if strings.HasPrefix(path, "lib/") {
+		mode = 0o600
+	}
+	return r.file(text, path, mode, []byte(strings.Join(was, "\n")+"\n"))
 }
 
 // nginxFiles are the steps for what an app adds to its nginx configuration: the

@@ -2,7 +2,6 @@ package hazard
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -11,43 +10,48 @@ import (
 
 // dockerOptionsLeft is about files that come too late (ATLAS 9, 10: 34). 0.38.0
 // drains DOCKER_OPTIONS_BUILD, _DEPLOY and _RUN of an app's directory into
-// properties, once for the whole host: a file that a restored backup or a rename
-// brings later is ignored. Whether its options are wanted still, nobody has
-// recorded, so they are a guess.
+// properties, once for the whole host: a file that a restored backup, a rename or a
+// way back to 0.37 brings later is ignored, mounts and all. Whether its options are
+// wanted still, nobody has recorded, so they are a guess.
 var dockerOptionsLeft = Hazard{
 	Name:    "docker-options-left",
 	Threads: "dokku/dokku#8875",
-	Guide:   "https://dokku.com/docs/appendices/0.38.0-migration-guide/",
+	Guide:   guideDockerOptions,
 
 	Detect: func(s Subject) []Finding {
 		if app.Before(s.To, "0.38.0") {
 			return nil
 		}
 		var found []Finding
-		for _, phase := range []string{"build", "deploy", "run"} {
+		for _, phase := range phases {
 			file := "DOCKER_OPTIONS_" + strings.ToUpper(phase)
-			property := s.Paths.Property("docker-options", s.Now.Name, "_default_."+phase)
-			now := s.Files.Lines("lib/config/docker-options/" + s.Now.Name + "/_default_." + phase)
-			missing := slices.DeleteFunc(without(s.Files.Lines("root/"+s.Now.Name+"/"+file), now), MovedOption)
-			if len(missing) == 0 {
+			now := s.Files.DockerOptions(s.Now.Name, phase)
+			o := BecameOf(s, s.Files.LeftDockerOptions(s.Now.Name, phase), phase)
+			missing := append(Missing(o.Stay, now), o.Lost...)
+			if n := len(missing); n > 0 {
+				path := s.dockerOptionsPath(phase)
+				found = append(found, Finding{
+					// What the options are is not said: they may hold secrets.
+					What:        fmt.Sprintf("%s in the app's directory has %d that %s does not read", file, n, s.To),
+					Consequence: "Its next deploy goes without them.",
+					Step: &plan.Step{
+						Mark: plan.Add, Text: fmt.Sprintf("%d docker options for %s, from %s", n, phase, file), Guess: true,
+						Path: path, Mode: 0o600, Data: lines(append(now, missing...)), Was: s.Digest(path),
+					},
+				})
+			}
+			if o.Restart == "" {
 				continue
 			}
-			found = append(found, Finding{
-				// What the options are is not said: they may hold secrets.
-				What:        fmt.Sprintf("%s in the app's directory has %d that %s does not read", file, len(missing), s.To),
-				Consequence: "Its next deploy goes without them.",
-				Step: &plan.Step{
-					Mark: plan.Add, Text: fmt.Sprintf("%d docker options for %s, from %s", len(missing), phase, file), Guess: true,
-					Path: property, Mode: 0o600, Data: []byte(strings.Join(append(now, missing...), "\n") + "\n"), Was: s.Digest(property),
-				},
-			})
+			if step := RestartPolicy(s, o.Restart); step != nil {
+				step.Guess, step.Text = true, step.Text+", from "+file
+				found = append(found, Finding{
+					What:        fmt.Sprintf("%s in the app's directory has a restart policy that %s does not read", file, s.To),
+					Consequence: "Its next deploy goes without it.",
+					Step:        step,
+				})
+			}
 		}
 		return found
 	},
-}
-
-// MovedOption tells the docker options that 0.38 keeps as something else: the restart
-// policy of ps, and storage mounts.
-func MovedOption(line string) bool {
-	return strings.HasPrefix(line, "--restart") || strings.HasPrefix(line, "-v ") || strings.HasPrefix(line, "-v=") || strings.HasPrefix(line, "--volume") || strings.HasPrefix(line, "-v/")
 }

@@ -34,7 +34,7 @@ var drift = Hazard{
 		d.properties()
 		d.environment(s.Before.Env, s.Now.Env)
 		d.containers(*s.Before, s.Now)
-		d.dockerOptions()
+		d.dockerOptions(s)
 		d.files("root/"+s.Now.Name+"/", func(rel string) bool { return !ownFiles.MatchString(rel) })
 		d.refs(s.Before.Git.Refs, s.Now.Git.Refs)
 		return d.found
@@ -119,16 +119,23 @@ func (d *differences) containers(before, now app.State) {
 	}
 }
 
-func (d *differences) dockerOptions() {
-	for _, phase := range []string{"build", "deploy", "run"} {
+func (d *differences) dockerOptions(s Subject) {
+	lost := func(missing []string, what string) {
+		if n := len(missing); n > 0 {
+			d.add("%d of its docker options for %s are gone", n, what)
+		}
+	}
+	for _, phase := range phases {
 		was, now := d.Old().DockerOptions(d.scope, phase), d.Files.DockerOptions(d.scope, phase)
-		missing := without(was, now)
-		if app.Before(d.From, "0.38.0") && !app.Before(d.To, "0.38.0") {
-			missing = slices.DeleteFunc(missing, MovedOption)
+		if d.Crosses("0.38.0") {
+			was = BecameOf(s, was, phase).Stay // of the others dockerOptionsMoved tells
 		}
-		if len(missing) > 0 {
-			d.add("%d of its docker options for %s are gone", len(missing), phase)
-		}
+		lost(Missing(was, now), phase)
+	}
+	for _, name := range d.Old().ProcessDockerOptions(d.scope) {
+		path := "lib/config/docker-options/" + d.scope + "/" + name
+		process, phase, _ := strings.Cut(name, ".")
+		lost(Missing(d.Old().Lines(path), d.Files.Lines(path)), phase+" of "+process)
 	}
 }
 

@@ -77,6 +77,7 @@ var All = []Hazard{
 	bindAll,
 	envFlags,
 	envRewound,
+	dockerOptionsMoved,
 	dockerOptionsLeft,
 	percent,
 	letsencryptSettings,

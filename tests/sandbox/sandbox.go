@@ -210,6 +210,11 @@ func (h Host) Install(from, to string) error {
 			return err
 		}
 	}
+	for _, app := range h.apps() {
+		if err := h.moveOptions(app, to); err != nil {
+			return err
+		}
+	}
 	for path := range before {
 		if _, kept := after[path]; !kept && !strings.HasSuffix(path, "/") {
 			if err := remove(h.path(path)); err != nil {
