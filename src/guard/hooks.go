@@ -164,7 +164,7 @@ func (g *Guard) After(ctx context.Context, moment string, unpacked []string) err
 		if !g.installed() {
 			return nil
 		}
-		return g.afterDokku(ctx)
+		return g.afterDokku(ctx, moment)
 	}
 	if moment != AfterDpkg && moment != AfterApt {
 		return fmt.Errorf("upgrade-guard knows no moment %q", moment)
@@ -181,7 +181,7 @@ func (g *Guard) After(ctx context.Context, moment string, unpacked []string) err
 	if moment == AfterDpkg && !packages.Configured(ctx, g.Host, others) {
 		return ErrNotYet
 	}
-	err := g.afterDokku(ctx)
+	err := g.afterDokku(ctx, moment)
 	if len(others) > 0 {
 		err = errors.Join(err, g.QueueRoutes(ctx))
 	}
@@ -190,7 +190,7 @@ func (g *Guard) After(ctx context.Context, moment string, unpacked []string) err
 
 // afterDokku does what is due after an upgrade, a reinstallation, or an upgrade that
 // was given up.
-func (g *Guard) afterDokku(ctx context.Context) error {
+func (g *Guard) afterDokku(ctx context.Context, moment string) error {
 	disk, stamp, err := g.versions()
 	if err != nil {
 		return err
@@ -199,8 +199,11 @@ func (g *Guard) afterDokku(ctx context.Context) error {
 		return nil
 	}
 	if stamp == disk && g.Store.Pending() == BeforeApt {
-		// apt has announced it, and the old package was never asked to go: given up.
-		// Nothing of Dokku's has run, so what has changed since is a person's.
+		// apt has announced it, and the old package was never asked to go: at apt's end,
+		// given up. Nothing of Dokku's has run, so what has changed since is a person's.
+		if moment != AfterApt {
+			return nil
+		}
 		return g.locked(ctx, patience, g.givenUp)
 	}
 	g.InHook = true
