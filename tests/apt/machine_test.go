@@ -6,6 +6,7 @@
 package apt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"upgrade-guard/tests/sandbox"
 )
@@ -85,6 +87,7 @@ const (
 type machine struct {
 	t    *testing.T
 	root string
+	ctx  context.Context // ends what hangs
 }
 
 // newMachine makes one, with the guard installed; bare is one without.
@@ -106,7 +109,9 @@ func bare(t *testing.T) *machine {
 		}
 	}
 	dir := t.TempDir()
-	m := &machine{t, dir + "/root"}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	t.Cleanup(cancel)
+	m := &machine{t, dir + "/root", ctx}
 	m.mount(dir)
 
 	// Nothing of this machine's packages but dpkg, and nobody's hooks.
@@ -290,8 +295,11 @@ func (m *machine) dokkuPackage(version string) {
 
 // command runs on the machine, with a root's environment and nothing of the test's.
 func (m *machine) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command("/usr/sbin/chroot", append([]string{m.root, "/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+	cmd := exec.CommandContext(m.ctx, "/usr/sbin/chroot", append([]string{m.root, "/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 		"DEBIAN_FRONTEND=noninteractive", name}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	return cmd
 }
 
