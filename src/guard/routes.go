@@ -22,9 +22,6 @@ import (
 	"upgrade-guard/src/snapshot"
 )
 
-// askingTime is how long all questions together may take.
-const askingTime = 30 * time.Second
-
 // routes is how the apps are served at one moment.
 type routes struct {
 	files    *app.Files
@@ -214,8 +211,6 @@ func (r *routes) questions(g *Guard, names []string) []nginx.Question {
 }
 
 func (g *Guard) ask(ctx context.Context, questions []nginx.Question) []nginx.Answer {
-	ctx, cancel := context.WithTimeout(ctx, askingTime)
-	defer cancel()
 	return nginx.Ask(ctx, g.Host.Dial, questions)
 }
 

@@ -101,10 +101,25 @@ type checker struct {
 	found []Trouble
 }
 
+// named is how many troubles of one kind are told of an app one by one.
+const named = 10
+
 func (c *checker) say(s app.State, kind Kind, format string, args ...any) {
 	t := Trouble{App: s.Name, Kind: kind, What: fmt.Sprintf(format, args...)}
-	if !slices.Contains(c.found, t) {
+	n := 0
+	for _, f := range c.found {
+		if f == t {
+			return
+		}
+		if f.Kind == kind {
+			n++
+		}
+	}
+	switch {
+	case n < named:
 		c.found = append(c.found, t)
+	case n == named:
+		c.found = append(c.found, Trouble{App: s.Name, Kind: kind, What: "and more"})
 	}
 }
 
@@ -254,9 +269,9 @@ func (c *checker) names(s app.State, config Config) {
 }
 
 func (c *checker) domainsAndPorts(s app.State, config Config) {
-	names := config.names()
+	names, ports := config.names()
 	for _, d := range s.Domains.Effective() {
-		if !slices.Contains(names, d) {
+		if !names[d] {
 			c.say(s, Names, "its nginx configuration does not name %s", d)
 		}
 	}
@@ -265,9 +280,7 @@ func (c *checker) domainsAndPorts(s app.State, config Config) {
 		if len(parts) != 3 || s.Certificate == nil && parts[0] == "https" || parts[0] == "grpc" || parts[0] == "grpcs" {
 			continue
 		}
-		if !slices.ContainsFunc(config.Servers, func(server Server) bool {
-			return slices.ContainsFunc(server.Listens, func(l Listen) bool { return l.Port == parts[1] })
-		}) {
+		if !ports[parts[1]] {
 			c.say(s, Names, "its nginx configuration does not listen on port %s", parts[1])
 		}
 	}

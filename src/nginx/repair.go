@@ -53,7 +53,7 @@ func WriteStopGap(text string, s app.State) (string, error) {
 	if len(byContainer) == 0 || len(list) == 0 {
 		return "", ErrNoStopGap
 	}
-	g := stopGap{state: s, needs: map[string]bool{}}
+	g := stopGap{state: s, port: mapped(s), needs: map[string]bool{}}
 	for _, d := range list {
 		switch d.Name {
 		case "upstream":
@@ -68,20 +68,28 @@ func WriteStopGap(text string, s app.State) (string, error) {
 	if len(g.needs) == 0 {
 		return "", ErrNoStopGap
 	}
-	out := g.apply(strings.TrimPrefix(text, mark(StopGap)), len(text)-len(strings.TrimPrefix(text, mark(StopGap))))
+	if len(g.needs)*len(byContainer) > maxServers {
+		return "", fmt.Errorf("its %d upstreams have too many servers", len(g.needs))
+	}
+	var out strings.Builder
+	out.WriteString(g.apply(strings.TrimPrefix(text, mark(StopGap)), len(text)-len(strings.TrimPrefix(text, mark(StopGap)))))
+	containers := slices.Sorted(maps.Keys(byContainer))
 	for _, upstream := range slices.Sorted(maps.Keys(g.needs)) {
 		port := "5000" // Dokku's own default
 		if i := strings.LastIndexByte(upstream, '-'); i >= 0 && isNumber(upstream[i+1:]) && ofApp(upstream, s.Name) && upstream != s.Name {
 			port = upstream[i+1:]
 		}
-		out += fmt.Sprintf("\nupstream %s {\n", upstream)
-		for _, container := range slices.Sorted(maps.Keys(byContainer)) {
-			out += fmt.Sprintf("  server %s;\n", net.JoinHostPort(byContainer[container][0], port))
+		fmt.Fprintf(&out, "\nupstream %s {\n", upstream)
+		for _, container := range containers {
+			fmt.Fprintf(&out, "  server %s;\n", net.JoinHostPort(byContainer[container][0], port))
 		}
-		out += "}\n"
+		out.WriteString("}\n")
 	}
-	return mark(StopGap) + out, nil
+	return mark(StopGap) + out.String(), nil
 }
+
+// maxServers is how many servers a stop-gap may name in all its upstreams.
+const maxServers = 20_000
 
 type edit struct {
 	from, to int
@@ -90,6 +98,7 @@ type edit struct {
 
 type stopGap struct {
 	state app.State
+	port  func(hostPort string) string
 	needs map[string]bool
 	edits []edit
 }
@@ -111,7 +120,7 @@ func (g *stopGap) server(block []Directive) {
 					g.needs[u] = true
 				}
 			case d.Name == "return" && len(d.Args) > 0 && d.Args[0] == "502" && whole:
-				u := g.state.Name + "-" + containerPort(g.state, port)
+				u := g.state.Name + "-" + g.port(port)
 				g.needs[u] = true
 				g.edits = append(g.edits, edit{d.Start, d.End, proxyTo(u)})
 			case d.Name == "location":
@@ -137,40 +146,50 @@ func proxyTo(upstream string) string {
 
 // ContainerPort is the port that an app's containers listen on, as far as is
 // known.
-func ContainerPort(s app.State) string { return containerPort(s, "80") }
+func ContainerPort(s app.State) string { return mapped(s)("80") }
 
-// containerPort is the port that a host port is mapped to.
-func containerPort(s app.State, hostPort string) string {
+// mapped is the port that a host port is mapped to.
+func mapped(s app.State) func(hostPort string) string {
+	to := map[string]string{}
 	for _, list := range [][]string{s.Ports.Map, s.Ports.Detected} {
 		for _, m := range list {
-			if parts := strings.Split(m, ":"); len(parts) == 3 && parts[1] == hostPort {
-				return parts[2]
+			if parts := strings.Split(m, ":"); len(parts) == 3 && to[parts[1]] == "" {
+				to[parts[1]] = parts[2]
 			}
 		}
 	}
-	for _, w := range s.Web() {
-		if isNumber(w.Port) {
-			return w.Port
+	return func(hostPort string) string {
+		if to[hostPort] != "" {
+			return to[hostPort]
 		}
+		for _, w := range s.Web() {
+			if isNumber(w.Port) {
+				return w.Port
+			}
+		}
+		return "5000"
 	}
-	return "5000"
 }
 
 // apply makes the edits in a text that begins skip bytes into the one they were
 // found in.
 func (g *stopGap) apply(text string, skip int) string {
-	slices.SortFunc(g.edits, func(a, b edit) int { return b.from - a.from })
+	slices.SortFunc(g.edits, func(a, b edit) int { return a.from - b.from })
+	var out strings.Builder
+	at := 0
 	for _, e := range g.edits {
-		text = text[:e.from-skip] + e.text + text[e.to-skip:]
+		out.WriteString(text[at:e.from-skip] + e.text)
+		at = e.to - skip
 	}
-	return strings.TrimRight(text, "\n") + "\n"
+	return strings.TrimRight(out.String()+text[at:], "\n") + "\n"
 }
 
 // WriteAside is what stands in place of a configuration that is set aside: it
 // answers 503 under the app's names, because nginx gives the requests for a name
 // that nobody has to another app.
 func WriteAside(f *app.Files, s app.State) string {
-	out := mark(SetAside)
+	var out strings.Builder
+	out.WriteString(mark(SetAside))
 	config, err := Read(f, s.Name)
 	if err != nil || len(config.Servers) == 0 {
 		config.Servers = []Server{{Names: s.Domains.Effective(), Listens: []Listen{{Port: "80"}}}}
@@ -180,7 +199,8 @@ func WriteAside(f *app.Files, s app.State) string {
 		if tls && (s.Certificate == nil || !s.Certificate.KeyFits || server.Certificate == "") || len(server.Names) == 0 {
 			continue // nothing can be answered there
 		}
-		out += "\nserver {\n"
+		out.WriteString("\nserver {\n")
+		seen := map[string]bool{}
 		for _, l := range server.Listens {
 			address := l.Port
 			if l.Address != "" {
@@ -190,17 +210,18 @@ func WriteAside(f *app.Files, s app.State) string {
 				address += " ssl"
 			}
 			line := "  listen " + address + ";\n"
-			if !strings.Contains(out[strings.LastIndex(out, "server {"):], line) {
-				out += line
+			if !seen[line] {
+				seen[line] = true
+				out.WriteString(line)
 			}
 		}
-		out += "  server_name " + strings.Join(quoted(server.Names), " ") + ";\n"
+		out.WriteString("  server_name " + strings.Join(quoted(server.Names), " ") + ";\n")
 		if tls {
-			out += fmt.Sprintf("  ssl_certificate %q;\n  ssl_certificate_key %q;\n", server.Certificate, server.Key)
+			fmt.Fprintf(&out, "  ssl_certificate %q;\n  ssl_certificate_key %q;\n", server.Certificate, server.Key)
 		}
-		out += "  return 503;\n}\n"
+		out.WriteString("  return 503;\n}\n")
 	}
-	return out
+	return out.String()
 }
 
 func quoted(names []string) []string {
