@@ -29,8 +29,8 @@ const (
 	headerLimit = 64 << 10
 	// locationLimit is as much as is kept of where a redirect leads.
 	locationLimit = 500
-	// maxQuestions is how much is asked about one app, of nginx and of its containers.
-	maxQuestions = 10_000
+	// MaxQuestions is how much is asked about one app, of nginx and of its containers.
+	MaxQuestions = 10_000
 	// askingTime is how long all questions together may take.
 	askingTime = 30 * time.Second
 	// UserAgent is how the questions are known in an access log.
@@ -109,7 +109,7 @@ func (a Answer) Good() bool { return a.Error == "" && a.Status < 502 }
 // knowing. Apps that another proxy serves are asked for their containers alone.
 func Questions(f *app.Files, s app.State) []Question {
 	var list []Question
-	asked, limit := map[Question]bool{}, maxQuestions
+	asked, limit := map[Question]bool{}, MaxQuestions
 	add := func(q Question) (more bool) {
 		if !asked[q] && len(list) < limit {
 			asked[q] = true
