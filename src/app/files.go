@@ -83,7 +83,8 @@ type Files struct {
 	// the host itself not all.
 	Partial bool
 
-	list []File // sorted by path
+	list []File   // sorted by path
+	envs sync.Map // environments that are read, by path
 }
 
 // NewFiles is a set of files that were captured before.
