@@ -2,8 +2,10 @@ package app
 
 import (
 	"errors"
-	"fmt"
+	"maps"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/joho/godotenv"
 
@@ -22,18 +24,138 @@ type env struct {
 // 0.38.0 to 0.38.25 left in the old place does not count there any more.
 func readEnv(f *Files, scope string) env {
 	path := f.EnvPath(scope)
+	if e, known := f.envs.Load(path); known {
+		return e.(env)
+	}
 	e := env{}
-	t, ok := f.Text(path)
-	if !ok {
-		return e
+	if t, ok := f.Text(path); ok {
+		values, err := ParseEnv(t)
+		if err != nil {
+			e.problems = append(e.problems, path+" "+err.Error())
+		}
+		e.values = values
 	}
-	values, err := godotenv.Unmarshal(t)
-	if err != nil {
-		// The parser's error quotes the line, which is likely to be a secret.
-		e.problems = append(e.problems, fmt.Sprintf("%s is not the NAME=\"value\" lines that Dokku writes", path))
-	}
-	e.values = values
+	f.envs.Store(path, e)
 	return e
+}
+
+// ParseEnv reads the text of an ENV file as Dokku does, by the same library. Its
+// error says nothing of what stands there: it is likely to be a secret.
+func ParseEnv(text string) (map[string]string, error) {
+	if _, swells := foreseen(text); swells {
+		return nil, errors.New("has values that are made of one another, larger than can be read")
+	}
+	values, err := godotenv.Unmarshal(text)
+	if err != nil {
+		return values, errors.New("is not the NAME=\"value\" lines that Dokku writes")
+	}
+	return values, nil
+}
+
+// maxExpanded is as large as all values may be together, with the values of others
+// in place of $NAME: a few lines that name one another ten times have no end.
+const maxExpanded = 4 << 20
+
+// foreseen is how long the values of an ENV file may come to be, and whether that is
+// more than there is any sense in. It takes the file apart as the library does, and
+// puts nothing in.
+func foreseen(text string) (lengths map[string]int, swells bool) {
+	lengths = map[string]int{}
+	total, comments := 0, 0
+	for text = strings.TrimLeftFunc(text, unicode.IsSpace); text != ""; text = strings.TrimLeftFunc(text, unicode.IsSpace) {
+		line, after, _ := strings.Cut(text, "\n")
+		if line[0] == '#' {
+			// For each of them it calls itself once more.
+			if comments++; comments > 10_000 {
+				return lengths, true
+			}
+			text = after
+			continue
+		}
+		name, value, ok := cutAny(text, "=:")
+		if !ok || strings.Contains(name, "\n") {
+			return lengths, false // no such line
+		}
+		if value = strings.TrimLeft(value, " \t\v\f\r\u0085\u00a0"); value == "" {
+			return lengths, false
+		}
+		name = strings.TrimSpace(name)
+		if rest, ok := strings.CutPrefix(name, "export"); ok && rest != strings.TrimLeftFunc(rest, unicode.IsSpace) {
+			name = strings.TrimSpace(rest)
+		}
+		switch quote := value[0]; quote {
+		case '\'', '"':
+			end := closing(value, quote)
+			if end < 0 {
+				return lengths, false
+			}
+			value, text = value[1:end], value[end+1:]
+			if quote == '\'' { // nothing is put in there
+				lengths[name] = max(lengths[name], len(value))
+				continue
+			}
+		default:
+			end := strings.IndexAny(value, "\r\n")
+			if end < 0 {
+				end = len(value)
+			}
+			value, text = value[:end], value[end:]
+		}
+		size := expanded(value, lengths)
+		if total += size; total > maxExpanded {
+			return lengths, true
+		}
+		lengths[name] = max(lengths[name], size)
+	}
+	return lengths, false
+}
+
+// cutAny is strings.Cut at the first of some characters.
+func cutAny(text, at string) (before, after string, ok bool) {
+	if i := strings.IndexAny(text, at); i >= 0 {
+		return text[:i], text[i+1:], true
+	}
+	return text, "", false
+}
+
+// closing is where a quoted text ends.
+func closing(text string, quote byte) int {
+	for i := 1; i < len(text); i++ {
+		if text[i] == quote && text[i-1] != '\\' {
+			return i
+		}
+	}
+	return -1
+}
+
+// expanded is how long a value may come to be.
+func expanded(value string, lengths map[string]int) int {
+	size := len(value)
+	if !utf8.ValidString(value) {
+		size *= 3 // what is no character becomes one
+	}
+	for i := 0; i < len(value); i++ {
+		if value[i] != '$' || i > 0 && value[i-1] == '\\' {
+			continue
+		}
+		most, name := 0, []byte{}
+		for i++; i < len(value) && len(name) < 200; i++ {
+			c := value[i]
+			if c == '\\' { // it may go away, and may end the name
+				most = max(most, lengths[string(name)])
+				continue
+			}
+			if c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (len(name) > 0 || c != '{' && c != '(') {
+				break
+			}
+			if c != '{' && c != '(' {
+				name = append(name, c)
+			}
+		}
+		i--
+		size += max(most, lengths[string(name)])
+	}
+	return size
 }
 
 // Variable is the value of a variable in the environment of an app, or of the
@@ -51,7 +173,7 @@ func (f *Files) Environment(app string) (map[string]string, error) {
 	if len(e.problems) > 0 {
 		return nil, errors.New(strings.Join(e.problems, "; "))
 	}
-	return e.values, nil
+	return maps.Clone(e.values), nil
 }
 
 // EnvPath is where this host keeps a scope's ENV, among the captured paths.

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"upgrade-guard/src/host"
 )
@@ -77,7 +78,8 @@ type Files struct {
 	// was read, each with the reason.
 	Refused []string
 
-	list []File // sorted by path
+	list []File   // sorted by path
+	envs sync.Map // environments that are read, by path
 }
 
 // NewFiles is a set of files that were captured before.

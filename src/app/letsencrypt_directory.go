@@ -82,7 +82,7 @@ func (f *Files) LetsencryptDirectory(app string) (d LetsencryptDirectory, ok boo
 		hashed = config + " " + options
 		d.Files = map[string][]byte{"config": []byte(config + "\n"), "docker_options": []byte(options + "\n")}
 	case plugin.IsBefore("0.11.0"):
-		values := readEnv(f, host.GlobalScope).values
+		values := maps.Clone(readEnv(f, host.GlobalScope).values)
 		if values == nil {
 			values = map[string]string{}
 		}

@@ -73,6 +73,9 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	if now.Dokku != to {
 		c.Upgrade = g.foresee(files, now, now.Dokku, to, ledger)
 	}
+	for _, name := range r.unasked {
+		c.Unknown = append(c.Unknown, name+": "+notAllAsked)
+	}
 	for _, name := range files.Apps {
 		for _, u := range now.Apps[name].Unreadable {
 			c.Unknown = append(c.Unknown, name+": "+u)

@@ -68,7 +68,7 @@ func pluginFacts(h host.Host, out *say.Printer) plugins.Facts {
 		}),
 		Taken:    sync.OnceValue(func() []string { return plugins.Taken(h) }),
 		Stray:    sync.OnceValue(func() []string { return plugins.Stray(context.Background(), h) }),
-		Dangling: sync.OnceValue(func() []string { return plugins.Dangling(h) }),
+		Dangling: sync.OnceValues(func() ([]string, bool) { return plugins.Dangling(h) }),
 	}
 }
 

@@ -172,6 +172,9 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	for _, name := range files.Apps {
 		a := appReport(now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
 		a.Drift, a.Letsencrypt = journal[plan.Drift][name], g.settings(a.Letsencrypt)
+		if slices.Contains(routes.unasked, name) {
+			a.Problems = append(a.Problems, notAllAsked)
+		}
 		r.Apps = append(r.Apps, a)
 	}
 	if only == "" {

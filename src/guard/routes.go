@@ -22,8 +22,10 @@ import (
 	"upgrade-guard/src/snapshot"
 )
 
-// askingTime is how long all questions together may take.
-const askingTime = 30 * time.Second
+const notAllAsked = "not all of its addresses were asked for: there was no time"
+
+// askingAgain is how long it may take to ask again whoever answered wrongly at once.
+const askingAgain = 15 * time.Second
 
 // routes is how the apps are served at one moment.
 type routes struct {
@@ -35,6 +37,8 @@ type routes struct {
 	foreign string
 	// unknown says why nginx could not be asked.
 	unknown string
+	// unasked are the apps that have more addresses than there was time to ask for.
+	unasked []string
 }
 
 // routes looks at how nginx serves the apps: by its files, by its own judgement,
@@ -68,6 +72,12 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) 
 	// Whose files are wrong is not asked: nothing is learnt by waiting for an
 	// address that nobody has.
 	r.answers = g.ask(ctx, r.questions(g, slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { return r.has(name) })))
+	asked := map[string]int{}
+	for _, a := range r.answers {
+		if asked[a.App]++; (a.Error == nginx.NotAsked || asked[a.App] == nginx.MaxQuestions) && !slices.Contains(r.unasked, a.App) {
+			r.unasked = append(r.unasked, a.App)
+		}
+	}
 	r.troubles = append(r.troubles, r.judged(ctx, g)...)
 	r.troubles = slices.DeleteFunc(r.troubles, func(t nginx.Trouble) bool { return g.halfRenamed(t.App) })
 	return r
@@ -77,6 +87,8 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) 
 // moment after a reload nginx's old workers answer too, so whoever answers at
 // once is asked again.
 func (r *routes) judged(ctx context.Context, g *Guard) []nginx.Trouble {
+	ctx, cancel := context.WithTimeout(ctx, askingAgain)
+	defer cancel()
 	for n := 0; ; n++ {
 		var suspects []string
 		found := slices.DeleteFunc(nginx.Judge(r.now, r.answers), func(t nginx.Trouble) bool { return r.has(t.App) })
@@ -90,6 +102,9 @@ func (r *routes) judged(ctx context.Context, g *Guard) []nginx.Trouble {
 		}
 		time.Sleep(300 * time.Millisecond)
 		again := g.ask(ctx, r.questions(g, suspects))
+		if ctx.Err() != nil {
+			return found // not all were asked
+		}
 		r.answers = append(slices.DeleteFunc(r.answers, func(a nginx.Answer) bool { return slices.Contains(suspects, a.App) }), again...)
 	}
 }
@@ -214,8 +229,6 @@ func (r *routes) questions(g *Guard, names []string) []nginx.Question {
 }
 
 func (g *Guard) ask(ctx context.Context, questions []nginx.Question) []nginx.Answer {
-	ctx, cancel := context.WithTimeout(ctx, askingTime)
-	defer cancel()
 	return nginx.Ask(ctx, g.Host.Dial, questions)
 }
 
@@ -537,7 +550,7 @@ func (m *mending) writeListeners(name string) error {
 			}
 		}
 		if c.Port == "" {
-			port := nginx.ContainerPort(m.now.Apps[name], "80")
+			port := nginx.ContainerPort(m.now.Apps[name])
 			if err := m.Host.Write(filepath.Join(dir, "PORT"+suffix), 0o644, []byte(port)); err != nil {
 				return err
 			}

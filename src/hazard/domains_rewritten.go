@@ -2,14 +2,14 @@ package hazard
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
@@ -142,7 +142,7 @@ func spoilt(h host.Host, scope string) string {
 		if err != nil {
 			continue
 		}
-		values, err := godotenv.UnmarshalBytes(b)
+		values, err := app.ParseEnv(string(b))
 		if err != nil {
 			continue
 		}
@@ -160,7 +160,12 @@ func spoilt(h host.Host, scope string) string {
 func removeUnchanged(path, digest string) func(context.Context, host.Host) error {
 	return func(_ context.Context, h host.Host) error {
 		now, err := h.ReadFile(path)
-		if err == nil && app.Digest(now) != digest {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case app.Digest(now) != digest:
 			return plan.ErrChanged
 		}
 		return h.Remove(path)

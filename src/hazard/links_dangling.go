@@ -18,14 +18,19 @@ var linksDangling = Hazard{
 		if !app.Before(s.To, "0.32.4") {
 			return nil
 		}
-		links := s.Plugins.Dangling()
-		if len(links) == 0 {
+		links, all := s.Plugins.Dangling()
+		if len(links) == 0 && all {
 			return nil
 		}
-		return []Finding{{
+		f := Finding{
 			What:        fmt.Sprintf("the installation of %s deletes links that point nowhere at present: %s", s.To, listed(links)),
 			Consequence: "No snapshot holds them. Mount what they point to before the upgrade, or write them down.",
 			Command:     say.Command("find", s.Paths.LibRoot) + ` -xtype l -printf '%p -> %l\n'`,
-		}}
+		}
+		if len(links) == 0 {
+			f.What = fmt.Sprintf("the installation of %s deletes links that point nowhere at present; there are more files than were looked at", s.To)
+			f.Note = true
+		}
+		return []Finding{f}
 	},
 }

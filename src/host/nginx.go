@@ -34,6 +34,7 @@ func TestNginx(ctx context.Context, h Host) (complaint string, err error) {
 		return "", nil
 	}
 	for _, l := range strings.Split(string(out), "\n") {
+		l = l[:min(len(l), maxSentence)]
 		if m := emergency.FindStringSubmatch(l); m != nil {
 			return withoutValues(m[1]), nil
 		}

@@ -25,6 +25,14 @@ const (
 	AtOnce    = 64
 	patience  = 2 * time.Second
 	bodyLimit = 64 << 10
+	// headerLimit is eight times what nginx takes of an app by default.
+	headerLimit = 64 << 10
+	// locationLimit is as much as is kept of where a redirect leads.
+	locationLimit = 500
+	// MaxQuestions is how much is asked about one app, of nginx and of its containers.
+	MaxQuestions = 10_000
+	// askingTime is how long all questions together may take.
+	askingTime = 30 * time.Second
 	// UserAgent is how the questions are known in an access log.
 	UserAgent = "upgrade-guard (dokku)"
 )
@@ -107,10 +115,13 @@ func (a Answer) Good() bool { return a.Error == "" && a.Status < 502 }
 // knowing. Apps that another proxy serves are asked for their containers alone.
 func Questions(f *app.Files, s app.State) []Question {
 	var list []Question
-	add := func(q Question) {
-		if !slices.Contains(list, q) {
+	asked, limit := map[Question]bool{}, MaxQuestions
+	add := func(q Question) (more bool) {
+		if !asked[q] && len(list) < limit {
+			asked[q] = true
 			list = append(list, q)
 		}
+		return len(list) < limit
 	}
 	if s.Proxy.Scheduler != "" && s.Proxy.Scheduler != "docker-local" || len(s.Containers) == 0 {
 		return nil // a cluster's, or never deployed
@@ -124,10 +135,13 @@ func Questions(f *app.Files, s app.State) []Question {
 		}
 		for _, m := range portMap(s, config) {
 			for _, d := range names {
-				add(Question{s.Name, ViaNginx, m.scheme, net.JoinHostPort(m.address, m.port), d})
+				if !add(Question{s.Name, ViaNginx, m.scheme, net.JoinHostPort(m.address, m.port), d}) {
+					break
+				}
 			}
 		}
 	}
+	limit += len(list)
 	for _, w := range s.Web() {
 		if !w.Running || len(w.Addresses) == 0 {
 			continue
@@ -137,7 +151,9 @@ func Questions(f *app.Files, s app.State) []Question {
 			host = hosts[0]
 		}
 		for _, port := range containerPorts(s, w) {
-			add(Question{s.Name, Container, "http", net.JoinHostPort(w.Addresses[0], port), host})
+			if !add(Question{s.Name, Container, "http", net.JoinHostPort(w.Addresses[0], port), host}) {
+				break
+			}
 		}
 	}
 	return list
@@ -153,13 +169,17 @@ type mapping struct{ scheme, address, port string }
 // portMap are the host ports that speak HTTP, by the port map or, where none is
 // set, by the configuration; with the address that nginx listens on there.
 func portMap(s app.State, config Config) []mapping {
-	address := func(port string) string {
-		for _, server := range config.Servers {
-			for _, l := range server.Listens {
-				if l.Port == port && l.Address != "" && l.Address != "::" && isOwn(l.Address) {
-					return l.Address
-				}
+	at, own := map[string]string{}, ownAddresses()
+	for _, server := range config.Servers {
+		for _, l := range server.Listens {
+			if at[l.Port] == "" && l.Address != "" && l.Address != "::" && own(l.Address) {
+				at[l.Port] = l.Address
 			}
+		}
+	}
+	address := func(port string) string {
+		if at[port] != "" {
+			return at[port]
 		}
 		return loopback
 	}
@@ -173,6 +193,7 @@ func portMap(s app.State, config Config) []mapping {
 	if len(list) > 0 {
 		return list
 	}
+	seen := map[mapping]bool{}
 	for _, server := range config.Servers {
 		grpc := slices.ContainsFunc(server.Passes, func(p Pass) bool { return strings.HasPrefix(p.Scheme, "grpc") })
 		for _, l := range server.Listens {
@@ -180,7 +201,8 @@ func portMap(s app.State, config Config) []mapping {
 			if l.TLS {
 				m.scheme = "https"
 			}
-			if !grpc && !slices.Contains(list, m) {
+			if !grpc && !seen[m] {
+				seen[m] = true
 				list = append(list, m)
 			}
 		}
@@ -188,25 +210,29 @@ func portMap(s app.State, config Config) []mapping {
 	return list
 }
 
-// isOwn tells whether an address is one of this machine's.
-func isOwn(address string) bool {
-	ip := net.ParseIP(address)
-	if ip == nil || ip.IsLoopback() {
-		return ip != nil
-	}
-	own, err := net.InterfaceAddrs()
-	return err == nil && slices.ContainsFunc(own, func(a net.Addr) bool {
-		n, ok := a.(*net.IPNet)
-		return ok && n.IP.Equal(ip)
+// ownAddresses tells whether an address is one of this machine's.
+func ownAddresses() func(address string) bool {
+	own := sync.OnceValue(func() []net.Addr {
+		list, _ := net.InterfaceAddrs()
+		return list
 	})
+	return func(address string) bool {
+		ip := net.ParseIP(address)
+		return ip != nil && (ip.IsLoopback() || slices.ContainsFunc(own(), func(a net.Addr) bool {
+			n, ok := a.(*net.IPNet)
+			return ok && n.IP.Equal(ip)
+		}))
+	}
 }
 
 // containerPorts are the ports that a container listens on for http.
 func containerPorts(s app.State, w app.Container) []string {
 	var ports []string
+	seen := map[string]bool{}
 	for _, list := range [][]string{s.Ports.Map, s.Ports.Detected} {
 		for _, m := range list {
-			if parts := strings.Split(m, ":"); len(parts) == 3 && strings.HasPrefix(parts[0], "http") && !slices.Contains(ports, parts[2]) {
+			if parts := strings.Split(m, ":"); len(parts) == 3 && strings.HasPrefix(parts[0], "http") && !seen[parts[2]] {
+				seen[parts[2]] = true
 				ports = append(ports, parts[2])
 			}
 		}
@@ -224,8 +250,12 @@ func containerPorts(s app.State, w app.Container) []string {
 type Dial func(ctx context.Context, address string) (net.Conn, error)
 
 // Ask asks all questions, 64 at once, each twice at the most, and returns the
-// answers in their order. When ctx ends, what is left is answered by NotAsked.
+// answers in their order. When ctx ends, or half a minute has passed, what is left is
+// answered by NotAsked. Every app's first question comes before anybody's second: no
+// app with a thousand slow addresses keeps another's from being asked.
 func Ask(ctx context.Context, dial Dial, questions []Question) []Answer {
+	ctx, cancel := context.WithTimeout(ctx, askingTime)
+	defer cancel()
 	answers := make([]Answer, len(questions))
 	next := make(chan int)
 	var wg sync.WaitGroup
@@ -239,7 +269,13 @@ func Ask(ctx context.Context, dial Dial, questions []Question) []Answer {
 			}
 		})
 	}
-	for i := range questions {
+	order, rank, asked := make([]int, len(questions)), make([]int, len(questions)), map[string]int{}
+	for i, q := range questions {
+		order[i], rank[i] = i, asked[q.App]
+		asked[q.App]++
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return rank[a] - rank[b] })
+	for _, i := range order {
 		next <- i
 	}
 	close(next)
@@ -258,8 +294,9 @@ func one(ctx context.Context, dial Dial, q Question) Answer {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, q.Address) },
 		// The certificate is compared, not trusted: self-signed ones are usual.
-		TLSClientConfig:   &tls.Config{ServerName: q.Host, InsecureSkipVerify: true},
-		DisableKeepAlives: true,
+		TLSClientConfig:        &tls.Config{ServerName: q.Host, InsecureSkipVerify: true},
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: headerLimit,
 	}
 	defer transport.CloseIdleConnections()
 	host := q.Host
@@ -285,6 +322,9 @@ func one(ctx context.Context, dial Dial, q Question) Answer {
 	a.Status = response.StatusCode
 	if to, err := response.Location(); err == nil {
 		a.Location, a.Rest = to.Scheme+"://"+to.Host, app.Fingerprint(to.RequestURI()+"#"+to.EscapedFragment())
+	}
+	if len(a.Location) > locationLimit {
+		a.Location = strings.ToValidUTF8(a.Location[:locationLimit], "")
 	}
 	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
 		a.Certificate = app.Digest(response.TLS.PeerCertificates[0].Raw)

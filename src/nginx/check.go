@@ -58,6 +58,34 @@ func Check(f *app.Files, now app.Host) []Trouble {
 	return found
 }
 
+// troubles are what is found. Of one kind no more than ten are told of an app one by
+// one: there may be as many as it has domains.
+type troubles struct {
+	list []Trouble
+	told map[Trouble]bool
+	of   map[Trouble]int // by app and kind
+}
+
+const named = 10
+
+func (l *troubles) add(t Trouble) {
+	if l.told[t] {
+		return
+	}
+	if l.told == nil {
+		l.told, l.of = map[Trouble]bool{}, map[Trouble]int{}
+	}
+	kind := Trouble{App: t.App, Kind: t.Kind}
+	switch l.of[kind]++; {
+	case l.of[kind] == named+1:
+		t.What = "and more"
+		fallthrough
+	case l.of[kind] <= named:
+		l.told[t] = true
+		l.list = append(l.list, t)
+	}
+}
+
 // CheckApp is Check for one app, whose files may be newer than the state of the
 // host that they are compared with.
 func CheckApp(f *app.Files, now app.Host, name string) []Trouble {
@@ -71,10 +99,11 @@ func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) 
 		c.app(s)
 	}
 	// That an address leads nowhere says already that its container is left out.
-	if slices.ContainsFunc(c.found, func(t Trouble) bool { return t.Kind == Dead || t.Kind == Foreign }) {
-		c.found = slices.DeleteFunc(c.found, func(t Trouble) bool { return t.Kind == LeftOut })
+	found := c.found.list
+	if slices.ContainsFunc(found, func(t Trouble) bool { return t.Kind == Dead || t.Kind == Foreign }) {
+		found = slices.DeleteFunc(found, func(t Trouble) bool { return t.Kind == LeftOut })
 	}
-	return c.found
+	return found
 }
 
 // owners are the apps by the addresses of their running containers. The
@@ -98,14 +127,11 @@ const loopback = "127.0.0.1"
 type checker struct {
 	files *app.Files
 	owner map[string]string
-	found []Trouble
+	found troubles
 }
 
 func (c *checker) say(s app.State, kind Kind, format string, args ...any) {
-	t := Trouble{App: s.Name, Kind: kind, What: fmt.Sprintf(format, args...)}
-	if !slices.Contains(c.found, t) {
-		c.found = append(c.found, t)
-	}
+	c.found.add(Trouble{App: s.Name, Kind: kind, What: fmt.Sprintf(format, args...)})
 }
 
 // running are the addresses of an app's running web containers.
@@ -254,9 +280,9 @@ func (c *checker) names(s app.State, config Config) {
 }
 
 func (c *checker) domainsAndPorts(s app.State, config Config) {
-	names := config.names()
+	names, ports := config.names()
 	for _, d := range s.Domains.Effective() {
-		if !slices.Contains(names, d) {
+		if !names[d] {
 			c.say(s, Names, "its nginx configuration does not name %s", d)
 		}
 	}
@@ -265,9 +291,7 @@ func (c *checker) domainsAndPorts(s app.State, config Config) {
 		if len(parts) != 3 || s.Certificate == nil && parts[0] == "https" || parts[0] == "grpc" || parts[0] == "grpcs" {
 			continue
 		}
-		if !slices.ContainsFunc(config.Servers, func(server Server) bool {
-			return slices.ContainsFunc(server.Listens, func(l Listen) bool { return l.Port == parts[1] })
-		}) {
+		if !ports[parts[1]] {
 			c.say(s, Names, "its nginx configuration does not listen on port %s", parts[1])
 		}
 	}
@@ -279,7 +303,7 @@ func Serves(f *app.Files, s app.State) bool {
 	config, err := Read(f, s.Name)
 	c := checker{files: f}
 	c.domainsAndPorts(s, config)
-	return err == nil && len(c.found) == 0
+	return err == nil && len(c.found.list) == 0
 }
 
 // custom tells whether the app brings a template of its own. Up to 0.28 it lay in

@@ -67,24 +67,24 @@ func Judge(now app.Host, answers []Answer) []Trouble {
 		}
 		return ""
 	}
-	var found []Trouble
+	var found troubles
 	for _, a := range answers {
 		if a.Via != ViaNginx {
 			continue
 		}
 		switch owner := other(pages[a.Body], a.App); {
 		case a.Status/100 == 2 && owner != "":
-			found = append(found, Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered by %s", a.Question, owner)})
+			found.add(Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered by %s", a.Question, owner)})
 			continue
 		case other(certificates[a.Certificate], a.App) != "":
-			found = append(found, Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
+			found.add(Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
 			continue
 		}
 		if !a.Good() && a.Error != NotAsked && alive[a.App] {
-			found = append(found, Trouble{App: a.App, Kind: Silent, What: fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
+			found.add(Trouble{App: a.App, Kind: Silent, What: fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
 		}
 	}
-	return found
+	return found.list
 }
 
 // Worse are the questions that an app answered before and does not now, as
@@ -99,6 +99,10 @@ func Worse(before, now []Answer) map[string][]string {
 	for _, b := range before {
 		n, asked := answer[b.Question]
 		if b.Via != ViaNginx || !asked || !b.Good() || n.Good() || n.Error == NotAsked {
+			continue
+		}
+		if n := len(worse[b.App]); n >= named {
+			worse[b.App] = append(worse[b.App][:named], "and more")
 			continue
 		}
 		worse[b.App] = append(worse[b.App], fmt.Sprintf("%s answered before (%s), and does not now (%s)", b.Question, b.Class(), n.Class()))

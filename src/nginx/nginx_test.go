@@ -49,7 +49,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := Parse(text)
+		var list []Directive
+		var err error
+		soon(t, len(text), func() { list, err = Parse(text) })
 		if err != nil {
 			return
 		}

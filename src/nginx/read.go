@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"errors"
 	"io/fs"
 	"net"
 	"path"
@@ -29,6 +30,8 @@ type Server struct {
 	// Refuses tells that it answers 502 by itself: what Dokku 0.38 writes for
 	// an app that it knows no listeners of.
 	Refuses bool
+
+	http2 string // the directive's argument, "" for none
 }
 
 // Listen is one address a server listens on.
@@ -66,25 +69,40 @@ func Read(f *app.Files, name string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	r := reader{files: f}
+	r := reader{files: f, left: maxIncluded, parsed: map[string][]Directive{}}
 	r.top(list, 0)
+	if r.left < 0 {
+		return Config{}, errors.New("its includes do not come to an end")
+	}
 	r.config.Mark = markOf(text)
 	return r.config, nil
 }
 
+// maxIncluded is how many directives there may be when all includes are followed, and
+// files that an include may mean: snippets that include one another would have no end.
+const maxIncluded = 2 * maxDirectives
+
 type reader struct {
 	files  *app.Files
 	config Config
+	left   int                    // of maxIncluded
+	parsed map[string][]Directive // snippets, by path
 }
 
 func (r *reader) top(list []Directive, depth int) {
 	for _, d := range list {
+		if r.left--; r.left < 0 {
+			return
+		}
 		switch d.Name {
 		case "server":
 			s := Server{}
 			r.server(&s, d.Block, depth)
 			if len(s.Listens) == 0 {
 				s.Listens = []Listen{{Port: "80"}} // nginx's default
+			}
+			for i := range s.Listens {
+				s.Listens[i].HTTP2 = s.Listens[i].HTTP2 && s.http2 == "" || s.http2 == "on"
 			}
 			r.config.Servers = append(r.config.Servers, s)
 		case "upstream":
@@ -108,6 +126,9 @@ func (r *reader) top(list []Directive, depth int) {
 // stands.
 func (r *reader) server(s *Server, list []Directive, depth int) {
 	for _, d := range list {
+		if r.left--; r.left < 0 {
+			return
+		}
 		arg := ""
 		if len(d.Args) > 0 {
 			arg = d.Args[0]
@@ -118,9 +139,7 @@ func (r *reader) server(s *Server, list []Directive, depth int) {
 		case "listen":
 			s.Listens = append(s.Listens, listenOf(d.Args))
 		case "http2":
-			for i := range s.Listens {
-				s.Listens[i].HTTP2 = arg == "on"
-			}
+			s.http2 = arg
 		case "ssl_certificate":
 			s.Certificate = arg
 		case "ssl_certificate_key":
@@ -146,7 +165,7 @@ func (r *reader) server(s *Server, list []Directive, depth int) {
 // include reads the files of an app's nginx.conf.d that an include means. What
 // lies elsewhere (/etc/nginx/mime.types) belongs to the machine, and is not read.
 func (r *reader) include(d Directive, depth int, read func([]Directive, int)) {
-	if len(d.Args) != 1 || depth > 10 {
+	if len(d.Args) != 1 || len(d.Args[0]) > 4096 || depth > 10 { // longer than any path
 		return
 	}
 	pattern := d.Args[0]
@@ -157,13 +176,19 @@ func (r *reader) include(d Directive, depth int, read func([]Directive, int)) {
 	}
 	at := "root/" + path.Base(path.Dir(dir)) + "/nginx.conf.d/"
 	for _, file := range r.files.Under(at) {
+		if r.left--; r.left < 0 {
+			return
+		}
 		if ok, err := path.Match(base, strings.TrimPrefix(file.Path, at)); err != nil || !ok || file.Error != "" {
 			continue
 		}
-		// A snippet that cannot be read is nginx's to complain of (nginx -t).
-		if list, err := Parse(string(file.Data)); err == nil {
-			read(list, depth+1)
+		list, known := r.parsed[file.Path]
+		if !known {
+			// A snippet that cannot be read is nginx's to complain of (nginx -t).
+			list, _ = Parse(string(file.Data))
+			r.parsed[file.Path] = list
 		}
+		read(list, depth+1)
 	}
 }
 
@@ -214,13 +239,19 @@ func isNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// names are all the names that the servers answer to.
-func (c Config) names() []string {
-	var names []string
+// names are all the names that the servers answer to, and ports all that they listen
+// on: there may be tens of thousands.
+func (c Config) names() (names, ports map[string]bool) {
+	names, ports = map[string]bool{}, map[string]bool{}
 	for _, s := range c.Servers {
-		names = append(names, s.Names...)
+		for _, n := range s.Names {
+			names[n] = true
+		}
+		for _, l := range s.Listens {
+			ports[l.Port] = true
+		}
 	}
-	return names
+	return names, ports
 }
 
 // ofApp tells whether an upstream is the one that Dokku's template, or a custom

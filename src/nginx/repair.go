@@ -69,7 +69,7 @@ func WriteStopGap(text string, s app.State) (string, error) {
 	case !plainWord(s.Name):
 		return "", ErrNoName
 	}
-	g := stopGap{state: s, needs: map[string]bool{}}
+	g := stopGap{state: s, port: mapped(s), needs: map[string]bool{}}
 	for _, d := range list {
 		switch d.Name {
 		case "upstream":
@@ -84,20 +84,27 @@ func WriteStopGap(text string, s app.State) (string, error) {
 	if len(g.needs) == 0 {
 		return "", ErrNoStopGap
 	}
-	out := g.apply(strings.TrimPrefix(text, mark(StopGap)), len(text)-len(strings.TrimPrefix(text, mark(StopGap))))
+	if len(g.needs)*len(byContainer) > maxServers {
+		return "", fmt.Errorf("its %d upstreams have too many servers", len(g.needs))
+	}
+	var out strings.Builder
+	out.WriteString(g.apply(strings.TrimPrefix(text, mark(StopGap)), len(text)-len(strings.TrimPrefix(text, mark(StopGap)))))
 	for _, upstream := range slices.Sorted(maps.Keys(g.needs)) {
 		port, ok := portNumber(strings.TrimPrefix(upstream, s.Name+"-"))
 		if !ok {
 			port = defaultPort
 		}
-		out += fmt.Sprintf("\nupstream %s {\n", upstream) // the app's name, and digits: see ofApp
+		fmt.Fprintf(&out, "\nupstream %s {\n", upstream) // the app's name, and digits: see ofApp
 		for _, a := range addresses {
-			out += fmt.Sprintf("  server %s;\n", netip.AddrPortFrom(a, port))
+			fmt.Fprintf(&out, "  server %s;\n", netip.AddrPortFrom(a, port))
 		}
-		out += "}\n"
+		out.WriteString("}\n")
 	}
-	return mark(StopGap) + out, nil
+	return mark(StopGap) + out.String(), nil
 }
+
+// maxServers is how many servers a stop-gap may name in all its upstreams.
+const maxServers = 20_000
 
 type edit struct {
 	from, to int
@@ -106,6 +113,7 @@ type edit struct {
 
 type stopGap struct {
 	state app.State
+	port  func(hostPort string) string
 	needs map[string]bool
 	edits []edit
 }
@@ -127,7 +135,7 @@ func (g *stopGap) server(block []Directive) {
 					g.needs[u] = true
 				}
 			case d.Name == "return" && len(d.Args) > 0 && d.Args[0] == "502" && whole:
-				u := g.state.Name + "-" + ContainerPort(g.state, port)
+				u := g.state.Name + "-" + g.port(port)
 				g.needs[u] = true
 				g.edits = append(g.edits, edit{d.Start, d.End, proxyTo(u)})
 			case d.Name == "location":
@@ -151,24 +159,33 @@ func proxyTo(upstream string) string {
 	return strings.Join(lines, "\n    ")
 }
 
-// ContainerPort is the port that a host port of an app is mapped to, as far as is
+// ContainerPort is the port that an app's containers listen on, as far as is
 // known. It is a number, whatever Dokku's files hold.
-func ContainerPort(s app.State, hostPort string) string {
+func ContainerPort(s app.State) string { return mapped(s)("80") }
+
+// mapped is the port that a host port is mapped to.
+func mapped(s app.State) func(hostPort string) string {
+	to := map[string]string{}
 	for _, list := range [][]string{s.Ports.Map, s.Ports.Detected} {
 		for _, m := range list {
-			if parts := strings.Split(m, ":"); len(parts) == 3 && parts[1] == hostPort {
+			if parts := strings.Split(m, ":"); len(parts) == 3 && to[parts[1]] == "" {
 				if port, ok := portNumber(parts[2]); ok {
-					return strconv.Itoa(int(port))
+					to[parts[1]] = strconv.Itoa(int(port))
 				}
 			}
 		}
 	}
-	for _, w := range s.Web() {
-		if port, ok := portNumber(w.Port); ok {
-			return strconv.Itoa(int(port))
+	return func(hostPort string) string {
+		if to[hostPort] != "" {
+			return to[hostPort]
 		}
+		for _, w := range s.Web() {
+			if port, ok := portNumber(w.Port); ok {
+				return strconv.Itoa(int(port))
+			}
+		}
+		return strconv.Itoa(defaultPort)
 	}
-	return strconv.Itoa(defaultPort)
 }
 
 // ContainerAddress is the address of a container, "" for none.
@@ -185,11 +202,14 @@ const defaultPort = 5000
 // apply makes the edits in a text that begins skip bytes into the one they were
 // found in.
 func (g *stopGap) apply(text string, skip int) string {
-	slices.SortFunc(g.edits, func(a, b edit) int { return b.from - a.from })
+	slices.SortFunc(g.edits, func(a, b edit) int { return a.from - b.from })
+	var out strings.Builder
+	at := 0
 	for _, e := range g.edits {
-		text = text[:e.from-skip] + e.text + text[e.to-skip:]
+		out.WriteString(text[at:e.from-skip] + e.text)
+		at = e.to - skip
 	}
-	return strings.TrimRight(text, "\n") + "\n"
+	return strings.TrimRight(out.String()+text[at:], "\n") + "\n"
 }
 
 // WriteAside is what stands in place of a configuration that is set aside: it
@@ -206,11 +226,8 @@ func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []s
 	if err != nil || len(config.Servers) == 0 {
 		config.Servers = []Server{{Names: s.Domains.Effective(), Listens: []Listen{{Port: "80"}}}}
 	}
-	leave := func(word string) {
-		if !slices.Contains(leftOut, word) {
-			leftOut = append(leftOut, word)
-		}
-	}
+	left := map[string]bool{}
+	leave := func(word string) { left[word] = true }
 	for _, server := range config.Servers {
 		tls := slices.ContainsFunc(server.Listens, func(l Listen) bool { return l.TLS })
 		if tls && (s.Certificate == nil || !s.Certificate.KeyFits || server.Certificate == "" || !plainPath(dir)) {
@@ -248,7 +265,7 @@ func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []s
 		}
 		out.WriteString("  return 503;\n}\n")
 	}
-	return out.String(), leftOut
+	return out.String(), slices.Sorted(maps.Keys(left))
 }
 
 // AsidePath is where an app's configuration is kept while it is set aside: beside

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -23,6 +24,9 @@ type Directive struct {
 // an error, which names the line and never quotes it.
 func Parse(text string) ([]Directive, error) {
 	p := parser{text: text, line: 1}
+	if len(text) > maxText {
+		return nil, errors.New("it is larger than 1 MiB")
+	}
 	list, err := p.block(0)
 	if err != nil {
 		return nil, err
@@ -30,14 +34,21 @@ func Parse(text string) ([]Directive, error) {
 	return list, nil
 }
 
-// maxDepth is far more than anybody nests, and keeps a broken file from
-// exhausting the stack.
-const maxDepth = 100
+const (
+	// maxDepth is far more than anybody nests, and keeps a broken file from
+	// exhausting the stack.
+	maxDepth = 100
+	// maxText and maxDirectives are those of an app with ten thousand domains, each in
+	// a server of its own; a directive takes a hundred times the memory of its text.
+	maxText       = 1 << 20
+	maxDirectives = 100_000
+)
 
 type parser struct {
-	text string
-	pos  int
-	line int
+	text       string
+	pos        int
+	line       int
+	directives int
 }
 
 func (p *parser) errorf(format string, args ...any) error {
@@ -63,6 +74,9 @@ func (p *parser) block(depth int) ([]Directive, error) {
 			return list, nil
 		case p.text[p.pos] == '}':
 			return nil, p.errorf("a brace closes no block")
+		}
+		if p.directives++; p.directives > maxDirectives {
+			return nil, p.errorf("there are more than %d directives", maxDirectives)
 		}
 		d, err := p.directive(depth)
 		if err != nil {

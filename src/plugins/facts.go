@@ -23,8 +23,8 @@ type Facts struct {
 	// Stray are the triggers in core-plugins that are not the package's.
 	Stray func() []string
 	// Dangling are the links below DOKKU_LIB_ROOT, outside of plugins, that
-	// point nowhere.
-	Dangling func() []string
+	// point nowhere, and whether all were looked at.
+	Dangling func() (links []string, all bool)
 }
 
 // Taken are the plugins in plugins/available that are not links to core's.
@@ -86,17 +86,22 @@ func Stray(ctx context.Context, h host.Host) []string {
 // A host's data may be somebody's millions of files.
 const maxEntries = 50_000
 
-// Dangling are the links below a directory that point nowhere. Directories that
-// cannot be read are passed over, and links are not followed.
-func Dangling(h host.Host) []string {
+// Dangling are the links below a directory that point nowhere, and whether all were
+// looked at. Directories that cannot be read are passed over, and links are not
+// followed.
+func Dangling(h host.Host) (found []string, all bool) {
 	root := h.Paths().LibRoot
-	var found []string
+	all = true
 	dirs, seen := []string{root}, 0
-	for len(dirs) > 0 && seen < maxEntries {
+	for len(dirs) > 0 {
+		if seen > maxEntries {
+			return found, false
+		}
 		dir := dirs[0]
 		dirs = dirs[1:]
 		entries, err := h.ReadDir(dir)
 		if err != nil {
+			all = all && !errors.Is(err, host.ErrTooLarge)
 			continue
 		}
 		seen += len(entries)
@@ -112,5 +117,5 @@ func Dangling(h host.Host) []string {
 			}
 		}
 	}
-	return found
+	return found, all
 }
