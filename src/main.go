@@ -51,7 +51,7 @@ func main() {
 		os.Exit(fromHook(trigger.Queue))
 	case "links":
 		if err := makeLinks(); err != nil {
-			say.Std().Error(err)
+			say.Loud().Error(err)
 			os.Exit(1)
 		}
 	default:

@@ -96,18 +96,16 @@ func (g *Guard) settings(l app.Letsencrypt) app.Letsencrypt {
 // journalText is the text of a journal's line as it may be printed: one that was
 // written before there was a key has plain fingerprints in it.
 func (g *Guard) journalText(text string) string {
-	return withPlain.ReplaceAllStringFunc(text, func(found string) string {
-		return plainFingerprint.ReplaceAllStringFunc(found, func(plain string) string {
-			if shown := g.fingerprint(plain); shown != "" {
-				return shown
-			}
-			return "not shown"
-		})
-	})
+	if g.fingerprint("any") == "" {
+		return plainValue.ReplaceAllString(plainPair.ReplaceAllString(text, ""), "that is not shown")
+	}
+	keyed := func(found string) string { return plainFingerprint.ReplaceAllStringFunc(found, g.fingerprint) }
+	return plainValue.ReplaceAllStringFunc(plainPair.ReplaceAllStringFunc(text, keyed), keyed)
 }
 
-// Ours have sixteen digits, plain ones twelve.
+// Plain ones have twelve digits, ours sixteen.
 var (
-	withPlain        = regexp.MustCompile(`\(fingerprints [0-9a-f]{12}, and now [0-9a-f]{12}\)|with the fingerprint [0-9a-f]{12}\b`)
+	plainPair        = regexp.MustCompile(` \(fingerprints [0-9a-f]{12}, and now [0-9a-f]{12}\)`)
+	plainValue       = regexp.MustCompile(`with the fingerprint [0-9a-f]{12}\b`)
 	plainFingerprint = regexp.MustCompile(`[0-9a-f]{12}`)
 )

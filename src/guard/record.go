@@ -145,8 +145,8 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 
 // Uninstall takes away the lines that dokku reads, what was seeded for an
 // upgrade that has not come, our own properties, and the stamp, so that a later
-// installation begins anew. Snapshots, records and journals stay. What belongs to
-// root is taken away by the shell file uninstall.
+// installation begins anew. Snapshots, records and journals stay, and so does the key
+// of the fingerprints. What belongs to root is taken away by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
 		if err := g.givenUp(); err != nil { // whatever upgrade was announced, it is not ours any more
