@@ -79,20 +79,35 @@ type Files struct {
 	// the host itself not all.
 	Partial bool
 
-	list []File // sorted by path
+	list   []File // sorted by path
+	failed []File // those of list whose content was not captured
 }
 
 // NewFiles is a set of files that were captured before.
 func NewFiles(dokku string, apps, strays []string, list []File) *Files {
 	slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list}
+	return &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list, failed: notCaptured(list)}
 }
 
 // All are the files, sorted by path.
 func (f *Files) All() []File { return f.list }
 
-// Get is one file, and whether it was there.
+// Get is one file, and whether it was there. What was not captured is not said to be
+// missing: for a file of which that is not known, because a directory above it could
+// not be read or something else is in its place, it is one with an Error.
 func (f *Files) Get(path string) (File, bool) {
+	if file, ok := f.lookUp(path); ok {
+		return file, true
+	}
+	for _, dir := range f.failed {
+		if strings.HasPrefix(path+"/", strings.TrimSuffix(dir.Path, "/")+"/") {
+			return File{Path: path, Error: dir.Error}, true
+		}
+	}
+	return File{}, false
+}
+
+func (f *Files) lookUp(path string) (File, bool) {
 	i, ok := f.find(path)
 	if !ok {
 		return File{}, false
@@ -439,6 +454,10 @@ func (c *capture) tree(logical, dir string) {
 	for _, e := range entries {
 		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
 		if e.IsDir() {
+			if e.Name() == "ENV" || strings.HasPrefix(l, "lib/config/") && strings.Count(l, "/") == 4 {
+				// What is not read as a file is not "no such file".
+				c.add(File{Path: l + "/", Error: leftOut + "a directory in the place of a file"})
+			}
 			c.tree(l, d)
 			continue
 		}
@@ -621,8 +640,11 @@ func (f *Files) At(p host.Paths, name string) (File, bool) {
 }
 
 // DigestAt is the digest of a file of the host as it was captured, by its real
-// path; "" when there was none.
+// path; "" when there was none, and NotKnown when there may have been one.
 func (f *Files) DigestAt(p host.Paths, name string) string {
-	file, _ := f.At(p, name)
+	file, there := f.At(p, name)
+	if there && file.Error != "" {
+		return NotKnown
+	}
 	return file.SHA256
 }

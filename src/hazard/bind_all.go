@@ -3,6 +3,7 @@ package hazard
 import (
 	"fmt"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
 )
 
@@ -15,6 +16,7 @@ import (
 var bindAll = Hazard{
 	Name:  "bind-all-interfaces",
 	Guide: "https://dokku.com/docs/networking/network/",
+	Reads: []app.Part{app.PartProxy},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil || s.Before.Proxy.BindAll != "" || s.Before.Proxy.Disabled || s.Now.Proxy.BindAll != "true" {
