@@ -303,6 +303,10 @@ func (c *capture) tree(logical, dir string) {
 			}
 			l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
 			if e.IsDir() {
+				if e.Name() == "ENV" || strings.HasPrefix(l, "lib/config/") && strings.Count(l, "/") == 4 {
+					// What is not read as a file is not "no such file".
+					c.add(File{Path: l + "/", Error: leftOut + "a directory in the place of a file"})
+				}
 				below(l, d, depth+1)
 				continue
 			}

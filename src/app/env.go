@@ -179,7 +179,7 @@ func (f *Files) Environment(app string) (map[string]string, error) {
 // EnvPath is where this host keeps a scope's ENV, among the captured paths.
 func (f *Files) EnvPath(scope string) string {
 	path := "lib/config/" + scope + "/ENV"
-	if _, ok := f.Get(path); ok || EnvMoved(f, scope) {
+	if _, ok := f.lookUp(path); ok || EnvMoved(f, scope) {
 		return path
 	}
 	if scope == host.GlobalScope {

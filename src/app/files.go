@@ -78,21 +78,42 @@ type Files struct {
 	// was read, each with the reason.
 	Refused []string
 
-	list []File   // sorted by path
-	envs sync.Map // environments that are read, by path
+	list   []File   // sorted by path
+	failed []File   // those of list whose content was not captured
+	envs   sync.Map // environments that are read, by path
 }
 
 // NewFiles is a set of files that were captured before.
 func NewFiles(dokku string, apps, strays []string, list []File) *Files {
 	slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list}
+	return &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list, failed: notCaptured(list)}
 }
 
 // All are the files, sorted by path.
 func (f *Files) All() []File { return f.list }
 
-// Get is one file, and whether it was there.
+// Get is one file, and whether it was there. What was not captured is not said to be
+// missing: for a file of which that is not known, because a directory above it could
+// not be read or something else is in its place, it is one with an Error.
 func (f *Files) Get(path string) (File, bool) {
+	if file, ok := f.lookUp(path); ok {
+		return file, true
+	}
+	if len(f.failed) == 0 {
+		return File{}, false
+	}
+	// As a directory itself, and each that it stands in: as such, or as something else.
+	for above := path; above != ""; above = above[:max(strings.LastIndexByte(above, '/'), 0)] {
+		for _, place := range []string{above + "/", above} {
+			if dir, ok := f.lookUp(place); ok && dir.Error != "" {
+				return File{Path: path, Error: dir.Error}, true
+			}
+		}
+	}
+	return File{}, false
+}
+
+func (f *Files) lookUp(path string) (File, bool) {
 	i, ok := f.find(path)
 	if !ok {
 		return File{}, false
@@ -215,8 +236,11 @@ func (f *Files) At(p host.Paths, name string) (File, bool) {
 }
 
 // DigestAt is the digest of a file of the host as it was captured, by its real
-// path; "" when there was none.
+// path; "" when there was none, and NotKnown when there may have been one.
 func (f *Files) DigestAt(p host.Paths, name string) string {
-	file, _ := f.At(p, name)
+	file, there := f.At(p, name)
+	if there && file.Error != "" {
+		return NotKnown
+	}
 	return file.SHA256
 }

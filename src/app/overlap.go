@@ -26,6 +26,11 @@ func DeployLock(p host.Paths, dokku, name string) string {
 // sentence; nothing where a deploy of Dokku's overlaps them too.
 func (f *Files) NoOverlap(s State) []string {
 	var why []string
+	for _, p := range []Part{PartEnv, PartDockerOptions, PartProxy} {
+		if unknown := s.Unknown[p]; unknown != "" {
+			return []string{fmt.Sprintf("whether it may run twice cannot be told, without its %s (%s)", p, unknown)}
+		}
+	}
 	e := readEnv(f, s.Name)
 	// What checks:disable means to Dokku is that the old container is stopped
 	// before the new one is started.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"strings"
 
 	"upgrade-guard/src/host"
@@ -35,6 +36,8 @@ type Proxy struct {
 	// BindAll publishes the containers on all interfaces: the property
 	// network/<app>/bind-all-interfaces, "" when not set.
 	BindAll string `json:"bind_all_interfaces,omitempty"`
+	// Unknown says why none of this is known; "" where it is.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 func readPorts(f *Files, app string, e env) Ports {
@@ -64,6 +67,8 @@ func (p Proxy) ByNginx() (yes bool, by string) {
 		kind = p.Inherited
 	}
 	switch {
+	case p.Unknown != "":
+		return false, fmt.Sprintf("what is not known (%s)", p.Unknown)
 	case p.Scheduler != "" && p.Scheduler != "docker-local":
 		return false, "the scheduler " + p.Scheduler
 	case p.Disabled:

@@ -34,6 +34,8 @@ type Global struct {
 	Env         map[string]string `json:"env,omitempty"` // name to fingerprint
 	Crontab     []string          `json:"crontab,omitempty"`
 	Problems    []string          `json:"problems,omitempty"`
+	// Unknown is State.Unknown for the host.
+	Unknown map[Part]string `json:"unknown,omitempty"`
 }
 
 // State is the state of one app. It holds no secret: of the app's environment
@@ -59,8 +61,13 @@ type State struct {
 	// Unreadable are the app's files that could not be read, a sentence each.
 	// What they hold is not known to be lost, so nothing is repaired.
 	Unreadable []string `json:"unreadable,omitempty"`
+	// LeftOut are those of its files that were not read on purpose, a sentence each.
+	LeftOut []string `json:"left_out,omitempty"`
 	// Problems are files that were read and could not be understood.
 	Problems []string `json:"problems,omitempty"`
+	// Unknown are the parts of the state that were not captured, each with the
+	// reason. What stands for them here is empty, and says nothing.
+	Unknown map[Part]string `json:"unknown,omitempty"`
 }
 
 // Deployed tells whether the app has been deployed, by its container files.
@@ -116,11 +123,18 @@ func Read(f *Files) Host {
 			Env:         global.fingerprints(),
 			Crontab:     f.Lines(cronFacts),
 			Problems:    global.problems,
+			Unknown:     f.Unknown(host.GlobalScope),
 		},
 	}
 	for _, name := range f.Apps {
 		s := readApp(f, name, global, facts, h.Global.Letsencrypt)
-		s.Unreadable = unreadable[name]
+		s.Unreadable, s.Unknown = unreadable[name], f.Unknown(name)
+		s.Proxy.Unknown = s.Unknown[PartProxy]
+		for _, file := range f.failed {
+			if file.LeftOut() && f.ofPart(file.Path, name) {
+				s.LeftOut = append(s.LeftOut, fmt.Sprintf("%s is not read: %s", Shown(file.Path), file.Reason()))
+			}
+		}
 		h.Apps[name] = s
 	}
 	return h

@@ -77,7 +77,7 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 		c.Unknown = append(c.Unknown, name+": "+notAllAsked)
 	}
 	for _, name := range files.Apps {
-		for _, u := range now.Apps[name].Unreadable {
+		for _, u := range append(slices.Clone(now.Apps[name].Unreadable), now.Apps[name].LeftOut...) {
 			c.Unknown = append(c.Unknown, name+": "+u)
 		}
 	}

@@ -36,6 +36,9 @@ const (
 // the upgrade does not come.
 const seedLifetime = time.Hour
 
+// notHeldTold is how many of the files that a snapshot leaves out are named.
+const notHeldTold = 5
+
 // Guard works on one host.
 type Guard struct {
 	Host  host.Host
@@ -144,6 +147,9 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	g.Out.Step("Snapshot %s of %s taken", m.ID, Plural(len(m.Apps), "app"))
 	for _, missing := range m.Incomplete {
 		g.Out.Trouble("The snapshot is incomplete: %s", missing)
+	}
+	for _, line := range files.NotHeld(notHeldTold) {
+		g.Out.Trouble("The snapshot does not hold %s", line)
 	}
 	// The snapshot is there; that an old one cannot be removed refuses nothing.
 	if err := g.prune(m.ID); err != nil {

@@ -193,7 +193,7 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 		Scale: s.EffectiveScale().String(), RecordedAt: rec.time, Record: rec.id,
 		Domains: s.Domains.Effective(), Ports: s.Ports.Map, Certificate: s.Certificate, Letsencrypt: s.Letsencrypt,
 		Containers: len(s.Containers), Running: s.Running(), Repaired: repaired, Findings: found,
-		Problems: append(slices.Clone(s.Unreadable), s.Problems...),
+		Problems: slices.Concat(s.Unreadable, s.LeftOut, s.Problems),
 	}
 	if byNginx, by := s.Proxy.ByNginx(); byNginx {
 		a.ServedBy = by

@@ -163,7 +163,14 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 			}
 		}
 	}
-	has := func(part string) bool { return slices.Contains(parts, part) }
+	known := func(part string) bool {
+		note := r.notKnown(app.Part(part))
+		if note != "" && !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+		return note == ""
+	}
+	has := func(part string) bool { return slices.Contains(parts, part) && known(part) }
 	if has("scale") {
 		add(hazard.RestoreScale(r.Subject, r.was.EffectiveScale()))
 	}
@@ -182,7 +189,9 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	inNginx := len(steps)
 	if has("domains") {
 		add(r.list("domains", r.was.Domains.Names, r.Now.Domains.Names, filepath.Join(r.paths.App(r.Now.Name), "VHOST"), 0o644))
-		add(r.vhosts())
+		if known("env") { // where it is written whether they are enabled
+			add(r.vhosts())
+		}
 	}
 	if has("ports") {
 		add(r.portMap())
@@ -198,9 +207,11 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	}
 	if has("properties") {
 		add(r.properties()...)
+		notes = append(notes, r.filesNotKnown(app.PartProperties)...)
 	}
 	if has("nginx") {
 		add(r.nginxFiles()...)
+		notes = append(notes, r.filesNotKnown(app.PartNginx)...)
 	}
 	if len(steps) > inNginx && r.Now.Deployed() {
 		add(buildConfig(r.Now.Name))

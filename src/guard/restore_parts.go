@@ -215,7 +215,7 @@ func (r restoration) copy(was app.File, text string) *plan.Step {
 // holds that already. A file that is there keeps its mode.
 func (r restoration) file(text, path string, mode fs.FileMode, data []byte) *plan.Step {
 	now, there := r.Files.Get(path)
-	if now.SHA256 == app.Digest(data) {
+	if now.SHA256 == app.Digest(data) || now.Error != "" {
 		return nil
 	}
 	step := &plan.Step{Mark: plan.Add, Text: text, Path: app.RealPath(r.paths, path), Mode: mode, Data: data, Was: now.SHA256}

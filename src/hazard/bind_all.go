@@ -3,6 +3,7 @@ package hazard
 import (
 	"fmt"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -16,6 +17,7 @@ import (
 var bindAll = Hazard{
 	Name:  "bind-all-interfaces",
 	Guide: "https://dokku.com/docs/networking/network/",
+	Reads: []app.Part{app.PartProxy},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil || s.Before.Proxy.BindAll != "" || s.Before.Proxy.Disabled || s.Now.Proxy.BindAll != "true" {

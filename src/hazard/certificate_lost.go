@@ -22,9 +22,10 @@ var certificateLost = Hazard{
 	Name:    CertificateLost,
 	Threads: "dokku/dokku#7253, #7967",
 	Guide:   "https://dokku.com/docs/configuration/ssl/",
+	Reads:   []app.Part{app.PartCertificate, app.PartDomains, app.PartEnv},
 
 	Detect: func(s Subject) []Finding {
-		if s.Before == nil || s.Before.Certificate == nil || !s.Before.Certificate.KeyFits || unreadable(s, "tls") != "" {
+		if s.Before == nil || s.Before.Certificate == nil || !s.Before.Certificate.KeyFits {
 			return nil
 		}
 		before, now := s.Before.Certificate, s.Now.Certificate

@@ -17,6 +17,7 @@ var dockerOptionsLeft = Hazard{
 	Name:    "docker-options-left",
 	Threads: "dokku/dokku#8875",
 	Guide:   guideDockerOptions,
+	Reads:   []app.Part{app.PartDockerOptions},
 
 	Detect: func(s Subject) []Finding {
 		if app.Before(s.To, "0.38.0") {

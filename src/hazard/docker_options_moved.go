@@ -22,6 +22,7 @@ var dockerOptionsMoved = Hazard{
 	Name:    "docker-options-moved",
 	Threads: "dokku/dokku#4310, #1853, #8875",
 	Guide:   guideDockerOptions,
+	Reads:   []app.Part{app.PartDockerOptions},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil || !s.Crosses("0.38.0") || s.Old() == nil {

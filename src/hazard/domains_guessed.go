@@ -24,6 +24,7 @@ var domainsGuessed = Hazard{
 	Name:    "domains-guessed",
 	Threads: "dokku/dokku#7253",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
+	Reads:   []app.Part{app.PartDomains, app.PartEnv, app.PartProxy, app.PartNginx},
 
 	Detect: func(s Subject) []Finding {
 		now := s.Now.Domains.Names

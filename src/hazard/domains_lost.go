@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -16,6 +17,7 @@ var domainsLost = Hazard{
 	Name:    DomainsLost,
 	Threads: "dokku/dokku#7253, #2146, #7967",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
+	Reads:   []app.Part{app.PartDomains, app.PartEnv},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil || len(s.Before.Domains.Names) == 0 || len(s.Now.Domains.Names) > 0 {

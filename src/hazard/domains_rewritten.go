@@ -29,6 +29,7 @@ var domainsRewritten = Hazard{
 	Name:    DomainsRewritten,
 	Threads: "dokku/dokku#7253, #2146, #2927",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
+	Reads:   []app.Part{app.PartDomains, app.PartEnv},
 
 	Foresee: func(s Subject) []Finding {
 		names := strings.Join(s.Now.Domains.Inherited, " ")

@@ -32,9 +32,13 @@ var drift = Hazard{
 		}
 		d := differences{Jump: s.Jump, scope: s.Now.Name}
 		d.properties()
-		d.environment(s.Before.Env, s.Now.Env)
-		d.containers(*s.Before, s.Now)
-		d.dockerOptions(s)
+		if s.knows(app.PartEnv) {
+			d.environment(s.Before.Env, s.Now.Env)
+			d.containers(*s.Before, s.Now)
+		}
+		if s.knows(app.PartDockerOptions) {
+			d.dockerOptions(s)
+		}
 		d.files("root/"+s.Now.Name+"/", func(rel string) bool { return !ownFiles.MatchString(rel) })
 		d.refs(s.Before.Git.Refs, s.Now.Git.Refs)
 		return d.found
@@ -46,7 +50,9 @@ var drift = Hazard{
 		}
 		d := differences{Jump: s.Jump, scope: host.GlobalScope}
 		d.properties()
-		d.environment(s.Before.Env, s.Now.Global.Env)
+		if s.knows(app.PartEnv) {
+			d.environment(s.Before.Env, s.Now.Global.Env)
+		}
 		return d.found
 	},
 }
@@ -156,7 +162,10 @@ func (d *differences) files(dir string, counts func(rel string) bool) {
 
 func (d *differences) refs(before, now map[string]string) {
 	for _, ref := range slices.Sorted(maps.Keys(before)) {
-		if _, ok := now[ref]; !ok {
+		_, ok := now[ref]
+		_, there := d.Files.Get("root/" + d.scope + "/" + ref)
+		packed, _ := d.Files.Get("root/" + d.scope + "/packed-refs")
+		if !ok && !there && packed.Error == "" {
 			d.add("%s of its repository is gone", ref)
 		}
 	}

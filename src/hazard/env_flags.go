@@ -23,6 +23,7 @@ var envFlags = Hazard{
 	Name:    "environment-flags",
 	Threads: "dokku/dokku#8875, #8907, #3150",
 	Guide:   "https://dokku.com/docs/appendices/0.38.0-migration-guide/",
+	Reads:   []app.Part{app.PartEnv},
 
 	Foresee: func(s Subject) []Finding { return foreseeFlags(s.Jump, s.Now.Name, s.Now.Env) },
 	Detect: func(s Subject) []Finding {

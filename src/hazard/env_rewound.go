@@ -21,6 +21,7 @@ var envRewound = Hazard{
 	Name:    "env-rewound",
 	Threads: "dokku/dokku#8929, #8875",
 	Guide:   "https://dokku.com/docs/appendices/0.38.0-migration-guide/",
+	Reads:   []app.Part{app.PartEnv},
 
 	Foresee: func(s Subject) []Finding {
 		stale := "root/" + s.Now.Name + "/ENV"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
 )
 
@@ -15,6 +16,7 @@ var globalDomain = Hazard{
 	Name:    "global-domain",
 	Threads: "dokku/dokku#2146, #2927",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
+	Reads:   []app.Part{app.PartDomains},
 
 	DetectHost: func(s HostSubject) []Finding {
 		if s.Before == nil || s.Before.DomainsFile || len(s.Before.Domains) > 0 || len(s.Now.Global.Domains) == 0 {

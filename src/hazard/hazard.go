@@ -40,6 +40,11 @@ type Hazard struct {
 	Threads string
 	// Guide is the part of Dokku's documentation that is about it.
 	Guide string
+	// Reads are the parts of the state that it goes by. Where one of them is not
+	// known, in the record or at present, it is not asked (notKnown). What goes by
+	// single files needs none: Files.Get and Jump.Digest tell what is not known from
+	// what is not there.
+	Reads []app.Part
 	// Foresee says, from the state before an upgrade, what the upgrade will do
 	// to the app; a finding's step, if any, prevents it.
 	Foresee func(Subject) []Finding
@@ -55,6 +60,7 @@ type Hazard struct {
 // All are the hazards the guard knows, in the order in which their steps are
 // done.
 var All = []Hazard{
+	notKnown,
 	names,
 	scaleDirty,
 	scaleUnknownType,
@@ -83,6 +89,7 @@ var All = []Hazard{
 	letsencryptSettings,
 	certificateLost,
 	letsencryptLost,
+	letsencryptUnreadable,
 	letsencryptReorder,
 	letsencryptRenewal,
 	letsencryptPlugin,
@@ -197,26 +204,26 @@ type Finding struct {
 
 // Foresee asks every hazard what the jump will do to an app.
 func Foresee(s Subject) []Finding {
-	return ask(s.Now.Name, func(h Hazard) []Finding { return call(h.Foresee, s) })
+	return ask(s.Now.Name, func(h Hazard) []Finding { return call(h, h.Foresee, s) })
 }
 
 // Detect asks every hazard what has happened to an app.
 func Detect(s Subject) []Finding {
-	return ask(s.Now.Name, func(h Hazard) []Finding { return call(h.Detect, s) })
+	return ask(s.Now.Name, func(h Hazard) []Finding { return call(h, h.Detect, s) })
 }
 
 // ForeseeHost asks every hazard what the jump will do to the host itself.
 func ForeseeHost(s HostSubject) []Finding {
-	return ask(host.GlobalScope, func(h Hazard) []Finding { return call(h.ForeseeHost, s) })
+	return ask(host.GlobalScope, func(h Hazard) []Finding { return call(h, h.ForeseeHost, s) })
 }
 
 // DetectHost asks every hazard what has happened to the host itself.
 func DetectHost(s HostSubject) []Finding {
-	return ask(host.GlobalScope, func(h Hazard) []Finding { return call(h.DetectHost, s) })
+	return ask(host.GlobalScope, func(h Hazard) []Finding { return call(h, h.DetectHost, s) })
 }
 
-func call[S any](look func(S) []Finding, s S) []Finding {
-	if look == nil {
+func call[S interface{ knows(...app.Part) bool }](h Hazard, look func(S) []Finding, s S) []Finding {
+	if look == nil || !s.knows(h.Reads...) {
 		return nil
 	}
 	return look(s)

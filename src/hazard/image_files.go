@@ -22,6 +22,7 @@ var imageFiles = Hazard{
 	Name:    "image-files",
 	Threads: "dokku/dokku#7253, #5453",
 	Guide:   "https://dokku.com/docs/appendices/0.29.0-migration-guide/",
+	Reads:   []app.Part{app.PartEnv},
 
 	Foresee: func(s Subject) []Finding {
 		var found []Finding

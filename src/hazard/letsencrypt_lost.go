@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -30,21 +29,13 @@ var letsencryptLost = Hazard{
 	Name:    "letsencrypt-lost",
 	Threads: "dokku/dokku#7253, #7256, #7967, dokku/dokku-letsencrypt#224, #256",
 	Guide:   "https://github.com/dokku/dokku-letsencrypt#usage",
+	Reads:   []app.Part{app.PartCertificate, app.PartLetsencrypt, app.PartDomains, app.PartEnv},
 
 	Detect: func(s Subject) []Finding {
 		// A directory called current is as good as a link, until the plugin puts
 		// the next certificate below it.
 		if l := s.Now.Letsencrypt; l.Active && l.Directory != "current" {
 			return nil
-		}
-		for _, dir := range []string{"letsencrypt", "tls"} {
-			if file := unreadable(s, dir); file != "" && len(s.Files.Under("root/"+s.Now.Name+"/letsencrypt/")) > 0 {
-				return []Finding{{
-					What:        fmt.Sprintf("the dokku user may not read %s", strings.TrimPrefix(strings.TrimSuffix(file, "/"), "root/")),
-					Consequence: "The letsencrypt plugin cannot read it either, and does not renew the certificate.",
-					Command:     say.Command("sudo chown -R", s.Paths.User+":"+s.Paths.Group, filepath.Join(s.Paths.App(s.Now.Name), dir)),
-				}}
-			}
 		}
 		f := Finding{
 			What:        "the certificate is not the letsencrypt plugin's any more",
@@ -75,6 +66,30 @@ var letsencryptLost = Hazard{
 				f.Consequence += " Mind that domains:set orders a certificate on this version of the plugin."
 			}
 			return []Finding{f}
+		}
+		return nil
+	},
+}
+
+// letsencryptUnreadable is letsencryptLost where what it goes by is not known: files
+// that are root's, since somebody ran the client or a backup as root.
+var letsencryptUnreadable = Hazard{
+	Name:    letsencryptLost.Name,
+	Threads: "dokku/dokku-letsencrypt#224",
+	Guide:   "https://github.com/dokku/dokku-letsencrypt#usage",
+
+	Detect: func(s Subject) []Finding {
+		if l := s.Now.Letsencrypt; l.Active && l.Directory != "current" {
+			return nil
+		}
+		for _, dir := range []string{"letsencrypt", "tls"} {
+			if file := unreadable(s, dir); file != "" && len(s.Files.Under("root/"+s.Now.Name+"/letsencrypt/")) > 0 {
+				return []Finding{{
+					What:        fmt.Sprintf("the dokku user may not read %s", app.Shown(file)),
+					Consequence: "The letsencrypt plugin cannot read it either, and does not renew the certificate.",
+					Command:     say.Command("sudo chown -R", s.Paths.User+":"+s.Paths.Group, filepath.Join(s.Paths.App(s.Now.Name), dir)),
+				}}
+			}
 		}
 		return nil
 	},

@@ -24,6 +24,7 @@ var letsencryptRenewal = Hazard{
 	Name:    "letsencrypt-renewal",
 	Threads: "dokku/dokku#7256, dokku/dokku-letsencrypt#215, #225, #234, #300, #386",
 	Guide:   "https://github.com/dokku/dokku-letsencrypt#automatic-certificate-renewal",
+	Reads:   []app.Part{app.PartLetsencrypt},
 
 	ForeseeHost: func(s HostSubject) []Finding {
 		l := s.Now.Global.Letsencrypt

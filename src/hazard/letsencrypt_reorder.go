@@ -26,6 +26,7 @@ var letsencryptReorder = Hazard{
 	Name:    "letsencrypt-reorder",
 	Threads: "dokku/dokku-letsencrypt#256",
 	Guide:   "https://letsencrypt.org/docs/rate-limits/",
+	Reads:   []app.Part{app.PartCertificate, app.PartLetsencrypt, app.PartDomains, app.PartEnv},
 
 	Detect: func(s Subject) []Finding {
 		l := s.Now.Letsencrypt

@@ -26,6 +26,7 @@ var letsencryptSettings = Hazard{
 	Name:    "letsencrypt-settings",
 	Threads: "dokku/dokku-letsencrypt#332, dokku/dokku#5737, #8929",
 	Guide:   guideLetsencrypt,
+	Reads:   []app.Part{app.PartEnv, app.PartLetsencrypt},
 
 	Detect: func(s Subject) []Finding {
 		var before *app.Letsencrypt

@@ -24,6 +24,7 @@ var portsLost = Hazard{
 	Name:    PortsLost,
 	Threads: "dokku/dokku#7706, #8619",
 	Guide:   "https://dokku.com/docs/appendices/0.31.0-migration-guide/",
+	Reads:   []app.Part{app.PartPorts, app.PartProxy, app.PartDomains, app.PartEnv},
 
 	Foresee: func(s Subject) []Finding {
 		resets := !app.Before(s.To, "0.27.0") && app.Before(s.To, "0.37.0")
@@ -93,6 +94,7 @@ var proxyPortLost = Hazard{
 	Name:    ProxyPortLost,
 	Threads: "dokku/dokku#3150",
 	Guide:   "https://dokku.com/docs/networking/port-management/",
+	Reads:   []app.Part{app.PartPorts, app.PartProxy, app.PartDomains, app.PartEnv},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil {

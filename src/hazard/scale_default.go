@@ -14,6 +14,7 @@ var scaleDefault = Hazard{
 	Name:    "scale-never-set",
 	Threads: "dokku/dokku#7253, #5931",
 	Guide:   guide030,
+	Reads:   []app.Part{app.PartScale},
 
 	Foresee: func(s Subject) []Finding {
 		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || s.Now.Deployed() || s.Now.Scale.File != nil ||

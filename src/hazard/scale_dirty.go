@@ -23,6 +23,7 @@ var scaleDirty = Hazard{
 	Name:    "scale-dirty",
 	Threads: "dokku/dokku#4769",
 	Guide:   "https://dokku.com/docs/appendices/0.25.0-migration-guide/",
+	Reads:   []app.Part{app.PartScale},
 
 	Foresee: func(s Subject) []Finding {
 		scale := s.Now.Scale.File

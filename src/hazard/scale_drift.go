@@ -1,6 +1,10 @@
 package hazard
 
-import "fmt"
+import (
+	"fmt"
+
+	"upgrade-guard/src/app"
+)
 
 // scaleDrift is about an app that has come over 0.25 with a scale other than the
 // recorded one: somebody has set it since, or a property from long ago lay where
@@ -9,6 +13,7 @@ import "fmt"
 var scaleDrift = Hazard{
 	Name:  "scale-drift",
 	Guide: guide030,
+	Reads: []app.Part{app.PartScale},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil || !s.Crosses("0.25.0") {

@@ -14,6 +14,7 @@ var scaleFromRepository = Hazard{
 	Name:    "scale-from-repository",
 	Threads: "dokku/dokku#5692",
 	Guide:   guide030,
+	Reads:   []app.Part{app.PartScale},
 
 	Foresee: func(s Subject) []Finding {
 		if !s.Now.Scale.FromRepository || !app.Before(s.From, "0.30.0") || !s.Crosses("0.30.0") {

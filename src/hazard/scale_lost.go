@@ -30,6 +30,7 @@ var scaleLost = Hazard{
 	Name:    "scale-lost",
 	Threads: "dokku/dokku#7253, #5931, #5710, #5692, #6066",
 	Guide:   guide030,
+	Reads:   []app.Part{app.PartScale},
 
 	Foresee: func(s Subject) []Finding {
 		scale := s.Now.Scale.File

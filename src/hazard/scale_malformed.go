@@ -14,6 +14,7 @@ var scaleMalformed = Hazard{
 	Name:    "scale-malformed",
 	Threads: "dokku/dokku#5931",
 	Guide:   guide030,
+	Reads:   []app.Part{app.PartScale},
 
 	Foresee: func(s Subject) []Finding {
 		lines := s.Now.Scale.File.MalformedLines()

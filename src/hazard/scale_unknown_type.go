@@ -15,6 +15,7 @@ var scaleUnknownType = Hazard{
 	Name:    "scale-unknown-type",
 	Threads: "dokku/dokku#4769",
 	Guide:   "https://dokku.com/docs/appendices/0.25.0-migration-guide/",
+	Reads:   []app.Part{app.PartScale},
 
 	Foresee: func(s Subject) []Finding {
 		procfile, ok := s.Files.Text("lib/data/ps/" + s.Now.Name + "/Procfile")

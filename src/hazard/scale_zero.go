@@ -15,6 +15,7 @@ var scaleZero = Hazard{
 	Name:    "scale-zero",
 	Threads: "dokku/dokku#7253, #6066",
 	Guide:   guide030,
+	Reads:   []app.Part{app.PartScale},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil || s.NoDocker || app.ScaleInFile(s.To) || !app.ScaleInFile(s.Before.Dokku) {

@@ -162,7 +162,7 @@ func (c *checker) app(s app.State) {
 		if file, there := c.files.Get(ConfPath(s.Name)); there && file.Error != "" {
 			// From 0.35.17 on core's installation builds some as root, which the
 			// Dokku user may replace and not read (seen on 0.38.27).
-			if len(live) > 0 {
+			if len(live) > 0 && !file.LeftOut() { // too large to be looked into is not root's
 				c.say(s, Roots, "its nginx.conf cannot be read by the Dokku user (%s)", file.Error)
 			}
 			return

@@ -53,7 +53,7 @@ func FuzzRead(f *testing.F) {
 					t.Fatalf("the stop-gap\n%s\ncannot be read: %v", mended, err)
 				}
 			}
-			WriteAside(files, now.Apps["a"])
+			WriteAside(files, now.Apps["a"], "/home/dokku/a")
 		})
 	})
 }

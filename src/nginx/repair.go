@@ -227,7 +227,12 @@ func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []s
 		config.Servers = []Server{{Names: s.Domains.Effective(), Listens: []Listen{{Port: "80"}}}}
 	}
 	left := map[string]bool{}
-	leave := func(word string) { left[word] = true }
+	leave := func(word string) {
+		if !left[word] {
+			left[word] = true
+			leftOut = append(leftOut, word)
+		}
+	}
 	for _, server := range config.Servers {
 		tls := slices.ContainsFunc(server.Listens, func(l Listen) bool { return l.TLS })
 		if tls && (s.Certificate == nil || !s.Certificate.KeyFits || server.Certificate == "" || !plainPath(dir)) {
@@ -265,7 +270,7 @@ func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []s
 		}
 		out.WriteString("  return 503;\n}\n")
 	}
-	return out.String(), slices.Sorted(maps.Keys(left))
+	return out.String(), leftOut
 }
 
 // AsidePath is where an app's configuration is kept while it is set aside: beside

@@ -92,7 +92,7 @@ func FuzzWritten(f *testing.F) {
 		if mended, err := WriteStopGap(text, s); err == nil && !meantStopGap(strings.TrimPrefix(text, mark(StopGap)), mended, name) {
 			t.Fatalf("%q\nof %q (%q, %q, %q) becomes\n%s", text, name, mapping, port, address, mended)
 		}
-		if p := ContainerPort(s, "80"); !regexp.MustCompile(`^[1-9][0-9]{0,4}$`).MatchString(p) {
+		if p := ContainerPort(s); !regexp.MustCompile(`^[1-9][0-9]{0,4}$`).MatchString(p) {
 			t.Fatalf("%q and %q are the port %q", mapping, port, p)
 		}
 		for _, conf := range []string{text, "server {"} { // the second cannot be read
