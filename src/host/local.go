@@ -10,12 +10,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/dokku/dokku/plugins/common"
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // Local is the machine this process runs on.
@@ -34,8 +35,19 @@ func (l *Local) Now() time.Time { return time.Now().UTC().Truncate(time.Second) 
 // ReadFile reads a whole file.
 func (l *Local) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
 
-// Open opens a file to read.
-func (l *Local) Open(name string) (io.ReadCloser, error) { return os.Open(name) }
+// Open opens a regular file to read, and waits for nothing else: a pipe in its place
+// would never end.
+func (l *Local) Open(name string) (io.ReadCloser, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, &fs.PathError{Op: "open", Path: name, Err: errors.New("it is not a regular file")})
+	}
+	return f, nil
+}
 
 // ReadDir lists a directory, sorted by name.
 func (l *Local) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
@@ -74,6 +86,12 @@ func (l *Local) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) er
 	if err := fill(f); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
+	// Whoever reads it back is to read the disk, and not what the kernel remembers of
+	// the write. Where that cannot be had (tmpfs), there is no disk.
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 	if err := f.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
@@ -87,9 +105,8 @@ func removeLeftovers(dir, base string) error {
 	if err != nil {
 		return err
 	}
-	leftover := regexp.MustCompile(`^\.` + regexp.QuoteMeta(base) + `[0-9]+$`)
 	for _, e := range entries {
-		if leftover.MatchString(e.Name()) {
+		if number, ok := strings.CutPrefix(e.Name(), "."+base); ok && number != "" && strings.Trim(number, "0123456789") == "" {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package snapshot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/rawjson"
 	"upgrade-guard/src/say"
 )
 
@@ -108,7 +108,7 @@ func (s *Store) Ledger() (Ledger, error) {
 		return l, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(b, &l)
+		err = rawjson.Unmarshal(b, &l)
 	}
 	if err != nil {
 		return Ledger{Format: format}, fmt.Errorf("%s: %w: %v", s.ledgerPath(), ErrDamaged, err)
@@ -128,14 +128,14 @@ func (s *Store) SaveLedger(l Ledger) error {
 			return err
 		}
 	}
-	b, err := json.MarshalIndent(l, "", "  ")
+	b, err := rawjson.MarshalIndent(l)
 	if err != nil {
 		return err
 	}
 	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
 		return err
 	}
-	return s.h.Write(s.ledgerPath(), 0o600, append(b, '\n'))
+	return s.h.Write(s.ledgerPath(), 0o600, b)
 }
 
 // Stamp is the Dokku version the guard last found, or left, in order; "" when
