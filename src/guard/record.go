@@ -55,7 +55,7 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 	if len(ledger.Seeds) == 0 || !app.ScaleInFile(disk) {
 		return nil
 	}
-	err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return g.Host.Now().Sub(s.Time) > seedLifetime })
+	err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return !g.recent(s.Time, seedLifetime) })
 	if err != nil {
 		return err
 	}

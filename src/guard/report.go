@@ -133,7 +133,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			r.Queue = append(r.Queue, JobReport{j, JobText(j)})
 		}
 	}
-	if len(list) > 0 {
+	if len(list) > 0 && !list[0].Future {
 		r.Newest = list[0].ID
 	}
 	if stamp == "" {

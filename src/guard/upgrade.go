@@ -39,7 +39,7 @@ func (g *Guard) Install(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if stamp == "" && len(list) > 0 {
+		if stamp == "" && len(list) > 0 && !list[0].Future {
 			stamp = list[0].Dokku // installed before, and taken away since
 		}
 		if stamp != "" && stamp != running {
