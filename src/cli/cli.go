@@ -11,9 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
-	"github.com/hashicorp/go-multierror"
 	"github.com/urfave/cli/v2"
 
 	"upgrade-guard/src/guard"
@@ -280,59 +278,6 @@ func (c commands) snapshot(ctx *cli.Context) error {
 	}
 	if c.out.Quiet {
 		c.out.Result("%s", m.ID)
-	}
-	return nil
-}
-
-// snapshotLine is one snapshot in JSON.
-type snapshotLine struct {
-	ID     string `json:"id"`
-	Dokku  string `json:"dokku"`
-	Reason string `json:"reason"`
-	Time   string `json:"time"`
-	Size   int64  `json:"size"`
-	State  string `json:"state,omitempty"` // whole or damaged, with --verify
-	Error  string `json:"error,omitempty"`
-}
-
-func (c commands) snapshots(ctx *cli.Context) error {
-	if err := c.noArgs(ctx); err != nil {
-		return err
-	}
-	list, err := c.guard.Store.List()
-	if err != nil {
-		return err
-	}
-	lines := []snapshotLine{}
-	var errs *multierror.Error
-	for i, e := range list {
-		l := snapshotLine{ID: e.ID, Dokku: e.Dokku, Reason: e.Reason, Time: e.Time.Format("2006-01-02T15:04:05Z"), Size: e.Size}
-		if ctx.Bool("verify") {
-			c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
-			l.State = "whole"
-			if err := c.guard.Store.Verify(e.ID); err != nil {
-				l.State, l.Error = "damaged", err.Error()
-				errs = multierror.Append(errs, err)
-			}
-		}
-		lines = append(lines, l)
-	}
-	if ctx.String("format") == "json" {
-		if err := c.json(map[string]any{"version": 1, "snapshots": lines}); err != nil {
-			return err
-		}
-	} else {
-		tw := tabwriter.NewWriter(c.out.Out, 0, 8, 2, ' ', 0)
-		for _, l := range lines {
-			fmt.Fprintf(tw, "%s\t%d KiB\t%s\n", l.ID, (l.Size+1023)/1024, l.State)
-		}
-		tw.Flush()
-		if errs != nil {
-			c.out.Error(errs)
-		}
-	}
-	if errs != nil {
-		return errFound
 	}
 	return nil
 }

@@ -148,8 +148,8 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	return m, files, nil
 }
 
-// prune lets retention work. What was just taken and what an open baseline needs
-// is pinned.
+// prune lets retention work. What was just taken, and what an open baseline or a
+// restore that was cut off needs, is pinned.
 func (g *Guard) prune(pinned ...string) error {
 	ledger, err := g.ledger()
 	if err != nil {
@@ -158,6 +158,7 @@ func (g *Guard) prune(pinned ...string) error {
 	for _, b := range ledger.Open {
 		pinned = append(pinned, b.Snapshot)
 	}
+	pinned = append(pinned, g.Store.Restored()...)
 	// While an upgrade is unfinished, so is everything from before it.
 	if stamp := g.Store.Stamp(); stamp != host.DokkuVersion(g.Host) {
 		snapshots, err := g.of(stamp)
@@ -342,6 +343,7 @@ func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record
 			}
 			return hazard.Detect(s)
 		})
+		found = append(found, g.cutOff(g.subject(files, now, name, "", now.Dokku, ledger), ledger)...)
 	}
 	return found
 }

@@ -90,13 +90,14 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 			return err
 		}
 		delete(ledger.Open, name)
+		ledger.Unbuilt = slices.DeleteFunc(ledger.Unbuilt, func(n string) bool { return n == name })
 		if err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return s.App == name }); err != nil {
 			return err
 		}
 		if err := g.Store.SaveLedger(ledger); err != nil {
 			return err
 		}
-		return g.Store.RetireLive(name)
+		return errors.Join(g.Store.RetireLive(name), g.Store.ForgetRestores(name))
 	})
 }
 

@@ -145,7 +145,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	for _, f := range g.detect(files, now, owed, ledger) {
 		found[f.App] = append(found[f.App], f)
 	}
-	routes := g.routes(ctx, files, nil)
+	routes := g.routes(ctx, files, ledger.Unbuilt)
 	r.Nginx = routes.unknown
 	for _, f := range routes.findings() {
 		found[f.App] = append(found[f.App], f)

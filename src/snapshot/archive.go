@@ -190,7 +190,7 @@ func (m *Manifest) refuse() {
 	refused := 0
 	no := func(f app.File, why string) bool {
 		if refused++; refused <= maxNames {
-			m.Refused = append(m.Refused, fmt.Sprintf("it names %q%s", f.Path, why))
+			m.Refused = append(m.Refused, fmt.Sprintf("names %q%s", f.Path, why))
 		}
 		return true
 	}
@@ -207,12 +207,12 @@ func (m *Manifest) refuse() {
 		case again:
 			return no(f, " twice")
 		case f.SHA256 != "" && (!f.Mode.IsRegular() || f.Link != "" || f.Error != "" || strings.HasSuffix(f.Path, "/")):
-			return no(f, ", which is not a file, with a content")
+			return no(f, ", which is no file, with a content")
 		}
 		return false
 	})
 	if refused > maxNames {
-		m.Refused = append(m.Refused, fmt.Sprintf("and %d others", refused-maxNames))
+		m.Refused = append(m.Refused, fmt.Sprintf("names %d more such paths", refused-maxNames))
 	}
 }
 

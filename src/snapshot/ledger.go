@@ -34,6 +34,9 @@ type Ledger struct {
 	Renamed map[string]string `json:"renamed,omitempty"`
 	// Jumps are the upgrades the guard has brought to an end, oldest first.
 	Jumps []Jump `json:"jumps,omitempty"`
+	// Unbuilt are the apps whose domains, ports or certificates were put back since
+	// nginx's configuration was last seen to have them.
+	Unbuilt []string `json:"unbuilt,omitempty"`
 	// Queue is long work that goes on after the package manager's run.
 	Queue []Job `json:"queue,omitempty"`
 }

@@ -36,8 +36,8 @@ type Manifest struct {
 	// Files come last, under the key files. On a host with a thousand apps
 	// they are most of the manifest, so they are written and read one by one.
 	Files []app.File `json:"-"`
-	// Refused are the paths that it named and that were left out when it was read,
-	// each with the reason.
+	// Refused are sentences about what it named and what was left out when it was
+	// read.
 	Refused []string `json:"-"`
 }
 

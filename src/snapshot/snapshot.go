@@ -309,6 +309,9 @@ func (s *Store) open(id string, want func(path string) bool) (Manifest, error) {
 	if m.ID = id; dated {
 		m.Time = entry.Time
 	}
+	for i, why := range m.Refused {
+		m.Refused[i] = fmt.Sprintf("The snapshot %s %s: it is left out.", id, why)
+	}
 	return m, nil
 }
 
