@@ -74,8 +74,8 @@ type Files struct {
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.
 	Partial bool
-	// Refused are the paths that a snapshot named and that were left out when it
-	// was read, each with the reason.
+	// Refused are sentences about what a snapshot named and what was left out when
+	// it was read.
 	Refused []string
 
 	list   []File   // sorted by path

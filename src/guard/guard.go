@@ -158,8 +158,8 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	return m, files, nil
 }
 
-// prune lets retention work. What was just taken and what an open baseline needs
-// is pinned.
+// prune lets retention work. What was just taken, and what an open baseline or a
+// restore that was cut off needs, is pinned.
 func (g *Guard) prune(pinned ...string) error {
 	ledger, err := g.ledger()
 	if err != nil {
@@ -168,6 +168,7 @@ func (g *Guard) prune(pinned ...string) error {
 	for _, b := range ledger.Open {
 		pinned = append(pinned, b.Snapshot)
 	}
+	pinned = append(pinned, g.Store.Restored()...)
 	// While an upgrade is unfinished, so is everything from before it.
 	if stamp := g.Store.Stamp(); stamp != host.DokkuVersion(g.Host) {
 		snapshots, err := g.of(stamp)
@@ -230,8 +231,9 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 			}
 		}
 		before, has := found[name]
+		newer := !has || g.Store.Dated(m.Time).After(g.Store.Dated(before.time))
 		if name == host.GlobalScope {
-			if !has || m.Time.After(before.time) {
+			if newer {
 				found[name] = record{as: name, state: app.State{Name: name, Dokku: m.Dokku}, global: m.Host.Global, id: m.ID, time: m.Time}
 			}
 			return
@@ -240,7 +242,7 @@ func (g *Guard) records(dokku string, apps []string, ledger snapshot.Ledger) (fo
 		case !ok || s.Scale.Unreadable:
 		case has && s.EffectiveScale().Empty() && !before.state.EffectiveScale().Empty():
 			// A worse record never takes the place of a better one.
-		case !has || m.Time.After(before.time):
+		case newer:
 			found[name] = record{as: name, state: s, id: m.ID, time: m.Time}
 		}
 	}
@@ -351,15 +353,22 @@ func (g *Guard) detect(files *app.Files, now app.Host, records map[string]record
 			}
 			return hazard.Detect(s)
 		})
+		found = append(found, g.cutOff(g.subject(files, now, name, "", now.Dokku, ledger), ledger)...)
 	}
 	return found
+}
+
+// recent tells whether a time is as near as that. One that lies further ahead was told
+// by a wrong clock, and would be recent for as long as it does.
+func (g *Guard) recent(t time.Time, within time.Duration) bool {
+	return g.Host.Now().Sub(t).Abs() < within
 }
 
 // fresh tells that Dokku was installed within the last hour: by the time of its
 // list of files, which dpkg writes as it unpacks, or of its version.
 func (g *Guard) fresh() bool {
 	for _, name := range []string{"/var/lib/dpkg/info/dokku.list", filepath.Join(g.Host.Paths().LibRoot, "STABLE_VERSION")} {
-		if st, err := g.Host.Stat(name); err == nil && g.Host.Now().Sub(st.ModTime()) < time.Hour {
+		if st, err := g.Host.Stat(name); err == nil && g.recent(st.ModTime(), time.Hour) {
 			return true
 		}
 	}

@@ -239,7 +239,7 @@ func (g *Guard) installed() bool {
 		return false
 	}
 	st, err := g.Host.Stat(g.Host.Paths().Data("pending"))
-	return err == nil && g.Host.Now().Sub(st.ModTime()) > installTime
+	return err == nil && !g.recent(st.ModTime(), installTime)
 }
 
 // fire lets every other plugin do its part, one after the other as plugn would;
@@ -272,12 +272,12 @@ func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
 func (g *Guard) recorded(ctx context.Context, moment, from string) bool {
 	snapshots, err := g.of(from)
 	// A person may have taken one by hand since.
-	i := slices.IndexFunc(snapshots, func(e snapshot.Entry) bool { return strings.HasPrefix(e.Reason, snapshot.PreUpgrade) })
+	i := slices.IndexFunc(snapshots, func(e snapshot.Entry) bool { return !e.Future && strings.HasPrefix(e.Reason, snapshot.PreUpgrade) })
 	if err != nil || i < 0 {
 		return false
 	}
 	if moment == BeforeCore {
-		return g.Store.Pending() != "" && g.Host.Now().Sub(snapshots[i].Time) < time.Hour
+		return g.Store.Pending() != "" && g.recent(snapshots[i].Time, time.Hour)
 	}
 	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
 	if err != nil {

@@ -244,7 +244,7 @@ const (
 // of for an hour was given up.
 func (g *Guard) installing() bool {
 	st, err := g.Host.Stat(g.Host.Paths().Data("pending"))
-	return err == nil && g.Host.Now().Sub(st.ModTime()) < time.Hour
+	return err == nil && g.recent(st.ModTime(), time.Hour)
 }
 
 // settle waits until Dokku has restarted its apps. Its dokku-redeploy.service

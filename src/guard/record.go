@@ -55,7 +55,7 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 	if len(ledger.Seeds) == 0 || !app.ScaleInFile(disk) {
 		return nil
 	}
-	err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return g.Host.Now().Sub(s.Time) > seedLifetime })
+	err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return !g.recent(s.Time, seedLifetime) })
 	if err != nil {
 		return err
 	}
@@ -90,13 +90,14 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 			return err
 		}
 		delete(ledger.Open, name)
+		ledger.Unbuilt = slices.DeleteFunc(ledger.Unbuilt, func(n string) bool { return n == name })
 		if err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return s.App == name }); err != nil {
 			return err
 		}
 		if err := g.Store.SaveLedger(ledger); err != nil {
 			return err
 		}
-		return g.Store.RetireLive(name)
+		return errors.Join(g.Store.RetireLive(name), g.Store.ForgetRestores(name))
 	})
 }
 

@@ -185,6 +185,14 @@ func (g *Guard) handOver(from, to string) error {
 			ledger.Seeds[filepath.Join(filepath.Dir(filepath.Dir(path)), to, filepath.Base(path))] = snapshot.Seed{App: to, ReadFrom: seed.ReadFrom, SHA256: seed.SHA256, Time: seed.Time}
 		}
 	}
+	for i, name := range ledger.Unbuilt {
+		if name == from {
+			ledger.Unbuilt[i] = to
+		}
+	}
+	if err := g.Store.MoveRestores(from, to); err != nil {
+		return err
+	}
 	ledger.Rename(from, to)
 	return g.Store.SaveLedger(ledger)
 }

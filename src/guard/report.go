@@ -133,7 +133,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			r.Queue = append(r.Queue, JobReport{j, JobText(j)})
 		}
 	}
-	if len(list) > 0 {
+	if len(list) > 0 && !list[0].Future {
 		r.Newest = list[0].ID
 	}
 	if stamp == "" {
@@ -145,7 +145,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	for _, f := range g.detect(files, now, owed, ledger) {
 		found[f.App] = append(found[f.App], f)
 	}
-	routes := g.routes(ctx, files, nil)
+	routes := g.routes(ctx, files, ledger.Unbuilt)
 	r.Nginx = routes.unknown
 	for _, f := range routes.findings() {
 		found[f.App] = append(found[f.App], f)

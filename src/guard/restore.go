@@ -69,26 +69,37 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(names, func(n string) bool { return slices.Contains(old.Apps, n) })
-		if i < 0 {
-			return say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(old.Apps, ", "))
-		}
-		if i > 0 {
-			g.Out.Detail("%s was called %s then", name, names[i])
-			old = old.Renamed(names[i], name)
-		}
-		was := app.Read(old).Apps[name]
 		now := app.Read(files)
-		s := g.subject(files, now, name, "", now.Dokku, ledger)
-		r := restoration{Subject: s, was: was, old: old, paths: g.Host.Paths()}
+		r, err := g.restoration(g.subject(files, now, name, "", now.Dokku, ledger), id, ledger, old)
+		if err != nil {
+			return err
+		}
+		if r.called != name {
+			g.Out.Detail("%s was called %s then", name, r.called)
+		}
+		cut, err := g.Store.Restoring(name)
+		if err != nil {
+			g.Out.Error(err)
+		}
+		// What was cut off may have everything in place but nginx.
+		r.unbuilt = len(cut) > 0 || err != nil
 		steps, notes := r.plan(parts)
 		g.Out.Title("%s from %s", name, id)
+		for _, l := range old.Refused {
+			g.Out.Trouble("%s", l)
+		}
+		if len(cut) > 0 {
+			g.Out.Detail("A restore from %s did not come to its end, so nginx's configuration is built in any case", cut[0].Snapshot)
+		}
 		for _, n := range notes {
 			g.Out.Trouble("%s", n)
 		}
 		if len(steps) == 0 {
 			if len(notes) == 0 {
 				g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
+			}
+			if len(cut) > 0 && !dryRun {
+				return g.Store.EndRestore(name, parts)
 			}
 			return nil
 		}
@@ -100,7 +111,13 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if err != nil {
 			return err
 		}
-		if err := steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, "restore"), g.Out); err != nil {
+		if err := g.Store.BeginRestore(name, snapshot.Restore{Snapshot: id, Parts: parts}); err != nil {
+			return err
+		}
+		if err := steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, Restored), g.Out); err != nil {
+			return err
+		}
+		if err := g.Store.EndRestore(name, parts); err != nil {
 			return err
 		}
 		after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
@@ -147,9 +164,29 @@ func (g *Guard) restorePoint(names []string, ledger snapshot.Ledger) (string, er
 // restoration is one app between a snapshot and the present.
 type restoration struct {
 	hazard.Subject
-	was   app.State
-	old   *app.Files
-	paths host.Paths
+	was    app.State
+	old    *app.Files
+	paths  host.Paths
+	called string // what the app was called then
+	// unbuilt tells that nginx's configuration is to be built whatever else is done.
+	unbuilt bool
+}
+
+// restoration is an app as it is, beside its files in a snapshot.
+func (g *Guard) restoration(s hazard.Subject, id string, ledger snapshot.Ledger, old *app.Files) (restoration, error) {
+	if old == nil {
+		return restoration{}, fmt.Errorf("the snapshot %s cannot be read", id)
+	}
+	name := s.Now.Name
+	names := append([]string{name}, ledger.Formerly(name)...)
+	i := slices.IndexFunc(names, func(n string) bool { return slices.Contains(old.Apps, n) })
+	if i < 0 {
+		return restoration{}, say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(old.Apps, ", "))
+	}
+	if i > 0 {
+		old = old.Renamed(names[i], name)
+	}
+	return restoration{Subject: s, was: app.Read(old).Apps[name], old: old, paths: g.Host.Paths(), called: names[i]}, nil
 }
 
 // plan is what must be written for the parts to be as in the snapshot, and what
@@ -158,7 +195,7 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	add := func(list ...*plan.Step) {
 		for _, s := range list {
 			if s != nil {
-				s.App, s.Hazard = r.Now.Name, "restore"
+				s.App, s.Hazard = r.Now.Name, Restored
 				steps = append(steps, *s)
 			}
 		}
@@ -213,7 +250,7 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 		add(r.nginxFiles()...)
 		notes = append(notes, r.filesNotKnown(app.PartNginx)...)
 	}
-	if len(steps) > inNginx && r.Now.Deployed() {
+	if (len(steps) > inNginx || r.unbuilt) && r.Now.Deployed() {
 		add(buildConfig(r.Now.Name))
 	}
 	if has("letsencrypt") {
@@ -249,7 +286,7 @@ func replacing(s *plan.Step, now []string) *plan.Step {
 // buildConfig is the step that has Dokku write nginx's configuration anew.
 func buildConfig(name string) *plan.Step {
 	return &plan.Step{
-		Mark: plan.Change, Text: "nginx configuration, built by Dokku",
+		Mark: plan.Change, Text: textBuild,
 		Do: func(ctx context.Context, h host.Host) error {
 			if err := host.BuildProxy(ctx, h, name); err != nil {
 				return say.Hint(err, "What was restored is in place. To see why: %s", say.Command("dokku --trace proxy:build-config", name))

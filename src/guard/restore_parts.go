@@ -203,12 +203,17 @@ func (r restoration) properties() (steps []*plan.Step) {
 }
 
 // copy is the step that puts back one file of the snapshot as it is; nil where it is
-// so, and for what is no regular file.
+// so, and for what is no regular file. Whatever mode the snapshot says it had, it is no
+// program, it can be written by nobody but Dokku, and a property is read by nobody else.
 func (r restoration) copy(was app.File, text string) *plan.Step {
 	if was.SHA256 == "" {
 		return nil
 	}
-	return r.file(text, was.Path, was.Mode.Perm(), was.Data)
+	most := fs.FileMode(0o644)
+	if strings.HasPrefix(was.Path, "lib/config/") {
+		most = 0o600
+	}
+	return r.file(text, was.Path, was.Mode.Perm()&most|0o600, was.Data)
 }
 
 // file is the step for one file, by its path among the captured ones; nil where it

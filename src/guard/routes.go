@@ -42,15 +42,15 @@ type routes struct {
 }
 
 // routes looks at how nginx serves the apps: by its files, by its own judgement,
-// and by asking. The configurations of apps in touched are also held to their
+// and by asking. The configurations of apps in unbuilt are also held to their
 // domains and ports where a template of their own may have its reasons.
-func (g *Guard) routes(ctx context.Context, files *app.Files, touched []string) routes {
+func (g *Guard) routes(ctx context.Context, files *app.Files, unbuilt []string) routes {
 	r := routes{files: files, now: app.Read(files)}
 	if r.now.DockerMissing != "" {
 		return r // report and check say so
 	}
 	r.troubles = nginx.Check(files, r.now)
-	for _, name := range touched {
+	for _, name := range unbuilt {
 		s := r.now.Apps[name]
 		if byNginx, _ := s.Proxy.ByNginx(); byNginx && s.Deployed() && s.EffectiveScale().Of("web") > 0 && !r.has(name) && !nginx.Serves(files, s) {
 			r.troubles = append(r.troubles, nginx.Trouble{App: name, Kind: nginx.Names, What: "its nginx configuration does not have all of its domains and ports"})
@@ -285,7 +285,7 @@ func (g *Guard) Routes(ctx context.Context) error {
 	if missing := app.Read(files).DockerMissing; missing != "" {
 		return say.Hint(fmt.Errorf("nothing is known of the containers: %s", missing), "When docker runs again: dokku upgrade-guard:apply")
 	}
-	r := g.routes(ctx, files, nil)
+	r := g.routes(ctx, files, g.unbuilt())
 	if !r.toMend() {
 		return nil
 	}
@@ -298,12 +298,15 @@ func (g *Guard) Routes(ctx context.Context) error {
 		return nil
 	}
 	journal := plan.NewJournal(g.Host, hazard.Nginx)
-	r, err = g.serve(ctx, r, journal)
+	r, failure := g.serve(ctx, r, journal)
 	g.printWaiting(onlyWaiting(r.findings()))
-	return errors.Join(err, g.locked(ctx, patience, func() error {
+	return errors.Join(failure, g.locked(ctx, patience, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
 			return err
+		}
+		if failure == nil {
+			ledger.Unbuilt = nil
 		}
 		ledger.Runs = journal.AddTo(ledger.Runs)
 		if n := len(ledger.Runs); n > runsTold {
@@ -327,7 +330,10 @@ func (g *Guard) AfterDocker(ctx context.Context) error {
 		return nil
 	}
 	seen := g.Host.Paths().Data("routes")
-	if st, err := g.Host.Stat(seen); err == nil && !docker.ModTime().After(st.ModTime()) || g.restoring(ctx) {
+	st, err := g.Host.Stat(seen)
+	// What is dated ahead of now was written under a wrong clock, and says nothing.
+	known := err == nil && !st.ModTime().After(g.Host.Now().Add(time.Minute))
+	if known && !docker.ModTime().After(st.ModTime()) || g.restoring(ctx) {
 		return nil
 	}
 	failure := g.Routes(ctx)
@@ -353,29 +359,31 @@ func (g *Guard) restoring(ctx context.Context) bool {
 // serveAfter is serve after the steps of an upgrade: the apps whose domains or
 // ports were put back must have them in their configurations (0.35.17 and later
 // build it in the middle of the installation, right after they have reset them).
+// They stand in the ledger, so that they are known to whoever goes on where this is
+// killed, or queued.
 //
 // In a hook of apt's or dpkg's no more is built than takes seconds (law 9): what is
 // more is queued.
-func (g *Guard) serveAfter(ctx context.Context, ledger *snapshot.Ledger, steps plan.Plan, journal *plan.Journal) (routes, error) {
-	var touched []string
-	for _, s := range steps {
-		if slices.Contains(hazard.InNginx, s.Hazard) {
-			touched = append(touched, s.App)
-		}
-	}
+func (g *Guard) serveAfter(ctx context.Context, ledger *snapshot.Ledger, journal *plan.Journal) (routes, error) {
 	files, err := app.Capture(ctx, g.Host, app.What{})
 	if err != nil {
 		return routes{}, err
 	}
-	r := g.routes(ctx, files, touched)
+	r := g.routes(ctx, files, ledger.Unbuilt)
 	if !r.toMend() {
+		if r.now.DockerMissing == "" {
+			ledger.Unbuilt = nil
+		}
 		return r, nil
 	}
 	if n := len(r.apps(append(slices.Clone(built), nginx.Stopped)...)); g.InHook && n > fewBuilds {
 		g.Out.Step("nginx's configuration of %s is built after this. How it stands: dokku upgrade-guard:report", Plural(n, "app"))
 		return r, g.enqueue(ledger, snapshot.Job{Kind: JobRoutes})
 	}
-	return g.serve(ctx, r, journal)
+	if r, err = g.serve(ctx, r, journal); err == nil {
+		ledger.Unbuilt = nil
+	}
+	return r, err
 }
 
 // fewBuilds are as many as Dokku builds in seconds.

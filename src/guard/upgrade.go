@@ -41,7 +41,7 @@ func (g *Guard) Install(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if stamp == "" && len(list) > 0 {
+		if stamp == "" && len(list) > 0 && !list[0].Future {
 			stamp = list[0].Dokku // installed before, and taken away since
 		}
 		if stamp != "" && stamp != running {
@@ -376,9 +376,13 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		g.Out.Title("Dokku %s: %s", disk, toDo(steps, "loss to put back", waiting))
 	}
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
+	if names := unbuiltAfter(steps, l.ledger.Unbuilt); len(names) > 0 {
+		l.ledger.Unbuilt = names
+		note(g.Store.SaveLedger(l.ledger))
+	}
 	note(steps.Apply(ctx, g.Host, journal, g.Out))
 	// After all scales are right: without them no build succeeds.
-	served, err := g.serveAfter(ctx, &l.ledger, steps, journal)
+	served, err := g.serveAfter(ctx, &l.ledger, journal)
 	note(err)
 
 	if l, err = g.again(ctx, l); err != nil {
@@ -429,10 +433,13 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 // onlyRoutes is the work where nothing of an upgrade is owed: the apps' way through
 // nginx, which may be wrong at any time.
 func (g *Guard) onlyRoutes(ctx context.Context, l look, waiting []hazard.Finding) error {
-	r := g.routes(ctx, l.files, nil)
+	r := g.routes(ctx, l.files, l.ledger.Unbuilt)
 	if r.toMend() {
 		journal := plan.NewJournal(g.Host, hazard.Nginx)
 		r, err := g.serve(ctx, r, journal)
+		if err == nil {
+			l.ledger.Unbuilt = nil
+		}
 		l.ledger.Runs = journal.AddTo(l.ledger.Runs)
 		g.printWaiting(append(waiting, onlyWaiting(r.findings())...))
 		return errors.Join(err, g.Store.SaveLedger(l.ledger))

@@ -114,10 +114,10 @@ type put struct {
 }
 
 // put is a file of the app as it is to be, with the mode it had, but none beyond
-// most.
+// most, and one under which Dokku reads it.
 func (s Subject) put(name string, file app.File, most fs.FileMode) put {
 	path := filepath.Join(s.Paths.App(s.Now.Name), name)
-	return put{path, file.Mode.Perm() & most, file.Data, s.Digest(path)}
+	return put{path, file.Mode.Perm()&most | 0o600, file.Data, s.Digest(path)}
 }
 
 // putAll writes files, each read back. One that has been changed since the plan

@@ -10,11 +10,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // Local is the machine this process runs on.
@@ -67,6 +68,12 @@ func (l *Local) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) er
 	if err := fill(f); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
+	// Whoever reads it back is to read the disk, and not what the kernel remembers of
+	// the write. Where that cannot be had (tmpfs), there is no disk.
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 	if err := f.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
@@ -81,11 +88,10 @@ func removeLeftovers(dir, base string) error {
 		return err
 	}
 	defer d.Close()
-	leftover := regexp.MustCompile(`^\.` + regexp.QuoteMeta(base) + `[0-9]+$`)
 	for {
 		names, err := d.Readdirnames(1000) // however many there are
 		for _, name := range names {
-			if leftover.MatchString(name) {
+			if number, ok := strings.CutPrefix(name, "."+base); ok && number != "" && strings.Trim(number, "0123456789") == "" {
 				if err := os.Remove(filepath.Join(dir, name)); err != nil {
 					return err
 				}

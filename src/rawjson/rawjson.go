@@ -36,6 +36,17 @@ func Marshal(v any) ([]byte, error) {
 	return append([]byte(`{"`+Key+`":true,`), b[1:]...), nil
 }
 
+// MarshalIndent is Marshal, for people to read.
+func MarshalIndent(v any) ([]byte, error) {
+	b, err := Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = json.Indent(&out, b, "", "  ")
+	return append(out.Bytes(), '\n'), err
+}
+
 // Unmarshal reads what Marshal wrote into the struct that v points to.
 func Unmarshal(b []byte, v any) error {
 	var head struct {

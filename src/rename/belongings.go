@@ -100,8 +100,18 @@ func carried(more func(rel string) bool) host.Copy {
 
 // hookOf is hooks/pre-receive with the new app's name in it.
 func hookOf(hook []byte, from, to string) []byte {
-	line := regexp.MustCompile(`(?m)(git-hook ["']?)` + regexp.QuoteMeta(from) + `(["']?(?:\s|$))`)
-	return line.ReplaceAll(hook, []byte("${1}"+to+"${2}"))
+	parts := strings.Split(string(hook), "git-hook ")
+	for i, part := range parts[1:] {
+		quote := part[:min(1, len(part))]
+		if quote != `"` && quote != "'" {
+			quote = ""
+		}
+		after, named := strings.CutPrefix(part[len(quote):], from)
+		if end := strings.TrimLeft(after, `"'`); named && len(after)-len(end) < 2 && (end == "" || strings.TrimSpace(end[:1]) == "") {
+			parts[i+1] = quote + to + after
+		}
+	}
+	return []byte(strings.Join(parts, "git-hook "))
 }
 
 // renameInside makes a copy of the old app's directory the new one's: git's hook, which

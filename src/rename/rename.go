@@ -27,7 +27,6 @@ package rename
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,6 +42,7 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plugins"
+	"upgrade-guard/src/rawjson"
 	"upgrade-guard/src/say"
 )
 
@@ -141,7 +141,7 @@ func Unfinished(h host.Host) (map[string]State, error) {
 			return nil, err
 		}
 		var s State
-		if err := json.Unmarshal(b, &s); err != nil {
+		if err := rawjson.Unmarshal(b, &s); err != nil {
 			return nil, fmt.Errorf("%s cannot be read: %w", statePath(h, name), err)
 		}
 		found[name] = s
@@ -151,11 +151,11 @@ func Unfinished(h host.Host) (map[string]State, error) {
 
 func (r *Rename) enter(phase string) error {
 	r.Phase = phase
-	b, err := json.MarshalIndent(r.State, "", "  ")
+	b, err := rawjson.MarshalIndent(r.State)
 	if err != nil {
 		return err
 	}
-	return r.Host.Write(statePath(r.Host, r.From), 0o600, append(b, '\n'))
+	return r.Host.Write(statePath(r.Host, r.From), 0o600, b)
 }
 
 // command is what a person types to begin the rename, or to go on with it.

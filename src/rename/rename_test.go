@@ -35,4 +35,11 @@ func TestHook(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	}
+	// A name in Latin-1 is no pattern, and ended the process.
+	for _, name := range []string{"caf\xe9", "a[b", "a.b"} {
+		hook := "cat | DOKKU_ROOT=\"/home/dokku\" dokku git-hook " + name + "\n"
+		if got := string(hookOf([]byte(hook+hook), name, "new")); strings.Contains(got, name) || strings.Count(got, "git-hook new\n") != 2 {
+			t.Errorf("%q", got)
+		}
+	}
 }

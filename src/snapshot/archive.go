@@ -2,128 +2,231 @@ package snapshot
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"upgrade-guard/src/app"
-	"upgrade-guard/src/say"
+	"upgrade-guard/src/rawjson"
 )
 
-func (s *Store) write(name string, m Manifest) error {
-	if err := s.h.Mkdir(path.Dir(name), 0o700); err != nil {
+// manifestName is the first entry of an archive.
+const manifestName = "manifest.json"
+
+// archive writes the snapshot. tar wants sizes first, and fit has measured the manifest.
+func (m Manifest) archive(w io.Writer, manifest encoding, size int) error {
+	zw, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
 		return err
 	}
-	return s.h.WriteFrom(name, 0o600, func(w io.Writer) error {
-		zw, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-		if err != nil {
+	tw := tar.NewWriter(zw)
+	if err := tw.WriteHeader(header(manifestName, m.Time, int64(size))); err != nil {
+		return err
+	}
+	if err := manifest.write(tw); err != nil {
+		return err
+	}
+	for _, f := range m.Files {
+		if f.SHA256 == "" {
+			continue // a link, a directory, or one that could not be read
+		}
+		if err := tw.WriteHeader(header(f.Path, m.Time, int64(len(f.Data)))); err != nil {
 			return err
 		}
-		tw := tar.NewWriter(zw)
-		// tar wants the size first, so the manifest is made twice.
-		var size counter
-		if err := m.encode(&size); err != nil {
+		if _, err := tw.Write(f.Data); err != nil {
 			return err
 		}
-		if err := tw.WriteHeader(header("manifest.json", m.Time, int64(size))); err != nil {
-			return err
-		}
-		if err := m.encode(tw); err != nil {
-			return err
-		}
-		for _, f := range m.Files {
-			if f.SHA256 == "" {
-				continue // a link, a directory, or one that could not be read
-			}
-			if err := tw.WriteHeader(header(f.Path, m.Time, int64(len(f.Data)))); err != nil {
-				return err
-			}
-			if _, err := tw.Write(f.Data); err != nil {
-				return err
-			}
-		}
-		if err := tw.Close(); err != nil {
-			return err
-		}
-		return zw.Close()
-	})
+	}
+	if err := tw.Close(); err != nil {
+		return err
+	}
+	return zw.Close()
 }
 
 func header(name string, t time.Time, size int64) *tar.Header {
 	return &tar.Header{Name: name, Mode: 0o600, Size: size, ModTime: t, Format: tar.FormatPAX}
 }
 
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
-
-func (s *Store) read(id, name string, withFiles bool, use func(Manifest, *tar.Reader) error) error {
-	f, err := s.h.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return errNoSnapshot(id)
-	}
+// read reads an archive from its first byte to its last: the one way in for whatever
+// is ever taken from a snapshot, and what storing and --verify go by. Nothing is
+// handed out before all of it was held to its digests, and the manifest to gzip's
+// checksum, which comes last. Of the files it keeps the content of those that are
+// wanted.
+//
+// A path that no snapshot of ours holds is left out and named; it costs no other its
+// snapshot. What is not as it was written costs the whole.
+func read(in io.Reader, want func(path string) bool) (Manifest, error) {
+	src := bufio.NewReader(in)
+	zr, err := gzip.NewReader(src)
 	if err != nil {
-		return fmt.Errorf("the snapshot %s cannot be read: %w", id, err)
+		return Manifest{}, err
 	}
-	defer f.Close()
-	zr, err := gzip.NewReader(f)
-	if err != nil {
-		return damaged(id, err)
-	}
-	tr := tar.NewReader(zr)
+	zr.Multistream(false)
+	unpacked := &bounded{zr, maxManifest + overhead}
+	tr := tar.NewReader(unpacked)
 	head, err := tr.Next()
-	if err != nil || head.Name != "manifest.json" || head.Size > maxManifest {
-		return damaged(id, errors.New("it does not begin with a manifest"))
+	if err != nil || head.Name != manifestName || head.Typeflag != tar.TypeReg || head.Size > maxManifest {
+		return Manifest{}, errors.New("it does not begin with a manifest")
 	}
-	m, err := decode(tr, withFiles)
+	var size meter
+	m, err := decode(io.TeeReader(tr, &size))
 	if err != nil {
-		return damaged(id, fmt.Errorf("its manifest cannot be read: %v", err))
+		return m, fmt.Errorf("its manifest cannot be read: %w", err)
 	}
-	if m.Format != format {
-		return say.Hint(fmt.Errorf("the snapshot %s has format %d, and this upgrade-guard reads %d", id, m.Format, format),
-			"It was taken by another version of the plugin: dokku plugin:update upgrade-guard")
+	if m.Escaped {
+		rawjson.Unescape(&m)
 	}
-	if err := use(m, tr); err != nil {
+	if unpacked.left, err = m.unpacks(); err != nil {
+		return m, err
+	}
+	lost := size.lost && !m.Escaped
+	var buf bytes.Buffer
+	for i := range m.Files {
+		if f := &m.Files[i]; f.SHA256 != "" {
+			if err := entry(tr, f, &buf); err != nil {
+				return m, err
+			}
+			if lost || want(f.Path) {
+				f.Data = bytes.Clone(buf.Bytes())
+			}
+		}
+	}
+	if _, err := tr.Next(); !errors.Is(err, io.EOF) {
+		return m, errors.New("it has more in it than its manifest says")
+	}
+	if _, err := io.Copy(zeros{}, unpacked); err != nil { // to gzip's checksum
+		return m, err
+	}
+	if _, err := src.ReadByte(); !errors.Is(err, io.EOF) {
+		return m, errGoesOn
+	}
+	m.refuse()
+	if lost {
+		m.recover()
+	}
+	return m, nil
+}
+
+// entry reads the next file of an archive into buf and holds it to what the manifest
+// says of it.
+func entry(tr *tar.Reader, f *app.File, buf *bytes.Buffer) error {
+	head, err := tr.Next()
+	switch {
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("it ends before %q", f.Path)
+	case err != nil:
 		return err
 	}
-	return toTheEnd(id, zr)
-}
-
-// eachFile reads the raw files, which stand in the manifest's order, and holds
-// each to its digest.
-func eachFile(id string, m Manifest, tr *tar.Reader, use func(i int, data []byte)) error {
-	var buf bytes.Buffer
-	for i, f := range m.Files {
-		if f.SHA256 == "" {
-			continue
-		}
-		head, err := tr.Next()
-		if err != nil {
-			return damaged(id, fmt.Errorf("it ends before %s", f.Path))
-		}
-		buf.Reset()
-		_, err = buf.ReadFrom(io.LimitReader(tr, int64(f.Size)+1))
-		if err != nil || head.Name != f.Path || app.Digest(buf.Bytes()) != f.SHA256 {
-			return damaged(id, fmt.Errorf("%s is not what was stored", f.Path))
-		}
-		use(i, buf.Bytes())
+	if head.Name != f.Path && lossy(head.Name) == f.Path {
+		f.Path = head.Name // until there was rawjson, only tar had the name as it is
+	}
+	if head.Name != f.Path || head.Typeflag != tar.TypeReg || head.Size != int64(f.Size) {
+		return fmt.Errorf("%q is not what was stored", f.Path)
+	}
+	buf.Reset()
+	if _, err := buf.ReadFrom(tr); err != nil {
+		return err
+	}
+	if app.Digest(buf.Bytes()) != f.SHA256 {
+		return fmt.Errorf("%q is not what was stored", f.Path)
 	}
 	return nil
 }
 
-// maxManifest bounds what a damaged or foreign file can make us read: ten times
-// the manifest of a host with a thousand apps.
-const maxManifest = 256 << 20
-
-// toTheEnd reads on to gzip's own checksum, which covers the manifest too.
-func toTheEnd(id string, zr io.Reader) error {
-	if _, err := io.Copy(io.Discard, zr); err != nil {
-		return damaged(id, err)
+// lossy is a name as encoding/json writes and reads one that is not UTF-8.
+func lossy(name string) string {
+	if utf8.ValidString(name) {
+		return name
 	}
-	return nil
+	return string([]rune(name))
+}
+
+// overhead is more than tar adds to a file: its header, the header for a long name,
+// and what fills the blocks. At its end an archive has as much, and GNU tar's more.
+const overhead = 20 * 512
+
+// unpacks is how much there may be after the manifest, by what it says; an error where
+// that is more than any snapshot of ours has.
+func (m Manifest) unpacks() (int64, error) {
+	content, names := 0, 0
+	for _, f := range m.Files {
+		most := app.MaxFile
+		if strings.HasPrefix(f.Path, "facts/") {
+			most = maxFact
+		}
+		if f.Size < 0 || f.Size > most {
+			return 0, fmt.Errorf("%q is larger than any file of ours", f.Path)
+		}
+		if content += f.Size; content > maxContent {
+			return 0, tooMuch("bytes in its files", maxContent)
+		}
+		names += len(f.Path)
+	}
+	return int64(content) + 2*int64(names) + int64(len(m.Files)+1)*overhead, nil
+}
+
+var errGoesOn = errors.New("it goes on after its end")
+
+// zeros takes what fills an archive's last block, and nothing else.
+type zeros struct{}
+
+func (zeros) Write(p []byte) (int, error) {
+	if len(bytes.TrimLeft(p, "\x00")) > 0 {
+		return 0, errGoesOn
+	}
+	return len(p), nil
+}
+
+// refuse leaves out what no snapshot of ours holds: paths that lead elsewhere, paths
+// that come twice, and files that are no files.
+func (m *Manifest) refuse() {
+	refused := 0
+	no := func(f app.File, why string) bool {
+		if refused++; refused <= maxNames {
+			m.Refused = append(m.Refused, fmt.Sprintf("names %q%s", f.Path, why))
+		}
+		return true
+	}
+	if byPath := func(a, b app.File) int { return strings.Compare(a.Path, b.Path) }; !slices.IsSortedFunc(m.Files, byPath) {
+		slices.SortStableFunc(m.Files, byPath)
+	}
+	last := ""
+	m.Files = slices.DeleteFunc(m.Files, func(f app.File) bool {
+		again := f.Path == last
+		last = f.Path
+		switch {
+		case !app.Holds(f.Path):
+			return no(f, ", which no snapshot of ours holds")
+		case again:
+			return no(f, " twice")
+		case f.SHA256 != "" && (!f.Mode.IsRegular() || f.Link != "" || f.Error != "" || strings.HasSuffix(f.Path, "/")):
+			return no(f, ", which is no file, with a content")
+		}
+		return false
+	})
+	if refused > maxNames {
+		m.Refused = append(m.Refused, fmt.Sprintf("names %d more such paths", refused-maxNames))
+	}
+}
+
+// recover makes good what a manifest from before rawjson has lost of names that are not
+// UTF-8: tar has them, and the state is read again from the files.
+func (m *Manifest) recover() {
+	was := m.Apps
+	m.Apps = slices.DeleteFunc(slices.Clone(was), func(name string) bool { return strings.ContainsRune(name, utf8.RuneError) })
+	for _, f := range m.Files {
+		name := app.Scope(f.Path)
+		if strings.HasPrefix(f.Path, "root/") && f.SHA256 != "" && slices.Contains(was, lossy(name)) && !slices.Contains(m.Apps, name) {
+			m.Apps = append(m.Apps, name)
+		}
+	}
+	slices.Sort(m.Apps)
+	m.Host = app.Read(app.NewFiles(m.Dokku, m.Apps, m.Host.Strays, slices.Clone(m.Files)))
 }

@@ -2,7 +2,6 @@ package snapshot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/rawjson"
 	"upgrade-guard/src/say"
 )
 
@@ -32,6 +32,9 @@ type Ledger struct {
 	Renamed map[string]string `json:"renamed,omitempty"`
 	// Jumps are the upgrades the guard has brought to an end, oldest first.
 	Jumps []Jump `json:"jumps,omitempty"`
+	// Unbuilt are the apps whose domains, ports or certificates were put back since
+	// nginx's configuration was last seen to have them.
+	Unbuilt []string `json:"unbuilt,omitempty"`
 	// Queue is long work that goes on after the package manager's run.
 	Queue []Job `json:"queue,omitempty"`
 }
@@ -106,7 +109,7 @@ func (s *Store) Ledger() (Ledger, error) {
 		return l, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(b, &l)
+		err = rawjson.Unmarshal(b, &l)
 	}
 	if err != nil {
 		return Ledger{Format: format}, fmt.Errorf("%s: %w: %v", s.ledgerPath(), ErrDamaged, err)
@@ -126,14 +129,14 @@ func (s *Store) SaveLedger(l Ledger) error {
 			return err
 		}
 	}
-	b, err := json.MarshalIndent(l, "", "  ")
+	b, err := rawjson.MarshalIndent(l)
 	if err != nil {
 		return err
 	}
 	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
 		return err
 	}
-	return s.h.Write(s.ledgerPath(), 0o600, append(b, '\n'))
+	return s.h.Write(s.ledgerPath(), 0o600, b)
 }
 
 // Stamp is the Dokku version the guard last found, or left, in order; "" when

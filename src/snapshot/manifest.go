@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/rawjson"
 )
 
 // format is the version of the manifest's shape.
@@ -16,10 +20,13 @@ const format = 1
 
 // Manifest is what a snapshot says of itself.
 type Manifest struct {
-	Format int       `json:"format"`
-	ID     string    `json:"id"`
-	Time   time.Time `json:"time"`
-	Reason string    `json:"reason"`
+	Format int `json:"format"`
+	// Escaped tells that a name in it is not UTF-8, and all of its strings are
+	// written as rawjson does it. A manifest that is read has none left.
+	Escaped bool      `json:"escaped,omitempty"`
+	ID      string    `json:"id"`
+	Time    time.Time `json:"time"`
+	Reason  string    `json:"reason"`
 	// Dokku is the version that wrote the state.
 	Dokku string `json:"dokku"`
 	// Incomplete names what could not be read; a complete snapshot has none.
@@ -29,74 +36,193 @@ type Manifest struct {
 	// Files come last, under the key files. On a host with a thousand apps
 	// they are most of the manifest, so they are written and read one by one.
 	Files []app.File `json:"-"`
+	// Refused are sentences about what it named and what was left out when it was
+	// read.
+	Refused []string `json:"-"`
 }
 
-// encode writes the manifest as one JSON object.
-func (m Manifest) encode(w io.Writer) error {
-	head, err := json.Marshal(m)
-	if err != nil {
-		return err
+// encoding is a manifest as it is written: its head, which is all but the files, and
+// these.
+type encoding struct {
+	head  []byte
+	files []app.File
+}
+
+// encoding is escaped where a name is not UTF-8.
+func (m Manifest) encoding() (e encoding, err error) {
+	e.files = m.Files
+	if e.head, err = json.Marshal(m); err != nil {
+		return e, err
 	}
-	if _, err := w.Write(append(bytes.TrimSuffix(head, []byte("}")), `,"files":[`...)); err != nil {
-		return err
+	if bytes.Contains(e.head, []byte(rawjson.Lost)) || slices.ContainsFunc(m.Files, func(f app.File) bool {
+		return !utf8.ValidString(f.Path) || !utf8.ValidString(f.Link) || !utf8.ValidString(f.Error)
+	}) {
+		m = rawjson.Escaped(m)
+		m.Escaped, e.files = true, m.Files
+		e.head, err = json.Marshal(m)
 	}
+	return e, err
+}
+
+// write writes the manifest as one JSON object.
+func (e encoding) write(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 64<<10)
+	_, _ = out.Write(bytes.TrimSuffix(e.head, []byte("}")))
+	_, _ = out.WriteString(`,"files":[`)
 	enc := json.NewEncoder(out)
-	for i := range m.Files {
+	for i := range e.files {
 		if i > 0 {
-			if err := out.WriteByte(','); err != nil {
-				return err
-			}
+			_ = out.WriteByte(',') // Flush tells it
 		}
-		if err := enc.Encode(&m.Files[i]); err != nil {
+		if err := enc.Encode(&e.files[i]); err != nil {
 			return err
 		}
 	}
-	if err := out.Flush(); err != nil {
-		return err
+	_, _ = out.WriteString("]}\n")
+	return out.Flush()
+}
+
+// errFormat says that a snapshot was taken by another version of the plugin.
+var errFormat = errors.New("it has another format")
+
+// decode reads a manifest to its end. Whether it is what was written is known
+// only when gzip's checksum has been seen.
+func decode(r io.Reader) (m Manifest, err error) {
+	dec := json.NewDecoder(r)
+	err = object(dec, func(key string) error {
+		switch key {
+		case "format":
+			if err := dec.Decode(&m.Format); err != nil || m.Format == format {
+				return err
+			}
+			return fmt.Errorf("%w: %d, and this upgrade-guard reads %d", errFormat, m.Format, format)
+		case "escaped":
+			return dec.Decode(&m.Escaped)
+		case "id":
+			return dec.Decode(&m.ID)
+		case "time":
+			return dec.Decode(&m.Time)
+		case "reason":
+			return dec.Decode(&m.Reason)
+		case "dokku":
+			return dec.Decode(&m.Dokku)
+		case "incomplete":
+			return dec.Decode(&m.Incomplete)
+		case "apps":
+			return dec.Decode(&m.Apps)
+		case "host":
+			return decodeHost(dec, &m.Host)
+		case "files":
+			return array(dec, func() error {
+				var f app.File
+				if err := dec.Decode(&f); err != nil {
+					return err
+				}
+				m.Files = append(m.Files, f)
+				return nil
+			})
+		}
+		return skip(dec) // a key of a later version
+	})
+	if err != nil {
+		return m, err
 	}
-	_, err = io.WriteString(w, "]}\n")
+	if m.Format != format {
+		return m, errors.New("it has no format")
+	}
+	if len(m.Apps) > maxApps {
+		return m, tooMuch("apps", maxApps)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return m, errors.New("it goes on after its end")
+	}
+	return m, nil
+}
+
+// decodeHost reads the apps' states one by one: a state is a hundred times as large
+// in memory as an empty one in the manifest.
+func decodeHost(dec *json.Decoder, h *app.Host) error {
+	return object(dec, func(key string) error {
+		switch key {
+		case "dokku":
+			return dec.Decode(&h.Dokku)
+		case "global":
+			return dec.Decode(&h.Global)
+		case "strays":
+			return dec.Decode(&h.Strays)
+		case "docker_missing":
+			return dec.Decode(&h.DockerMissing)
+		case "apps":
+			h.Apps = map[string]app.State{}
+			return object(dec, func(name string) error {
+				var s app.State
+				if err := dec.Decode(&s); err != nil {
+					return err
+				}
+				if h.Apps[name] = s; len(h.Apps) > maxApps {
+					return tooMuch("apps", maxApps)
+				}
+				return nil
+			})
+		}
+		return skip(dec)
+	})
+}
+
+// object reads a JSON object key by key. A key that comes twice is an error: which of
+// the two is meant nobody can tell.
+func object(dec *json.Decoder, each func(key string) error) error {
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("an object is missing (%v)", err)
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		key := t.(string)
+		if seen[key] {
+			return fmt.Errorf("it has %q twice", key)
+		}
+		seen[key] = true
+		if err := each(key); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
 	return err
 }
 
-// decode reads what encode wrote, with the files or without.
-func decode(r io.Reader, withFiles bool) (Manifest, error) {
-	var m Manifest
-	dec := json.NewDecoder(r)
-	if _, err := dec.Token(); err != nil {
-		return m, err
+// array reads a JSON array value by value.
+func array(dec *json.Decoder, each func() error) error {
+	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
+		return fmt.Errorf("a list is missing (%v)", err)
 	}
-	into := map[string]any{"format": &m.Format, "id": &m.ID, "time": &m.Time, "reason": &m.Reason, "dokku": &m.Dokku,
-		"incomplete": &m.Incomplete, "apps": &m.Apps, "host": &m.Host}
 	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return m, err
-		}
-		name, _ := key.(string)
-		if name == "files" {
-			if !withFiles {
-				return m, nil
-			}
-			if _, err := dec.Token(); err != nil {
-				return m, err
-			}
-			for dec.More() {
-				var f app.File
-				if err := dec.Decode(&f); err != nil {
-					return m, err
-				}
-				m.Files = append(m.Files, f)
-			}
-			return m, nil
-		}
-		target := into[name]
-		if target == nil {
-			target = &json.RawMessage{} // a key of a later version
-		}
-		if err := dec.Decode(target); err != nil {
-			return m, err
+		if err := each(); err != nil {
+			return err
 		}
 	}
-	return m, errors.New("its manifest names no files")
+	_, err := dec.Token()
+	return err
+}
+
+// skip reads over a value without keeping it.
+func skip(dec *json.Decoder) error {
+	for depth := 0; ; {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
 }

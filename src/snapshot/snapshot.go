@@ -8,14 +8,12 @@
 package snapshot
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,6 +40,9 @@ type Entry struct {
 	Dokku  string    `json:"dokku"`
 	Reason string    `json:"reason"`
 	Size   int64     `json:"size"`
+	// Future tells that its date is none: it lies beyond tomorrow. The snapshot may
+	// be as good as any, and counts for nothing where the newest is asked for.
+	Future bool `json:"future,omitempty"`
 }
 
 // Store keeps the snapshots of one host below its data directory.
@@ -54,6 +55,26 @@ const timeLayout = "20060102T150405Z"
 
 var idPattern = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z.+~]+)-([a-z][a-z0-9-]*)$`)
 
+// parse is what an id says; ok is false for what is none.
+func parse(id string) (e Entry, ok bool) {
+	m := idPattern.FindStringSubmatch(id)
+	if m == nil {
+		return e, false
+	}
+	t, err := time.Parse(timeLayout, m[1])
+	return Entry{ID: id, Time: t, Dokku: strings.ReplaceAll(m[2], "~", "-"), Reason: m[3]}, err == nil
+}
+
+// inVersion are the characters that a version may have in an id.
+var inVersion = regexp.MustCompile(`[^0-9A-Za-z.+]`)
+
+func newID(t time.Time, dokku, reason string) string {
+	if dokku == "" {
+		dokku = "unknown"
+	}
+	return t.Format(timeLayout) + "-" + inVersion.ReplaceAllString(dokku, "~") + "-" + reason
+}
+
 func (s *Store) path(id string) string { return s.h.Paths().Data("snapshots", id+".tar.gz") }
 
 func (s *Store) livePath(name string) string { return s.h.Paths().Data("live", name+".tar.gz") }
@@ -61,53 +82,75 @@ func (s *Store) livePath(name string) string { return s.h.Paths().Data("live", n
 // Save stores the files as a new snapshot and reads it back before it says that
 // it is there.
 func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
-	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
-		return Manifest{}, fmt.Errorf("the snapshot cannot be stored: %w", err)
-	}
 	m := s.manifest(files, reason)
-	version := strings.ReplaceAll(files.Dokku, "-", "~")
-	if version == "" {
-		version = "unknown"
-	}
-	m.ID = m.Time.Format(timeLayout) + "-" + version + "-" + reason
-	if err := s.write(s.path(m.ID), m); err != nil {
+	m.ID = newID(m.Time, files.Dokku, reason)
+	incomplete, err := s.store(s.path(m.ID), m)
+	m.Incomplete = incomplete
+	if err != nil {
 		return m, fmt.Errorf("the snapshot cannot be stored: %w", err)
-	}
-	if err := s.readsBack(m); err != nil {
-		return m, fmt.Errorf("the snapshot was stored and does not read back: %w", err)
 	}
 	return m, nil
 }
 
-// readsBack holds what was just stored to what was meant.
-func (s *Store) readsBack(m Manifest) error {
-	f, err := s.h.Open(s.path(m.ID))
+// store writes a snapshot and reads it back, by the code that every restore reads it
+// with. It returns what is missing in it.
+func (s *Store) store(name string, m Manifest) (incomplete []string, err error) {
+	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
+		return nil, err
+	}
+	m, manifest, size, err := m.fit()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer f.Close()
-	zr, err := gzip.NewReader(f)
+	if err := s.h.Mkdir(path.Dir(name), 0o700); err != nil {
+		return nil, err
+	}
+	if err := s.sweep(path.Dir(name)); err != nil {
+		return nil, err
+	}
+	if err := s.h.WriteFrom(name, 0o600, func(w io.Writer) error { return m.archive(w, manifest, size) }); err != nil {
+		return nil, err
+	}
+	back, err := s.open(m.ID, nothing)
+	if err == nil && (len(back.Refused) > 0 || !slices.EqualFunc(back.Files, m.Files, sameFile)) {
+		err = damaged(m.ID, errors.New("it does not hold what was stored"))
+	}
 	if err != nil {
-		return damaged(m.ID, err)
+		return nil, fmt.Errorf("it was written and does not read back: %w", err)
 	}
-	tr := tar.NewReader(zr)
-	if _, err := tr.Next(); err != nil { // the manifest; writing it was checked by its size
-		return damaged(m.ID, err)
-	}
-	if err := eachFile(m.ID, m, tr, func(int, []byte) {}); err != nil {
-		return err
-	}
-	return toTheEnd(m.ID, zr)
+	return m.Incomplete, nil
 }
+
+// sameFile tells whether a file reads as it was stored.
+func sameFile(a, b app.File) bool {
+	a.Data, b.Data = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+// sweep removes what a killed process has left half-written. The caller has the lock,
+// so nobody is writing.
+func (s *Store) sweep(dir string) error {
+	files, err := s.h.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if leftover.MatchString(f.Name()) {
+			if err := s.h.Remove(path.Join(dir, f.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var leftover = regexp.MustCompile(`^\..*\.tar\.gz[0-9]+$`)
 
 // SaveLive replaces the running record of one app.
 func (s *Store) SaveLive(files *app.Files, name string) error {
-	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
-		return fmt.Errorf("the record of %s cannot be stored: %w", name, err)
-	}
 	m := s.manifest(files, "live")
 	m.ID = "live/" + name
-	if err := s.write(s.livePath(name), m); err != nil {
+	if _, err := s.store(s.livePath(name), m); err != nil {
 		return fmt.Errorf("the record of %s cannot be stored: %w", name, err)
 	}
 	return nil
@@ -140,7 +183,7 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 	// Where the clock has gone back, what is recorded now is still newer than
 	// what was recorded before: all that follows goes by the order.
 	now := s.h.Now()
-	if list, err := s.List(); err == nil && len(list) > 0 && !now.After(list[0].Time) {
+	if list, err := s.List(); err == nil && len(list) > 0 && !list[0].Future && !now.After(list[0].Time) {
 		now = list[0].Time.Add(time.Second)
 	}
 	return Manifest{
@@ -149,7 +192,8 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 	}
 }
 
-// List are the snapshots there are, newest first. Other files are ignored.
+// List are the snapshots there are, newest first; at the end those whose date is none.
+// Other files are ignored.
 func (s *Store) List() ([]Entry, error) {
 	files, err := s.h.ReadDir(s.h.Paths().Data("snapshots"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -161,22 +205,18 @@ func (s *Store) List() ([]Entry, error) {
 	var list []Entry
 	for _, f := range files {
 		id, ok := strings.CutSuffix(f.Name(), ".tar.gz")
-		m := idPattern.FindStringSubmatch(id)
-		if !ok || m == nil {
+		e, valid := parse(id)
+		if !ok || !valid {
 			continue
 		}
-		t, err := time.Parse(timeLayout, m[1])
-		if err != nil {
-			continue
-		}
-		e := Entry{ID: id, Time: t, Dokku: strings.ReplaceAll(m[2], "~", "-"), Reason: m[3]}
 		if st, err := f.Info(); err == nil {
 			e.Size = st.Size()
 		}
+		e.Future = s.Dated(e.Time).IsZero()
 		list = append(list, e)
 	}
 	slices.SortStableFunc(list, func(a, b Entry) int {
-		if c := b.Time.Compare(a.Time); c != 0 {
+		if c := s.Dated(b.Time).Compare(s.Dated(a.Time)); c != 0 {
 			return c
 		}
 		return strings.Compare(b.ID, a.ID)
@@ -184,91 +224,95 @@ func (s *Store) List() ([]Entry, error) {
 	return list, nil
 }
 
+// Dated is a time that something was done at, and no time at all where that lies
+// beyond tomorrow: then a clock was wrong, or somebody has made up the date.
+func (s *Store) Dated(t time.Time) time.Time {
+	if t.After(s.h.Now().Add(24 * time.Hour)) {
+		return time.Time{}
+	}
+	return t
+}
+
 // Automatic tells that retention may remove this snapshot.
 func (e Entry) Automatic() bool { return !strings.HasPrefix(e.Reason, Manual) }
 
-// Manifest reads what a snapshot says of itself, and none of its files.
+// Manifest reads what a snapshot says of itself. Like everything that reads one, it
+// checks the whole of it first.
 func (s *Store) Manifest(id string) (Manifest, error) {
-	var m Manifest
-	err := s.read(id, s.path(id), false, func(head Manifest, _ *tar.Reader) error { m = head; return nil })
+	m, err := s.open(id, nothing)
+	m.Files = nil
 	return m, err
 }
 
 // Live reads the running record of an app; fs.ErrNotExist when there is none.
-func (s *Store) Live(name string) (Manifest, error) {
-	var m Manifest
-	err := s.read("live/"+name, s.livePath(name), false, func(head Manifest, _ *tar.Reader) error { m = head; return nil })
-	return m, err
-}
+func (s *Store) Live(name string) (Manifest, error) { return s.Manifest("live/" + name) }
 
-// inside are the paths that a snapshot may name. What is restored is never taken
-// from a path of the manifest; but a manifest that names others is not ours, and
-// then nothing of it is.
-var inside = regexp.MustCompile(`^(facts/[a-z-]+(/.*)?|root/[^./][^/]*(/.*)?|lib/(config|data)/.*|lib/(STABLE_)?VERSION)$`)
-
-// Files reads a snapshot, or with live/<app> an app's running record, whole,
-// every digest checked.
-func (s *Store) Files(id string) (*app.Files, error) {
-	name, live := strings.CutPrefix(id, "live/")
-	file := s.livePath(name)
-	switch {
-	case live && (name == "" || strings.ContainsAny(name, "/")), !live && !idPattern.MatchString(id):
-		return nil, errNoSnapshot(id) // a person has typed it
-	case !live:
-		file = s.path(id)
-	}
-	var files *app.Files
-	err := s.read(id, file, true, func(m Manifest, tr *tar.Reader) error {
-		for _, f := range m.Files {
-			if !inside.MatchString(f.Path) || path.Clean(f.Path) != strings.TrimSuffix(f.Path, "/") || slices.Contains(strings.Split(f.Path, "/"), "hooks") {
-				return damaged(id, fmt.Errorf("it names %q, which no snapshot of ours holds", f.Path))
-			}
-		}
-		list := slices.Clone(m.Files)
-		err := eachFile(id, m, tr, func(i int, data []byte) { list[i].Data = bytes.Clone(data) })
-		files = app.NewFiles(m.Dokku, m.Apps, m.Host.Strays, list)
-		return err
-	})
-	return files, err
-}
-
-// File reads one file of a snapshot, and no further; fs.ErrNotExist where there is
-// none of that path. It is not held to its digest: it is for telling something, not
-// for restoring it.
-func (s *Store) File(id, path string) ([]byte, error) {
-	if !idPattern.MatchString(id) {
-		return nil, errNoSnapshot(id)
-	}
-	data, err := []byte(nil), fmt.Errorf("%s of the snapshot %s: %w", path, id, fs.ErrNotExist)
-	readErr := s.read(id, s.path(id), false, func(_ Manifest, tr *tar.Reader) error {
-		for {
-			head, next := tr.Next()
-			if errors.Is(next, io.EOF) {
-				return nil
-			}
-			if next != nil {
-				return damaged(id, next)
-			}
-			if head.Name == path {
-				data, err = io.ReadAll(io.LimitReader(tr, maxManifest))
-				return errFoundIt
-			}
-		}
-	})
-	if readErr != nil && !errors.Is(readErr, errFoundIt) {
-		return nil, readErr
-	}
-	return data, err
-}
-
-// errFoundIt ends the reading of a snapshot.
-var errFoundIt = errors.New("found")
-
-// Verify checks every digest of a snapshot.
+// Verify checks every digest of a snapshot, as a restore would.
 func (s *Store) Verify(id string) error {
-	return s.read(id, s.path(id), true, func(m Manifest, tr *tar.Reader) error {
-		return eachFile(id, m, tr, func(int, []byte) {})
-	})
+	_, err := s.open(id, nothing)
+	return err
+}
+
+// Files reads a snapshot, or with live/<app> an app's running record.
+func (s *Store) Files(id string) (*app.Files, error) {
+	m, err := s.open(id, func(string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	files := app.NewFiles(m.Dokku, m.Apps, m.Host.Strays, m.Files)
+	files.Refused = m.Refused
+	return files, nil
+}
+
+// File reads one file of a snapshot; fs.ErrNotExist where there is none of that path.
+func (s *Store) File(id, path string) ([]byte, error) {
+	m, err := s.open(id, func(p string) bool { return p == path })
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(m.Files, func(f app.File) bool { return f.Path == path && f.SHA256 != "" })
+	if i < 0 {
+		return nil, fmt.Errorf("%s of the snapshot %s: %w", path, id, fs.ErrNotExist)
+	}
+	return m.Files[i].Data, nil
+}
+
+// nothing is wanted of the files' content.
+func nothing(string) bool { return false }
+
+// open reads a snapshot, or live/<app>. What it is called and when it was taken is said
+// by its name: a copy may have another one.
+func (s *Store) open(id string, want func(path string) bool) (Manifest, error) {
+	entry, dated := parse(id)
+	file := s.path(id)
+	if name, live := strings.CutPrefix(id, "live/"); live && name != "" && !strings.Contains(name, "/") {
+		file = s.livePath(name)
+	} else if !dated {
+		return Manifest{}, errNoSnapshot(id) // a person has typed it
+	}
+	f, err := s.h.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Manifest{}, errNoSnapshot(id)
+	}
+	if err != nil {
+		return Manifest{}, fmt.Errorf("the snapshot %s cannot be read: %w", id, err)
+	}
+	defer f.Close()
+	m, err := read(f, want)
+	switch {
+	case errors.Is(err, errFormat):
+		return Manifest{}, say.Hint(fmt.Errorf("the snapshot %s cannot be read: %w", id, err),
+			"It was taken by another version of the plugin: dokku plugin:update upgrade-guard")
+	case err != nil:
+		return Manifest{}, damaged(id, err)
+	}
+	if m.ID = id; dated {
+		m.Time = entry.Time
+	}
+	for i, why := range m.Refused {
+		m.Refused[i] = fmt.Sprintf("The snapshot %s %s: it is left out.", id, why)
+	}
+	return m, nil
 }
 
 // errNoSnapshot says that there is none of this id; it wraps fs.ErrNotExist.
@@ -286,22 +330,22 @@ func damaged(id string, why error) error {
 }
 
 // Prune removes the oldest automatic snapshots until retain of them are left.
-// Pinned ones are not removed; manual ones are not even counted.
+// Pinned ones are not removed; manual ones, and those whose date is none, are not even
+// counted.
 func (s *Store) Prune(retain int, pinned []string) error {
 	list, err := s.List()
 	if err != nil {
 		return err
 	}
 	kept := 0
+	var errs []error
 	for _, e := range list {
-		if !e.Automatic() {
+		if !e.Automatic() || e.Future {
 			continue
 		}
 		if kept++; kept > retain && !slices.Contains(pinned, e.ID) {
-			if err := s.h.Remove(s.path(e.ID)); err != nil {
-				return err
-			}
+			errs = append(errs, s.h.Remove(s.path(e.ID)))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

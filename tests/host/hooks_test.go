@@ -332,6 +332,7 @@ func TestDokkurc(t *testing.T) {
 		about, guard string
 		env, args    []string
 		pending      bool
+		ahead        bool // nginx was last looked at under a clock that ran ahead
 		calls, phase string
 	}
 	prerm := []string{"DPKG_MAINTSCRIPT_PACKAGE=dokku", "DPKG_MAINTSCRIPT_NAME=prerm"}
@@ -341,6 +342,7 @@ func TestDokkurc(t *testing.T) {
 		{about: "another package's prerm", env: []string{"DPKG_MAINTSCRIPT_PACKAGE=nginx", "DPKG_MAINTSCRIPT_NAME=prerm"}, args: []string{"cleanup"}},
 		{about: "Dokku's timer", args: []string{"ps:retire"}},
 		{about: "Dokku's timer, after an installation", args: []string{"ps:retire"}, pending: true, calls: "after timer"},
+		{about: "Dokku's timer, after a look that is dated ahead of now", args: []string{"ps:retire"}, ahead: true, calls: "after timer"},
 		{about: "another command, after an installation", args: []string{"apps:list"}, pending: true},
 		{about: "a child of ours", env: append([]string{"UPGRADE_GUARD_FIRED=yes"}, prerm...)},
 	}
@@ -362,6 +364,11 @@ func TestDokkurc(t *testing.T) {
 			}
 			if c.pending {
 				h.put("lib/data/upgrade-guard/pending", "core-install\n")
+			}
+			if c.ahead {
+				h.put("lib/data/upgrade-guard/routes", "x\n")
+				tomorrow := time.Now().Add(24 * time.Hour)
+				h.must(os.Chtimes(h.dir+"/lib/data/upgrade-guard/routes", tomorrow, tomorrow))
 			}
 			if strings.Contains(c.about, "has hung before") {
 				h.put("run/failed", "")

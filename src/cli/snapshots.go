@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/urfave/cli/v2"
+
+	"upgrade-guard/src/say"
+)
+
+// snapshotLine is one snapshot in JSON.
+type snapshotLine struct {
+	ID     string `json:"id"`
+	Dokku  string `json:"dokku"`
+	Reason string `json:"reason"`
+	Time   string `json:"time"`
+	Size   int64  `json:"size"`
+	State  string `json:"state,omitempty"` // whole or damaged, with --verify
+	Error  string `json:"error,omitempty"`
+	// LeftOut says what of it no restore would take.
+	LeftOut []string `json:"left_out,omitempty"`
+	Future  bool     `json:"future,omitempty"` // dated beyond tomorrow
+}
+
+func (c commands) snapshots(ctx *cli.Context) error {
+	if err := c.noArgs(ctx); err != nil {
+		return err
+	}
+	list, err := c.guard.Store.List()
+	if err != nil {
+		return err
+	}
+	lines := []snapshotLine{}
+	var errs *multierror.Error
+	for i, e := range list {
+		l := snapshotLine{ID: e.ID, Dokku: e.Dokku, Reason: e.Reason, Time: e.Time.Format("2006-01-02T15:04:05Z"), Size: e.Size, Future: e.Future}
+		if ctx.Bool("verify") {
+			c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
+			l.State = "whole"
+			m, err := c.guard.Store.Manifest(e.ID) // as a restore reads it
+			if err != nil {
+				l.State, l.Error = "damaged", say.Line(err)
+				errs = multierror.Append(errs, err)
+			}
+			for _, l := range m.Refused {
+				errs = multierror.Append(errs, errors.New(l))
+			}
+			l.LeftOut = m.Refused
+		}
+		lines = append(lines, l)
+	}
+	if ctx.String("format") == "json" {
+		if err := c.out.JSON(map[string]any{"version": 1, "snapshots": lines}); err != nil {
+			return err
+		}
+	} else {
+		var rows [][]string
+		for _, l := range lines {
+			row := []string{l.ID, fmt.Sprintf("%d KiB", (l.Size+1023)/1024), l.State}
+			if l.Future {
+				row = append(row, "dated ahead of now: never taken for the newest")
+			}
+			rows = append(rows, row)
+		}
+		c.out.Table("", rows)
+		if errs != nil {
+			c.out.Error(errs)
+		}
+	}
+	if errs != nil {
+		return errFound
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/snapshot"
+)
+
+// A restore that is killed after its files and before Dokku has built nginx's
+// configuration from them looks done: run again it would say "as in the snapshot", and
+// the app would be served as before. So a restore is noted before its first step and
+// until after its last.
+
+// cutOff is what cut-off restores have left of an app. apply has nginx's configuration
+// built, which overwrites nothing. Values it does not put back: between then and now
+// somebody may have set others, so that is for whoever asked for it (law 2).
+func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard.Finding) {
+	restores, err := g.Store.Restoring(s.Now.Name)
+	if err != nil {
+		g.Out.Error(err)
+		return nil
+	}
+	for _, cut := range restores {
+		f := hazard.Finding{App: s.Now.Name, Hazard: Restored, What: fmt.Sprintf("a restore from %s did not come to its end: ", cut.Snapshot)}
+		left := []string(nil)
+		// Where the snapshot cannot be read, which is said, the files that are there
+		// are what there is to build from.
+		if r, err := g.restoration(s, cut.Snapshot, ledger, g.oldFiles(cut.Snapshot)); err == nil {
+			steps, _ := r.plan(cut.Parts)
+			for _, step := range steps {
+				if step.Text != textBuild {
+					left = append(left, step.Text)
+				}
+			}
+		}
+		switch {
+		case len(left) > 0:
+			f.What += "not done is " + strings.Join(left, "; ")
+			f.Command = again(s.Now.Name, cut)
+		case !s.Now.Deployed():
+			continue // there is nothing to be built
+		default:
+			f.What += "nginx's configuration was not built"
+			f.Step = buildConfig(s.Now.Name)
+			f.Step.App, f.Step.Hazard = s.Now.Name, Restored
+			f.Step.Do = then(f.Step.Do, func() error { return g.Store.EndRestore(s.Now.Name, cut.Parts) })
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// Restored is what the steps of a restore, and what is left of one, are told as.
+const Restored = "restore"
+
+// again is the command that finishes a restore.
+func again(name string, cut snapshot.Restore) string {
+	command := fmt.Sprintf("dokku upgrade-guard:restore %s --snapshot %s", name, cut.Snapshot)
+	if !slices.Equal(cut.Parts, Parts) {
+		command += " --only " + strings.Join(cut.Parts, ",")
+	}
+	return command
+}
+
+// then does something after a step has been done.
+func then(do func(context.Context, host.Host) error, more func() error) func(context.Context, host.Host) error {
+	return func(ctx context.Context, h host.Host) error {
+		if err := do(ctx, h); err != nil {
+			return err
+		}
+		return more()
+	}
+}
+
+// unbuilt are the apps of which something was put back that must be in nginx's
+// configuration, and was not yet seen to be there.
+func (g *Guard) unbuilt() []string {
+	ledger, _ := g.Store.Ledger() // a damaged one is named by whoever goes on with it
+	return ledger.Unbuilt
+}
+
+// unbuiltAfter are they when these steps are done.
+func unbuiltAfter(steps plan.Plan, names []string) []string {
+	names = slices.Clone(names)
+	for _, s := range steps {
+		if slices.Contains(hazard.InNginx, s.Hazard) && !slices.Contains(names, s.App) {
+			names = append(names, s.App)
+		}
+	}
+	return names
+}

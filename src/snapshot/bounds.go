@@ -1,0 +1,116 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// The bounds of a snapshot are about ten times what a host with a thousand apps has
+// (50,000 files, a manifest of 9 MiB, 20 MiB in the files, 75 MiB unpacked), and hold
+// for storing as for reading: what is stored can be read, and a file that somebody has
+// made takes no more memory and time than a large host's.
+const (
+	maxManifest = 64 << 20
+	maxDepth    = 32
+	maxObjects  = 600_000 // a file is one, and an app's state some twenty
+	maxValues   = 4_000_000
+	maxApps     = 10_000
+	maxContent  = 192 << 20 // of all files together
+	maxFact     = 32 << 20  // of what one command answered; of a file it is app.MaxFile
+	maxNames    = 20        // refused paths that are named; the others are counted
+)
+
+func tooMuch(what string, most int) error {
+	return fmt.Errorf("it has more than %d %s, which no snapshot of ours has", most, what)
+}
+
+// meter measures JSON that is written to it, and ends the writing where it is out of
+// bounds. It knows strings from the rest and no more, so it is linear and holds
+// nothing.
+type meter struct {
+	unbounded              bool // it only measures
+	bytes, objects, values int
+	// lost tells that a name was lost by who wrote it: see rawjson.
+	lost bool
+
+	depth            int
+	inText, inEscape bool
+	last             [6]byte
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	m.bytes += len(p)
+	for _, c := range p {
+		if m.inText {
+			m.textByte(c)
+			continue
+		}
+		switch c {
+		case '"':
+			m.inText = true
+		case '{':
+			m.objects++
+			m.depth++
+		case '[':
+			m.depth++
+		case '}', ']':
+			m.depth--
+		case ',':
+			m.values++
+		}
+		if m.depth > maxDepth && !m.unbounded {
+			return 0, tooMuch("levels", maxDepth)
+		}
+	}
+	switch {
+	case m.unbounded:
+	case m.bytes > maxManifest:
+		return 0, tooMuch("bytes in its manifest", maxManifest)
+	case m.objects > maxObjects:
+		return 0, tooMuch("files and states", maxObjects)
+	case m.values > maxValues:
+		return 0, tooMuch("values", maxValues)
+	}
+	return len(p), nil
+}
+
+// textByte is a byte inside of a string.
+func (m *meter) textByte(c byte) {
+	copy(m.last[:], m.last[1:])
+	m.last[5] = c
+	switch {
+	case m.inEscape:
+		m.inEscape = false
+		if c != 'u' { // not to be taken for the beginning of \ufffd
+			m.last = [6]byte{}
+		}
+	case c == '\\':
+		m.inEscape = true
+	case c == '"':
+		m.inText = false
+	default:
+		m.lost = m.lost || string(m.last[:]) == `\ufffd`
+	}
+}
+
+// bounded ends the reading of what unpacks to more than it may.
+type bounded struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		// At its end there may still be the end.
+		if n, err := b.r.Read(p[:min(1, len(p))]); n == 0 {
+			return 0, err
+		}
+		return 0, errUnpacks
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+var errUnpacks = errors.New("it unpacks to more than its manifest says")

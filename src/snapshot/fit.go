@@ -1,0 +1,119 @@
+package snapshot
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+)
+
+// fit makes a snapshot one that can be read: within the bounds, and with no path that
+// no snapshot holds. What does not fit is left out and named. Of apps it is the largest,
+// so that whoever fills one fills no other's snapshot. It also returns the manifest as it
+// is written, and how many bytes that takes.
+func (m Manifest) fit() (_ Manifest, e encoding, bytes int, err error) {
+	m.Incomplete = slices.Clone(m.Incomplete)
+	leave := func(path, why string) { m.Incomplete = append(m.Incomplete, path+": "+why) }
+	for i, f := range m.Files {
+		if fact := strings.HasPrefix(f.Path, "facts/"); !app.Holds(f.Path) || i > 0 && f.Path == m.Files[i-1].Path || fact && f.Size > maxFact {
+			m.Files = m.holdable(leave)
+			break
+		}
+	}
+	size, e, err := m.size()
+	if size.fits() || err != nil {
+		return m, e, size.bytes, err
+	}
+	apps := m.sizes()
+	largest := slices.Clone(m.Apps)
+	slices.SortStableFunc(largest, func(a, b string) int { return cmp.Compare(apps[b].share(), apps[a].share()) })
+	m.Host.Apps = maps.Clone(m.Host.Apps)
+	gone := map[string]bool{}
+	for _, name := range largest {
+		if size.fits() {
+			break
+		}
+		size = size.minus(apps[name])
+		gone[name] = true
+		// Its scale is not known, which is not the same as having none.
+		why := "it is too large for a snapshot"
+		m.Host.Apps[name] = app.State{Name: name, Dokku: m.Dokku, Scale: app.ScaleState{Unreadable: true}, Unreadable: []string{why}}
+		leave("root/"+name+"/", why)
+	}
+	m.Apps = slices.DeleteFunc(slices.Clone(m.Apps), func(name string) bool { return gone[name] })
+	m.Files = slices.DeleteFunc(slices.Clone(m.Files), func(f app.File) bool { return gone[app.Scope(f.Path)] })
+	if size, e, err = m.size(); err == nil && !size.fits() {
+		err = errors.New("it is larger than any snapshot may be")
+	}
+	return m, e, size.bytes, err
+}
+
+// holdable are the files without those that no snapshot holds.
+func (m Manifest) holdable(leave func(path, why string)) []app.File {
+	last := ""
+	return slices.DeleteFunc(slices.Clone(m.Files), func(f app.File) bool {
+		again := f.Path == last
+		last = f.Path
+		switch {
+		case !app.Holds(f.Path):
+			leave(f.Path, "no snapshot holds a file there")
+			return true
+		case strings.HasPrefix(f.Path, "facts/") && f.Size > maxFact:
+			leave(f.Path, fmt.Sprintf("it has more than %d bytes", maxFact))
+			return true
+		}
+		return again
+	})
+}
+
+// extent is how much there is of what is bounded.
+type extent struct{ bytes, objects, values, content int }
+
+func (e extent) fits() bool { return e.share() <= 1 }
+
+// share is how much of the bounds it takes.
+func (e extent) share() float64 {
+	return max(float64(e.bytes)/maxManifest, float64(e.objects)/maxObjects, float64(e.values)/maxValues, float64(e.content)/maxContent)
+}
+
+func (e extent) minus(o extent) extent {
+	return extent{e.bytes - o.bytes, e.objects - o.objects, e.values - o.values, e.content - o.content}
+}
+
+// size is the extent of the whole.
+func (m Manifest) size() (extent, encoding, error) {
+	size := meter{unbounded: true}
+	manifest, err := m.encoding()
+	if err == nil {
+		err = manifest.write(&size)
+	}
+	e := extent{bytes: size.bytes, objects: size.objects, values: size.values}
+	for _, f := range m.Files {
+		e.content += f.Size
+	}
+	return e, manifest, err
+}
+
+// sizes are the extents of the apps.
+func (m Manifest) sizes() map[string]extent {
+	apps := map[string]extent{}
+	add := func(name string, what any, content int) {
+		size := meter{unbounded: true}
+		// What cannot be written is told when all of it is.
+		_ = json.NewEncoder(&size).Encode(what)
+		e := apps[name]
+		apps[name] = extent{e.bytes + size.bytes, e.objects + size.objects, e.values + size.values + 1, e.content + content}
+	}
+	for name, s := range m.Host.Apps {
+		add(name, s, 0)
+	}
+	for i := range m.Files {
+		add(app.Scope(m.Files[i].Path), &m.Files[i], m.Files[i].Size)
+	}
+	return apps
+}
