@@ -48,6 +48,9 @@ type Guard struct {
 	// queued.
 	InHook bool
 
+	// guesses tells that a person has said yes to all that is guessed.
+	guesses bool
+
 	old     map[string]*app.Files // the files of records, by id
 	plugins plugins.Facts
 }

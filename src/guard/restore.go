@@ -188,13 +188,21 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	}
 	inNginx := len(steps)
 	if has("domains") {
-		add(r.list("domains", r.was.Domains.Names, r.Now.Domains.Names, filepath.Join(r.paths.App(r.Now.Name), "VHOST"), 0o644))
-		if known("env") { // where it is written whether they are enabled
-			add(r.vhosts())
+		if note := r.opens(parts, "domains", r.was.Domains.Names, nil); note != "" {
+			notes = append(notes, note)
+		} else {
+			add(r.list("domains", r.was.Domains.Names, r.Now.Domains.Names, filepath.Join(r.paths.App(r.Now.Name), "VHOST"), 0o644))
+			if known("env") { // where it is written whether they are enabled
+				add(r.vhosts())
+			}
 		}
 	}
 	if has("ports") {
-		add(r.portMap())
+		if note := r.opens(parts, "ports", nil, hazard.HostPorts(r.was.Ports.Map)); note != "" && r.portMap() != nil {
+			notes = append(notes, note)
+		} else {
+			add(r.portMap())
+		}
 	}
 	certificate := plan.Plan(nil)
 	if has("certs") {
@@ -214,7 +222,10 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 		notes = append(notes, r.filesNotKnown(app.PartNginx)...)
 	}
 	if len(steps) > inNginx && r.Now.Deployed() {
-		add(buildConfig(r.Now.Name))
+		step, note := r.built(parts)
+		if add(step); note != "" {
+			notes = append(notes, note)
+		}
 	}
 	if has("letsencrypt") {
 		more, note := r.letsencrypt(len(certificate) > 0)

@@ -168,12 +168,13 @@ func (g *stopGap) apply(text string, skip int) string {
 
 // WriteAside is what stands in place of a configuration that is set aside: it
 // answers 503 under the app's names, because nginx gives the requests for a name
-// that nobody has to another app.
+// that nobody has to another app. It listens where the configuration does and nowhere
+// else, and is "" where that cannot be read.
 func WriteAside(f *app.Files, s app.State) string {
 	out := mark(SetAside)
 	config, err := Read(f, s.Name)
 	if err != nil || len(config.Servers) == 0 {
-		config.Servers = []Server{{Names: s.Domains.Effective(), Listens: []Listen{{Port: "80"}}}}
+		return ""
 	}
 	for _, server := range config.Servers {
 		tls := slices.ContainsFunc(server.Listens, func(l Listen) bool { return l.TLS })
