@@ -36,9 +36,6 @@ const (
 // the upgrade does not come.
 const seedLifetime = time.Hour
 
-// notHeldTold is how many of the files that a snapshot leaves out are named.
-const notHeldTold = 5
-
 // Guard works on one host.
 type Guard struct {
 	Host  host.Host

@@ -38,14 +38,18 @@ func (r restoration) after(parts []string) app.State {
 	return s
 }
 
-// opens says why names or ports of the snapshot are not put back, a sentence.
-func (r restoration) opens(parts []string, what string, names, ports []string) string {
+// unlessOpens is a step that puts back names or ports of the snapshot; nil where that
+// would make something reachable, and then it is said.
+func (r restoration) unlessOpens(parts []string, what string, step *plan.Step, names, ports []string) (*plan.Step, []string) {
+	if step == nil {
+		return nil, nil
+	}
 	s := r.record()
 	s.Now, s.Record = r.after(parts), "in the snapshot"
 	if why := s.Opens(names, ports); why != "" {
-		return fmt.Sprintf("The %s are not put back, so that nothing becomes reachable that was not in the snapshot: %s.", what, why)
+		return nil, []string{fmt.Sprintf("The %s are not put back, so that nothing becomes reachable that was not in the snapshot: %s.", what, why)}
 	}
-	return ""
+	return step, nil
 }
 
 // built is the step that has Dokku build nginx's configuration of what is restored, or

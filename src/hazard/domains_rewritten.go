@@ -70,6 +70,8 @@ var domainsRewritten = Hazard{
 			return s.ofInstallation(f, command)
 		case len(inherited) > 0:
 			return nil
+		case now.Disabled && s.Now.Proxy.Disabled && !s.Before.Proxy.Disabled:
+			return nil // proxy:disable does both
 		case now.Disabled:
 			f, command := Finding{
 				What:        fmt.Sprintf("the installation of %s has disabled the app's domains", s.To),

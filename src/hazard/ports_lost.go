@@ -165,7 +165,11 @@ var proxyPortLost = Hazard{
 				Step:        step,
 			}
 			if why := s.Opens(nil, []string{p.was}); why != "" {
-				f = f.leftAlone(why, "")[0]
+				command := fmt.Sprintf("dokku proxy:set %s %s %s", s.Now.Name, p.property, p.was)
+				if app.Before(s.To, "0.38.0") {
+					command = fmt.Sprintf("dokku config:set --no-restart %s %s=%s", s.Now.Name, p.variable, p.was)
+				}
+				f = f.leftAlone(why, command)[0]
 			}
 			found = append(found, f)
 		}

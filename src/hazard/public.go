@@ -77,7 +77,10 @@ func (s Subject) Opens(names, ports []string) string {
 	if s.Before.Proxy.Disabled || s.Before.Domains.Disabled {
 		names = nil // and still are: what is set has no effect
 	}
-	return beyond(names, ports, was, Side{State: now, Files: s.Files, Invented: true})
+	if s.Before.Proxy.Disabled {
+		was.Files = nil // docker publishes by the map; a configuration that is left says nothing
+	}
+	return beyond(names, ports, was)
 }
 
 // proxyOpens says why an app is to stay as closed as its proxy makes it. Names have no

@@ -182,3 +182,23 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// What stands in for a configuration that is set aside listens where that does. One
+// that cannot be read had port 80 opened for it, as the first server there.
+func TestWriteAside(t *testing.T) {
+	s := app.State{Name: "blog", Domains: app.Domains{File: true, Names: []string{"blog.example.com"}}}
+	for text, want := range map[string]string{
+		"server {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n}\n": mark(SetAside) + "\nserver {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n  return 503;\n}\n",
+		"server {\n  listen 8080;\n":                  "", // no grammar
+		"upstream blog-5000 { server 172.17.0.2; }\n": "",
+		"": "",
+	} {
+		f := app.NewFiles("0.35.5", []string{"blog"}, nil, []app.File{{Path: ConfPath("blog"), Data: []byte(text)}})
+		if got := WriteAside(f, s); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if got := WriteAside(app.NewFiles("0.35.5", []string{"blog"}, nil, nil), s); got != "" {
+		t.Errorf("without a configuration: %q", got)
+	}
+}
