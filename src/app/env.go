@@ -176,10 +176,12 @@ func (f *Files) Environment(app string) (map[string]string, error) {
 	return maps.Clone(e.values), nil
 }
 
-// EnvPath is where this host keeps a scope's ENV, among the captured paths.
+// EnvPath is where this host keeps a scope's ENV, among the captured paths: in the
+// app's directory up to 0.37. What 0.38 has left beside the properties is not read on
+// the way back below it; and up to 0.38's own installation the old place counts.
 func (f *Files) EnvPath(scope string) string {
 	path := "lib/config/" + scope + "/ENV"
-	if _, ok := f.lookUp(path); ok || EnvMoved(f, scope) {
+	if _, ok := f.lookUp(path); !Before(f.Dokku, "0.38.0") && (ok || EnvMoved(f, scope)) {
 		return path
 	}
 	if scope == host.GlobalScope {

@@ -66,6 +66,7 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	records, _ := g.owedRecords(files, now, stamp, ledger)
 	c := Check{Version: 1, From: now.Dokku, To: to, Present: g.detect(files, now, records, ledger)}
 	r := g.routes(ctx, files, ledger.Unbuilt)
+	r.expect(c.Present)
 	c.Present = append(c.Present, r.findings()...)
 	if r.unknown != "" {
 		c.Unknown = append(c.Unknown, r.unknown)

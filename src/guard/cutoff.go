@@ -9,6 +9,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 )
 
@@ -61,7 +62,7 @@ const Restored = "restore"
 
 // again is the command that finishes a restore.
 func again(name string, cut snapshot.Restore) string {
-	command := fmt.Sprintf("dokku upgrade-guard:restore %s --snapshot %s", name, cut.Snapshot)
+	command := say.Command("dokku upgrade-guard:restore", name, "--snapshot", cut.Snapshot)
 	if !slices.Equal(cut.Parts, Parts) {
 		command += " --only " + strings.Join(cut.Parts, ",")
 	}

@@ -36,9 +36,6 @@ const (
 // the upgrade does not come.
 const seedLifetime = time.Hour
 
-// notHeldTold is how many of the files that a snapshot leaves out are named.
-const notHeldTold = 5
-
 // Guard works on one host.
 type Guard struct {
 	Host  host.Host
@@ -47,6 +44,9 @@ type Guard struct {
 	// InHook tells that apt or dpkg waits for us: what takes longer than seconds is
 	// queued.
 	InHook bool
+
+	// guesses tells that a person has said yes to all that is guessed.
+	guesses bool
 
 	old     map[string]*app.Files // the files of records, by id
 	key     []byte                // see fingerprint

@@ -142,10 +142,12 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	owed, _ := g.owedRecords(files, now, stamp, ledger)
 	recorded, _ := g.records(stamp, files.Apps, ledger)
 	found := map[string][]hazard.Finding{}
-	for _, f := range g.detect(files, now, owed, ledger) {
+	detected := g.detect(files, now, owed, ledger)
+	for _, f := range detected {
 		found[f.App] = append(found[f.App], f)
 	}
 	routes := g.routes(ctx, files, ledger.Unbuilt)
+	routes.expect(detected)
 	r.Nginx = routes.unknown
 	for _, f := range routes.findings() {
 		found[f.App] = append(found[f.App], f)

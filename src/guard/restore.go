@@ -225,13 +225,22 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 	}
 	inNginx := len(steps)
 	if has("domains") {
-		add(r.list("domains", r.was.Domains.Names, r.Now.Domains.Names, filepath.Join(r.paths.App(r.Now.Name), "VHOST"), 0o644))
+		put, note := r.unlessOpens(parts, "domains", r.list("domains", r.was.Domains.Names, r.Now.Domains.Names, filepath.Join(r.paths.App(r.Now.Name), "VHOST"), 0o644), r.was.Domains.Names, nil)
+		notes = append(notes, note...)
+		add(put)
 		if known("env") { // where it is written whether they are enabled
-			add(r.vhosts())
+			enabled := r.vhosts()
+			if !r.was.Domains.Disabled && put == nil {
+				enabled, note = r.unlessOpens(parts, "domains", enabled, nil, nil)
+				notes = append(notes, note...)
+			}
+			add(enabled)
 		}
 	}
 	if has("ports") {
-		add(r.portMap())
+		put, note := r.unlessOpens(parts, "ports", r.portMap(), nil, hazard.HostPorts(r.was.Ports.Map))
+		notes = append(notes, note...)
+		add(put)
 	}
 	certificate := plan.Plan(nil)
 	if has("certs") {
@@ -251,7 +260,10 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 		notes = append(notes, r.filesNotKnown(app.PartNginx)...)
 	}
 	if (len(steps) > inNginx || r.unbuilt) && r.Now.Deployed() {
-		add(buildConfig(r.Now.Name))
+		step, note := r.built(parts)
+		if add(step); note != "" {
+			notes = append(notes, note)
+		}
 	}
 	if has("letsencrypt") {
 		more, note := r.letsencrypt(len(certificate) > 0)
@@ -260,7 +272,7 @@ func (r restoration) plan(parts []string) (steps plan.Plan, notes []string) {
 		}
 		notes = append(notes, note...)
 	}
-	return steps, notes
+	return steps, slices.Compact(notes)
 }
 
 // list is the step for a file of lines. What the snapshot has nothing for is left

@@ -10,6 +10,9 @@ import (
 // A part that the snapshot does not hold is not an empty part: nothing is taken away
 // for it, and nothing is put in place of what is not known at present.
 
+// notHeldTold is how many of the files that a snapshot does not hold are named.
+const notHeldTold = 5
+
 // notKnown says why a part is left as it is: a sentence, "" where it is known in the
 // snapshot and at present. Parts that are restored file by file are known as far as
 // each file is (filesNotKnown).

@@ -39,13 +39,16 @@ type routes struct {
 	unknown string
 	// unasked are the apps that have more addresses than there was time to ask for.
 	unasked []string
+
+	guard    *Guard
+	verdicts map[string]hazard.Verdict // by app, as far as they were asked for
 }
 
 // routes looks at how nginx serves the apps: by its files, by its own judgement,
 // and by asking. The configurations of apps in unbuilt are also held to their
 // domains and ports where a template of their own may have its reasons.
 func (g *Guard) routes(ctx context.Context, files *app.Files, unbuilt []string) routes {
-	r := routes{files: files, now: app.Read(files)}
+	r := routes{files: files, now: app.Read(files), guard: g, verdicts: map[string]hazard.Verdict{}}
 	if r.now.DockerMissing != "" {
 		return r // report and check say so
 	}
@@ -149,45 +152,7 @@ var consequences = map[nginx.Kind]string{
 	nginx.Dead:        "Requests fail or wait there, and another app may come to have the address.",
 	nginx.LeftOut:     "The others do its work.",
 	nginx.Silent:      "Its visitors get an error.",
-}
-
-// findings are the troubles as check and report show them: of one kind and app
-// together, the first with what the guard does about it.
-func (r routes) findings() []hazard.Finding {
-	var found []hazard.Finding
-	if r.foreign != "" {
-		found = append(found, hazard.Finding{
-			App: host.GlobalScope, Hazard: hazard.Nginx, What: "nginx refuses its configuration: " + r.foreign,
-			Consequence: "The file is no app's. Until it is mended no change of any app takes effect, and nginx would not start again.",
-		})
-	}
-	for _, t := range r.troubles {
-		if i := slices.IndexFunc(found, func(f hazard.Finding) bool { return f.App == t.App && f.Consequence == consequences[t.Kind] }); i >= 0 {
-			found[i].What += "; " + t.What
-			continue
-		}
-		f := hazard.Finding{App: t.App, Hazard: hazard.Nginx, What: t.What, Consequence: consequences[t.Kind]}
-		switch {
-		case slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.App == t.App && f.Step != nil }):
-		case t.Kind == nginx.Aside:
-			f.Command = say.Command("dokku nginx:validate-config", t.App) + "; when it is mended: dokku upgrade-guard:apply"
-		case t.Kind == nginx.Ours:
-			f.Command = say.Command("dokku proxy:build-config", t.App)
-		case t.Kind == nginx.Stopped:
-			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStart}
-		case t.Kind == nginx.Silent:
-			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: "nginx, reloaded"}
-		case r.unbuildable(t.App):
-			// Its scale waits for a person, or there is nothing to route to.
-			if _, has := r.files.Text(nginx.ConfPath(t.App)); has && r.alive(t.App) && t.Kind != nginx.Names {
-				f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textStopGap}
-			}
-		default:
-			f.Step = &plan.Step{App: t.App, Hazard: hazard.Nginx, Mark: plan.Change, Text: textBuild}
-		}
-		found = append(found, f)
-	}
-	return found
+	nginx.Open:        "Who can reach this host can reach the app. The command takes the configuration away.",
 }
 
 // What is done, in words.
@@ -451,6 +416,9 @@ func (m *mending) start(ctx context.Context) error {
 	var steps plan.Plan
 	for _, name := range m.apps(nginx.Stopped) {
 		s := m.now.Apps[name]
+		if v := m.mayStart(name); v.Closed+v.Unknown != "" {
+			continue // it waits for a person, and is said to
+		}
 		if why := m.mayNotStart(s); why != nil {
 			m.errs = multierror.Append(m.errs, fmt.Errorf("%s: its containers are not started: %w", name, why))
 			continue
@@ -504,7 +472,10 @@ func (m *mending) build(ctx context.Context) {
 	}
 	for _, name := range names {
 		m.confs[name], _ = m.files.Text(nginx.ConfPath(name))
-		switch {
+		switch public := m.public(name); {
+		case public.Closed+public.Unknown != "": // it waits for a person, and is said to
+		case public.NoBuild != "" && m.alive(name):
+			m.failed[name] = fmt.Errorf("%w: %s", errNotBuilt, public.NoBuild)
 		case !m.unbuildable(name):
 			steps = append(steps, m.buildStep(name))
 		case m.alive(name):
@@ -514,8 +485,11 @@ func (m *mending) build(ctx context.Context) {
 	_ = m.apply(ctx, steps) // kept by app in failed
 }
 
-// errNoScale is why Dokku is not even asked to build.
-var errNoScale = errors.New("the app has no scale")
+// errNoScale and errNotBuilt are why Dokku is not even asked to build.
+var (
+	errNoScale  = errors.New("the app has no scale")
+	errNotBuilt = errors.New("a build would make reachable what was not")
+)
 
 func (m *mending) buildStep(name string) plan.Step {
 	return plan.Step{App: name, Text: textBuild,
@@ -591,7 +565,7 @@ func (m *mending) stopGaps(ctx context.Context) {
 			continue
 		}
 		_, has := m.files.Text(nginx.ConfPath(name))
-		if errors.Is(failure, errNoScale) && (has && !m.has(name, unserved...) || !has && m.recordedConf(name) == "") {
+		if (errors.Is(failure, errNoScale) || errors.Is(failure, errNotBuilt)) && (has && !m.has(name, unserved...) || !has && m.recordedConf(name) == "") {
 			continue // it waits for its scale, and is said to
 		}
 		steps = append(steps, plan.Step{App: name, Text: textStopGap,
@@ -644,20 +618,6 @@ func (m *mending) stopGap(ctx context.Context, name string) error {
 		return errors.Join(err, m.Host.Remove(path))
 	}
 	return err
-}
-
-// recordedConf is an app's configuration from the newest snapshot that has one.
-func (m *mending) recordedConf(name string) string {
-	list, err := m.Store.List()
-	if err != nil {
-		return ""
-	}
-	for _, e := range list {
-		if text, err := m.Store.File(e.ID, nginx.ConfPath(name)); err == nil {
-			return string(text)
-		}
-	}
-	return ""
 }
 
 // load has nginx read everything, sets aside what it refuses, and has it load the
@@ -731,16 +691,20 @@ func (m *mending) setAside(ctx context.Context, name, complaint string) error {
 		step.Text, meanwhile = textAside+" without a substitute", "nginx does not know the app"
 		step.Do = func(_ context.Context, h host.Host) error { return h.Remove(path) }
 	} else {
-		files, err := app.Capture(ctx, m.Host, app.What{Apps: []string{name}, NoCommands: true})
-		if err != nil {
+		var substitute string
+		if substitute, leftOut, err = m.aside(ctx, name); err != nil {
 			return err
+		}
+		if substitute == "" {
+			step.Text, meanwhile = textAside+" without a substitute", "nginx does not know the app"
 		}
 		step.Do = func(_ context.Context, h host.Host) error {
 			if err := h.Write(nginx.AsidePath(path), 0o644, text); err != nil {
 				return err
 			}
-			substitute, left := nginx.WriteAside(files, m.now.Apps[name], filepath.Dir(path))
-			leftOut = left
+			if substitute == "" {
+				return h.Remove(path)
+			}
 			return h.Write(path, 0o644, []byte(substitute))
 		}
 	}
@@ -775,7 +739,7 @@ func (m *mending) confirm(ctx context.Context) error {
 	m.routes = r
 	var left *multierror.Error
 	for _, f := range r.findings() {
-		if f.Step != nil { // the others are said with what waits for a person
+		if f.Step != nil && !f.Step.Guess { // the others are said with what waits for a person
 			left = multierror.Append(left, fmt.Errorf("%s: %s", host.Place(f.App), f.What))
 		}
 	}

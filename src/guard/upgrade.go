@@ -223,7 +223,7 @@ func (g *Guard) Apply(ctx context.Context, dryRun, guesses bool) (owed int, err 
 			owed += len(jobs)
 			return err
 		}
-		if guesses {
+		if g.guesses = guesses; guesses {
 			if err := g.guess(ctx, stamp); err != nil {
 				g.Out.Error(err)
 			}

@@ -2,10 +2,13 @@ package hazard
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // dockerOptionsLeft is about files that come too late (ATLAS 9, 10: 34). 0.38.0
@@ -29,6 +32,10 @@ var dockerOptionsLeft = Hazard{
 			now := s.Files.DockerOptions(s.Now.Name, phase)
 			o := BecameOf(s, s.Files.LeftDockerOptions(s.Now.Name, phase), phase)
 			missing := append(Missing(o.Stay, now), o.Lost...)
+			if n := len(missing); n > 0 {
+				missing = slices.DeleteFunc(missing, publishes)
+				found = append(found, s.publishing(file, n-len(missing), phase)...)
+			}
 			if n := len(missing); n > 0 {
 				path := s.dockerOptionsPath(phase)
 				found = append(found, Finding{
@@ -55,4 +62,22 @@ var dockerOptionsLeft = Hazard{
 		}
 		return found
 	},
+}
+
+// publishes tells the docker options that open a port of the host, past nginx.
+func publishes(option string) bool { return publishing.MatchString(option) }
+
+var publishing = regexp.MustCompile(`(?:^|\s)'?(-[a-zA-Z]*[pP]|--publish(-all)?|--net(work)?[= ]'?host)(?:[= ':]|\d|$)`)
+
+// publishing is the finding about such options in a file that is not read: that they
+// were in force before nobody has recorded, so they are no part of a guess.
+func (s Subject) publishing(file string, n int, phase string) []Finding {
+	if n == 0 {
+		return nil
+	}
+	return []Finding{{
+		What:        fmt.Sprintf("%s in the app's directory has %d that open ports of the host, and that %s does not read", file, n, s.To),
+		Consequence: "Whether they are wanted only you know.",
+		Command:     say.Command("dokku docker-options:add", s.Now.Name, phase) + ` "...", as in ` + s.Paths.App(s.Now.Name) + "/" + file,
+	}}
 }

@@ -10,6 +10,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // dockerOptionsMoved is about the docker options that 0.38 keeps as something else,
@@ -48,7 +49,7 @@ var dockerOptionsMoved = Hazard{
 					Consequence: "From its next deploy on docker restarts the app as it does by default.",
 				}
 				if f.Step = RestartPolicy(s, o.Restart); f.Step == nil {
-					f.Command, f.Note = fmt.Sprintf("dokku ps:set %s restart-policy on-failure:10", s.Now.Name), true
+					f.Command, f.Note = say.Command("dokku ps:set", s.Now.Name, "restart-policy", "on-failure:10"), true
 				}
 				found = append(found, f)
 			}

@@ -28,7 +28,7 @@ var domainsGuessed = Hazard{
 
 	Detect: func(s Subject) []Finding {
 		now := s.Now.Domains.Names
-		if !s.Late || app.Before(s.To, "0.25.0") || s.Before != nil && len(s.Before.Domains.Names) > 0 || customTemplate(s) ||
+		if !s.Late || app.Before(s.To, "0.25.0") || s.Before != nil || s.Now.Proxy.Disabled || customTemplate(s) ||
 			slices.ContainsFunc(now, func(d string) bool { return !defaultDomain(s, d) }) {
 			return nil
 		}

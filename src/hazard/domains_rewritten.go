@@ -59,22 +59,32 @@ var domainsRewritten = Hazard{
 			if now.Disabled {
 				step.Do = config("config:set", "--no-restart", s.Now.Name, "NO_VHOST=0")
 			}
-			return s.ofInstallation(Finding{
+			f, command := Finding{
 				What:        fmt.Sprintf("the app answered to the host's domains (%s), and %s does not", strings.Join(missing, " "), s.To),
 				Consequence: "At the next build of its nginx configuration the app stops answering to them.",
 				Step:        step,
-			}, domainsCommand(s.Now.Name, names))
+			}, domainsCommand(s.Now.Name, names)
+			if why := s.Opens(missing, nil); why != "" {
+				return f.leftAlone(why, command)
+			}
+			return s.ofInstallation(f, command)
 		case len(inherited) > 0:
 			return nil
+		case now.Disabled && s.Now.Proxy.Disabled && !s.Before.Proxy.Disabled:
+			return nil // proxy:disable does both
 		case now.Disabled:
-			return s.ofInstallation(Finding{
+			f, command := Finding{
 				What:        fmt.Sprintf("the installation of %s has disabled the app's domains", s.To),
 				Consequence: "At the next build of its nginx configuration the app moves to another port.",
 				Step: &plan.Step{
 					Mark: plan.Remove, Text: "NO_VHOST, set by Dokku's installation",
 					Do: config("config:unset", "--no-restart", s.Now.Name, "NO_VHOST"),
 				},
-			}, say.Command("dokku config:unset --no-restart", s.Now.Name, "NO_VHOST"))
+			}, say.Command("dokku config:unset --no-restart", s.Now.Name, "NO_VHOST")
+			if why := s.Opens(nil, nil); why != "" {
+				return f.leftAlone(why, command)
+			}
+			return s.ofInstallation(f, command)
 		case len(now.Names) > 0 && slices.Equal(now.Names, defaultDomains(s)):
 			path := s.Paths.App(s.Now.Name) + "/VHOST"
 			return s.ofInstallation(Finding{
@@ -101,11 +111,7 @@ func inherits(dokku string) bool { return app.Before(dokku, "0.25.0") }
 // defaultDomains are what Dokku gives an app: its name below each of the host's
 // domains.
 func defaultDomains(s Subject) []string {
-	var names []string
-	for _, global := range s.Files.Lines("root/VHOST") {
-		names = append(names, s.Now.Name+"."+global)
-	}
-	return names
+	return defaultDomainsOf(Side{State: s.Now, Files: s.Files})
 }
 
 // without are the elements of a list that are not in the other.

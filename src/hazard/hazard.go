@@ -74,6 +74,7 @@ var All = []Hazard{
 	dataDirs,
 	deployedFalse,
 	globalDomain,
+	reopened,
 	domainsLost,
 	domainsRewritten,
 	portsLost,
@@ -200,6 +201,14 @@ type Finding struct {
 	Recorded bool `json:"-"`
 	// Step is what the guard does about it; nil when a person must.
 	Step *plan.Step `json:"-"`
+}
+
+// leftAlone is the finding where its repair would make something reachable that was
+// not: it is told, with what a person types who wants it so.
+func (f Finding) leftAlone(why, command string) []Finding {
+	f.Step, f.Note, f.Command = nil, true, command
+	f.Consequence = fmt.Sprintf("It is not put back, so that nothing becomes reachable that was not: %s.", why)
+	return []Finding{f}
 }
 
 // Foresee asks every hazard what the jump will do to an app.

@@ -24,7 +24,7 @@ var portsGuessed = Hazard{
 	Reads:   []app.Part{app.PartPorts, app.PartEnv, app.PartProxy, app.PartNginx, app.PartCertificate},
 
 	Detect: func(s Subject) []Finding {
-		if !s.Late || app.Before(s.To, "0.31.0") || len(s.Now.Ports.Map) > 0 || s.Before != nil && len(s.Before.Ports.Map) > 0 || !s.Now.Deployed() || s.Now.Proxy.Disabled || customTemplate(s) || ownPort(s) {
+		if !s.Late || app.Before(s.To, "0.31.0") || len(s.Now.Ports.Map) > 0 || s.Before != nil || !s.Now.Deployed() || s.Now.Proxy.Disabled || customTemplate(s) || ownPort(s) {
 			return nil
 		}
 		guess, source := portsOfConfig(s), "its nginx.conf"

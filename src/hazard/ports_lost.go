@@ -56,8 +56,8 @@ var portsLost = Hazard{
 			return nil
 		}
 		before, now := s.Before.Ports.Map, s.Now.Ports.Map
-		if len(before) == 0 && s.Crosses("0.31.0") && s.Before.Serves() && len(now) == 0 {
-			before = dockerfilePorts(s.Before.Ports)
+		if len(before) == 0 && len(now) == 0 {
+			return s.dockerfilePortsLost()
 		}
 		if len(before) == 0 || slices.Equal(before, now) {
 			return nil
@@ -77,14 +77,44 @@ var portsLost = Hazard{
 			return nil
 		}
 		bad := malformedPorts(before)
+		command := s.setPorts(without(before, bad))
+		if why := s.Opens(nil, HostPorts(before)); why != "" {
+			return f.leftAlone(why, command)
+		}
 		switch {
 		case len(bad) > 0:
-			f.Command = say.Command("dokku ports:set", append([]string{s.Now.Name}, without(before, bad)...)...)
+			f.Command = command
 		default:
 			f.Step = PutPorts(s, before)
 		}
 		return []Finding{f}
 	},
+}
+
+// dockerfilePortsLost is about an app that had no port map, and which nginx served by
+// the ports that its image exposes: from 0.31 on DOKKU_DOCKERFILE_PORTS is not read.
+// Up to 0.30 each build of nginx's configuration writes a map, so that most apps
+// without one are served by nothing, because their proxy is disabled or for another
+// reason. To them nothing is put back.
+func (s Subject) dockerfilePortsLost() []Finding {
+	ports := dockerfilePorts(s.Before.Ports)
+	if !s.Crosses("0.31.0") || !s.Before.Serves() || len(ports) == 0 || s.Opens(nil, HostPorts(ports)) != "" {
+		return nil
+	}
+	return []Finding{{
+		What:        fmt.Sprintf("nginx served the app by DOKKU_DOCKERFILE_PORTS (%s), which %s does not read", s.Before.Ports.Dockerfile, s.To),
+		Consequence: "At the next build of its nginx configuration the app moves to another port.",
+		Step:        PutPorts(s, ports),
+	}}
+}
+
+// setPorts is how a person sets a port map.
+func (s Subject) setPorts(ports []string) string {
+	command := "ports:set"
+	if app.Before(s.To, "0.31.0") {
+		command = "proxy:ports-set"
+	}
+	return say.Command("dokku "+command, append([]string{s.Now.Name}, ports...)...)
 }
 
 // proxyPortLost is the other half of it: the host port that nginx listens on for an
@@ -130,11 +160,19 @@ var proxyPortLost = Hazard{
 			} else {
 				step.Path, step.Mode, step.Data = path, 0o600, []byte(p.was)
 			}
-			found = append(found, Finding{
+			f := Finding{
 				What:        fmt.Sprintf("the %s %s, recorded in %s, is gone", p.property, p.was, s.Record),
 				Consequence: "At the next build of its nginx configuration the app moves to another port.",
 				Step:        step,
-			})
+			}
+			if why := s.Opens(nil, []string{p.was}); why != "" {
+				command := say.Command("dokku proxy:set", s.Now.Name, p.property, p.was)
+				if app.Before(s.To, "0.38.0") {
+					command = say.Command("dokku config:set --no-restart", s.Now.Name, p.variable+"="+p.was)
+				}
+				f = f.leftAlone(why, command)[0]
+			}
+			found = append(found, f)
 		}
 		return found
 	},

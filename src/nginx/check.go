@@ -31,6 +31,7 @@ const (
 	Stopped     Kind = "stopped"     // a container does not run that should
 	Ours        Kind = "ours"        // a stop-gap of the guard's
 	Aside       Kind = "set-aside"   // set aside by the guard
+	Open        Kind = "open"        // served, though its proxy is disabled
 )
 
 // Trouble is one thing that is wrong with how nginx serves an app.
@@ -97,6 +98,8 @@ func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) 
 	s := now.Apps[name]
 	if byNginx, _ := s.Proxy.ByNginx(); byNginx {
 		c.app(s)
+	} else if config, err := Read(f, name); err == nil && len(config.Servers) > 0 && s.Proxy.Disabled && s.Proxy.Unknown == "" {
+		c.say(s, Open, "its proxy is disabled, and nginx has a configuration for it all the same")
 	}
 	// That an address leads nowhere says already that its container is left out.
 	found := c.found.list

@@ -185,3 +185,23 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// What stands in for a configuration that is set aside listens where that does. One
+// that cannot be read had port 80 opened for it, as the first server there.
+func TestWriteAside(t *testing.T) {
+	s := app.State{Name: "blog", Domains: app.Domains{File: true, Names: []string{"blog.example.com"}}}
+	for text, want := range map[string]string{
+		"server {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n}\n": mark(SetAside) + "\nserver {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n  return 503;\n}\n",
+		"server {\n  listen 8080;\n":                  "", // no grammar
+		"upstream blog-5000 { server 172.17.0.2; }\n": "",
+		"": "",
+	} {
+		f := app.NewFiles("0.35.5", []string{"blog"}, nil, []app.File{{Path: ConfPath("blog"), Data: []byte(text)}})
+		if got, _ := WriteAside(f, s, "/home/dokku/blog"); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if got, _ := WriteAside(app.NewFiles("0.35.5", []string{"blog"}, nil, nil), s, "/home/dokku/blog"); got != "" {
+		t.Errorf("without a configuration: %q", got)
+	}
+}

@@ -60,8 +60,15 @@ type Upstream struct {
 func ConfPath(name string) string { return "root/" + name + "/nginx.conf" }
 
 // Read reads an app's configuration; fs.ErrNotExist means that there is none.
-func Read(f *app.Files, name string) (Config, error) {
-	text, ok := f.Text(ConfPath(name))
+func Read(f *app.Files, name string) (Config, error) { return readAt(f, ConfPath(name)) }
+
+// ReadAside reads the one that is set aside.
+func ReadAside(f *app.Files, name string) (Config, error) {
+	return readAt(f, AsidePath(ConfPath(name)))
+}
+
+func readAt(f *app.Files, path string) (Config, error) {
+	text, ok := f.Text(path)
 	if !ok {
 		return Config{}, fs.ErrNotExist
 	}

@@ -214,7 +214,8 @@ func (g *stopGap) apply(text string, skip int) string {
 
 // WriteAside is what stands in place of a configuration that is set aside: it
 // answers 503 under the app's names, because nginx gives the requests for a name
-// that nobody has to another app. Dir is the app's directory on the host.
+// that nobody has to another app. It listens where the configuration does and nowhere
+// else, and is "" where that cannot be read. Dir is the app's directory on the host.
 //
 // Of what is set aside nothing is copied but numbers of ports, addresses and names of
 // hosts, each checked. What else it has of these (a name that is a pattern, a socket)
@@ -224,7 +225,7 @@ func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []s
 	out.WriteString(mark(SetAside))
 	config, err := Read(f, s.Name)
 	if err != nil || len(config.Servers) == 0 {
-		config.Servers = []Server{{Names: s.Domains.Effective(), Listens: []Listen{{Port: "80"}}}}
+		return "", nil
 	}
 	left := map[string]bool{}
 	leave := func(word string) {

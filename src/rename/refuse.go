@@ -13,6 +13,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/say"
 )
 
@@ -81,6 +82,8 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 		return fmt.Errorf("%s is not renamed: %s", r.From, strings.Join(why, "; "))
 	case len(s.Unreadable) > 0:
 		return fmt.Errorf("%s is not renamed: %s", r.From, strings.Join(s.Unreadable, "; "))
+	case s.Running() > 0 && s.Serves() && !served(files, s):
+		return say.Hint(fmt.Errorf("%s is not renamed: nginx has no configuration for it, and would get one for the new app", r.From), "If it is to be served: dokku proxy:build-config %s, then try again.", r.From)
 	case app.Read(files).DockerMissing != "":
 		return fmt.Errorf("nothing is known of the containers: %s", app.Read(files).DockerMissing)
 	}
@@ -104,6 +107,13 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 		return say.Hint(fmt.Errorf("there are containers of another app called %s", r.To), "%s shows them.", say.Command("docker ps --all --filter", "label=com.dokku.app-name="+r.To))
 	}
 	return r.room()
+}
+
+// served tells whether nginx has a configuration for an app, as far as it should.
+func served(files *app.Files, s app.State) bool {
+	byNginx, _ := s.Proxy.ByNginx()
+	_, has := files.Get(nginx.ConfPath(s.Name))
+	return has || !byNginx
 }
 
 // room tells whether the copies fit on the disk.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -297,6 +298,9 @@ func (h Host) rebuild(name string) error {
 // trigger that follows.
 func (h Host) config(command string, args []string) error {
 	env, err := godotenv.Read(h.envFile(args[0]))
+	if errors.Is(err, fs.ErrNotExist) {
+		env, err = map[string]string{}, nil // Dokku makes one
+	}
 	if err != nil {
 		return err
 	}

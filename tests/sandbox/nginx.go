@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/joho/godotenv"
+
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/nginx"
 )
@@ -24,6 +26,9 @@ func (h Host) buildConfig(name string) error {
 	_, ipErr := os.Stat(filepath.Join(dir, "IP.web.1"))
 	_, portErr := os.Stat(filepath.Join(dir, "PORT.web.1"))
 	listens := ipErr == nil && portErr == nil
+	if h.proxyDisabled(name) {
+		return remove(conf)
+	}
 	if !listens && !app.Before(v, "0.29.0") && app.Before(v, "0.38.0") {
 		return remove(conf)
 	}
@@ -45,6 +50,16 @@ func (h Host) buildConfig(name string) error {
 		return err
 	}
 	return h.writeConfig(name, scale, listens)
+}
+
+// proxyDisabled is proxy:disable, where each version keeps it.
+func (h Host) proxyDisabled(name string) bool {
+	if !app.Before(h.version(), "0.38.0") {
+		b, _ := os.ReadFile(h.path("var/lib/dokku/config/proxy", name, "disabled"))
+		return string(b) == "true"
+	}
+	env, _ := godotenv.Read(h.envFile(name))
+	return env["DOKKU_DISABLE_PROXY"] != ""
 }
 
 // writeConfig is what builds a configuration directly, without a look at the
@@ -75,7 +90,10 @@ func (h Host) addDomain(name, domain string) error {
 		return err
 	}
 	_, err = os.Stat(h.path("home/dokku", name, "IP.web.1"))
-	return h.writeConfig(name, h.scale(name), err == nil)
+	if err := h.writeConfig(name, h.scale(name), err == nil); err != nil {
+		return err
+	}
+	return h.plugn([]string{"trigger", "post-domains-update", name, "add", domain})
 }
 
 // refreshAddresses plays network-build-config: the address of each running
