@@ -1,6 +1,7 @@
 package nginx_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -50,6 +51,12 @@ func TestRoutes(t *testing.T) {
 	ok("alpha", "beta", "gamma")
 	if said := m.check(); !strings.Contains(said, "nothing found") {
 		t.Fatalf("a healthy host is found fault with:\n%s", said)
+	}
+	// As the installation of the plugin takes one: what nothing is recorded of is not
+	// made reachable.
+	var said bytes.Buffer
+	if _, err := m.guard(&said).Snapshot(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, &said)
 	}
 
 	t.Run("nothing to do", func(t *testing.T) {
