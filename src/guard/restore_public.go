@@ -7,6 +7,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // A restore makes reachable what was so in the snapshot, and nothing else: a port map
@@ -61,7 +62,7 @@ func (r restoration) built(parts []string) (*plan.Step, string) {
 	}
 	v := hazard.Serving(hazard.Side{State: after, Files: r.Files}, &hazard.Side{State: r.was, Files: r.old, Of: "in the snapshot"})
 	if why := v.Closed + v.Unknown + v.NoBuild; why != "" {
-		return nil, fmt.Sprintf("nginx's configuration is not built, so that nothing becomes reachable that was not: %s. To build it all the same: dokku proxy:build-config %s", why, r.Now.Name)
+		return nil, fmt.Sprintf("nginx's configuration is not built, so that nothing becomes reachable that was not: %s. To build it all the same: %s", why, say.Command("dokku proxy:build-config", r.Now.Name))
 	}
 	return buildConfig(r.Now.Name), ""
 }

@@ -23,7 +23,12 @@ func (b builder) Run(ctx context.Context, name string, args ...string) ([]byte, 
 	if name != "dokku" || args[0] != "proxy:build-config" {
 		return noDocker{b.Host}.Run(ctx, name, args...)
 	}
-	conf, p := "", b.Paths()
+	p := b.Paths()
+	domain, _ := b.ReadFile(p.App(args[1]) + "/VHOST")
+	ports, _ := b.ReadFile(p.Property("ports", args[1], "map"))
+	_, port, _ := strings.Cut(string(ports), ":")
+	port, _, _ = strings.Cut(port, ":")
+	conf := fmt.Sprintf("server {\n  listen %s;\n  server_name %s;\n}\n", port, strings.TrimSpace(string(domain)))
 	for _, f := range []string{p.App(args[1]) + "/VHOST", p.Property("ports", args[1], "map"), p.Property("nginx", args[1], "hsts"), p.App(args[1]) + "/nginx.conf.d/x.conf"} {
 		text, _ := b.ReadFile(f)
 		conf += "# " + strings.Join(strings.Fields(string(text)), " ") + "\n"
