@@ -5,7 +5,7 @@ BUILD = go build -trimpath -buildvcs=false
 LD = -ldflags "-s -w"
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' plugin.toml)
 
-.PHONY: build demo test e2e bench fmt release clean
+.PHONY: build demo test torture e2e bench fmt release clean
 
 build: ## the binary and its links, so that ./pre-upgrade FROM TO works in place
 	$(BUILD) -o bin/upgrade-guard ./src
@@ -17,6 +17,9 @@ demo: build ## the story of dokku/dokku issue 7253, without and with the guard
 test: build ## all tests; no root, Docker or network
 	go test -count=1 -timeout 30m ./...
 	cd compat/common && go test -count=1 ./...
+
+torture: ## what the tests do at random, more often: 200 kills of each command
+	UPGRADE_GUARD_TORTURE=200 go test -count=1 -timeout 60m -v ./tests/torture
 
 bench: ## a thousand apps: snapshot, report, a trigger with nothing to do; two hundred behind nginx
 	go test ./tests/host -run '^$$' -bench . -benchtime 5x

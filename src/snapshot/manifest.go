@@ -88,6 +88,7 @@ var errFormat = errors.New("it has another format")
 // decode reads a manifest to its end. Whether it is what was written is known
 // only when gzip's checksum has been seen.
 func decode(r io.Reader) (m Manifest, err error) {
+	m.Host.Apps = map[string]app.State{}
 	dec := json.NewDecoder(r)
 	err = object(dec, func(key string) error {
 		switch key {
@@ -153,7 +154,6 @@ func decodeHost(dec *json.Decoder, h *app.Host) error {
 		case "docker_missing":
 			return dec.Decode(&h.DockerMissing)
 		case "apps":
-			h.Apps = map[string]app.State{}
 			return object(dec, func(name string) error {
 				var s app.State
 				if err := dec.Decode(&s); err != nil {
@@ -172,8 +172,13 @@ func decodeHost(dec *json.Decoder, h *app.Host) error {
 // object reads a JSON object key by key. A key that comes twice is an error: which of
 // the two is meant nobody can tell.
 func object(dec *json.Decoder, each func(key string) error) error {
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return fmt.Errorf("an object is missing (%v)", err)
+	switch t, err := dec.Token(); {
+	case err != nil:
+		return err
+	case t == nil:
+		return nil // null
+	case t != json.Delim('{'):
+		return fmt.Errorf("it has %T in the place of an object", t)
 	}
 	seen := map[string]bool{}
 	for dec.More() {
@@ -196,8 +201,13 @@ func object(dec *json.Decoder, each func(key string) error) error {
 
 // array reads a JSON array value by value.
 func array(dec *json.Decoder, each func() error) error {
-	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
-		return fmt.Errorf("a list is missing (%v)", err)
+	switch t, err := dec.Token(); {
+	case err != nil:
+		return err
+	case t == nil:
+		return nil // null
+	case t != json.Delim('['):
+		return fmt.Errorf("it has %T in the place of a list", t)
 	}
 	for dec.More() {
 		if err := each(); err != nil {

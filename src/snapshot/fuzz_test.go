@@ -1,0 +1,134 @@
+package snapshot
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"io/fs"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/rawjson"
+)
+
+// small is a snapshot of two files and a link, as its manifest, and the tar without it.
+func small(t testing.TB, name string) (manifest, rest []byte) {
+	t.Helper()
+	list := []app.File{
+		{Path: "facts/docker", Mode: 0o600, Error: "docker is down"},
+		{Path: "root/shop", Mode: fs.ModeDir | 0o755},
+		{Path: "root/shop/VHOST", Mode: 0o644, Data: []byte("x\n"), Size: 2, SHA256: app.Digest([]byte("x\n"))},
+		{Path: "root/shop/refs/heads/" + name, Mode: 0o644, SHA256: app.Digest(nil)},
+		{Path: "root/shop/tls", Mode: fs.ModeSymlink | 0o777, Link: name},
+	}
+	files := app.NewFiles("0.35.5", []string{"shop"}, nil, list)
+	m := Manifest{Format: format, ID: "x", Time: time.Unix(0, 0).UTC(), Reason: Manual, Dokku: "0.35.5", Apps: files.Apps, Host: app.Read(files), Files: files.All()}
+	m, e, size, err := m.fit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, whole bytes.Buffer
+	if err := m.archive(&out, e, size); err != nil {
+		t.Fatal(err)
+	}
+	zr, err := gzip.NewReader(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := whole.ReadFrom(zr); err != nil {
+		t.Fatal(err)
+	}
+	return whole.Bytes()[512 : 512+size], whole.Bytes()[512+(size+511)/512*512:]
+}
+
+// Whatever a manifest says: it is refused, or what it says can be written and read again.
+func FuzzManifest(f *testing.F) {
+	for _, name := range []string{"master", "caf\xe9"} {
+		manifest, _ := small(f, name)
+		f.Add(manifest)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var size meter
+		m, err := decode(bytes.NewReader(text))
+		if _, bad := size.Write(text); err != nil || bad != nil {
+			return
+		}
+		if m.Escaped {
+			rawjson.Unescape(&m)
+			m.Escaped = false
+		}
+		e, err := m.encoding()
+		if err != nil {
+			return // a year that JSON does not take
+		}
+		var again bytes.Buffer
+		if err := e.write(&again); err != nil {
+			t.Fatal(err)
+		}
+		back, err := decode(bytes.NewReader(again.Bytes()))
+		if err != nil {
+			t.Fatalf("%v: %s", err, &again)
+		}
+		if back.Escaped {
+			rawjson.Unescape(&back)
+			back.Escaped = false
+		}
+		again.Reset()
+		e2, err := back.encoding()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(e.head, e2.head) || !(len(e.files) == 0 && len(e2.files) == 0 || reflect.DeepEqual(e.files, e2.files)) {
+			t.Errorf("%s\ncame back as\n%s", e.head, e2.head)
+		}
+	})
+}
+
+// Whatever stands in an archive: it is refused, or each of its files is one that a
+// snapshot may hold, once, and with the content that its digest names.
+func FuzzArchive(f *testing.F) {
+	for _, name := range []string{"master", "caf\xe9"} {
+		manifest, rest := small(f, name)
+		f.Add(manifest, rest)
+	}
+	f.Fuzz(func(t *testing.T, manifest, rest []byte) {
+		var out bytes.Buffer
+		zw, _ := gzip.NewWriterLevel(&out, gzip.NoCompression)
+		tw := tar.NewWriter(zw)
+		if err := tw.WriteHeader(&tar.Header{Name: manifestName, Mode: 0o600, Size: int64(len(manifest))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tw.Write(manifest); err != nil {
+			t.Fatal(err)
+		}
+		if err := tw.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := zw.Write(rest); err != nil {
+			t.Fatal(err)
+		}
+		if err := zw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		m, err := read(&out, func(string) bool { return true })
+		if err != nil {
+			return
+		}
+		last := ""
+		for _, file := range m.Files {
+			switch {
+			case !app.Holds(file.Path), file.Path <= last, strings.Contains("/"+file.Path+"/", "/../"):
+				t.Errorf("it has %q after %q", file.Path, last)
+			case file.SHA256 != "" && (app.Digest(file.Data) != file.SHA256 || len(file.Data) != file.Size || file.Link != "" || file.Error != "" || !file.Mode.IsRegular()):
+				t.Errorf("%q is not what it says: %+v", file.Path, file)
+			}
+			last = file.Path
+		}
+		if len(m.Refused) > maxNames+1 {
+			t.Errorf("it names %d paths", len(m.Refused))
+		}
+	})
+}
