@@ -49,6 +49,7 @@ type Guard struct {
 	guesses bool
 
 	old     map[string]*app.Files // the files of records, by id
+	hosts   map[string]app.Host   // and what they say, where it was asked for
 	key     []byte                // see fingerprint
 	plugins plugins.Facts
 }

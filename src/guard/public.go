@@ -16,10 +16,20 @@ import (
 func (r *routes) public(name string) hazard.Verdict {
 	v, known := r.verdicts[name]
 	if !known {
-		v = hazard.Serving(hazard.Side{State: r.now.Apps[name], Files: r.files, Of: "now"}, r.guard.before(name))
+		v = hazard.Serving(hazard.Side{State: r.now.Apps[name], Files: r.files, Of: "now"}, r.before(name))
 		r.verdicts[name] = v
 	}
 	return r.guard.withGuesses(v)
+}
+
+// before is Guard.before, once for each app.
+func (r *routes) before(name string) *hazard.Side {
+	side, known := r.sides[name]
+	if !known {
+		side = r.guard.before(name)
+		r.sides[name] = side
+	}
+	return side
 }
 
 // withGuesses lets a person's yes to all guesses count for what is not known.
@@ -58,11 +68,7 @@ func (g *Guard) before(name string) *hazard.Side {
 		records = append([]snapshot.Entry{{ID: b.Snapshot}}, records...)
 	}
 	for _, e := range records {
-		files := g.oldFiles(e.ID)
-		if files == nil {
-			continue // damaged, and named
-		}
-		host := app.Read(files)
+		files, host := g.oldFiles(e.ID), g.oldHost(e.ID)
 		for i, n := range names {
 			s, there := host.Apps[n]
 			if !there {
@@ -87,6 +93,22 @@ func served(s hazard.Side) bool {
 	return has && s.State.Running() > 0
 }
 
+// oldHost is what the files of a record say, read once; nothing where they cannot be
+// read.
+func (g *Guard) oldHost(id string) app.Host {
+	host, known := g.hosts[id]
+	if !known {
+		if files := g.oldFiles(id); files != nil {
+			host = app.Read(files)
+		}
+		if g.hosts == nil {
+			g.hosts = map[string]app.Host{}
+		}
+		g.hosts[id] = host
+	}
+	return host
+}
+
 // mayStart is the verdict on the start of an app's containers, as far as they would be
 // asked from outside.
 func (r *routes) mayStart(name string) hazard.Verdict {
@@ -94,12 +116,12 @@ func (r *routes) mayStart(name string) hazard.Verdict {
 	if !slices.ContainsFunc(s.Web(), func(c app.Container) bool { return !c.Running && nginx.Wanted(s, c) }) {
 		return hazard.Verdict{}
 	}
-	return r.guard.withGuesses(hazard.Starting(r.guard.before(name)))
+	return r.guard.withGuesses(hazard.Starting(r.before(name)))
 }
 
 // recordedConf is an app's configuration in the record from before.
 func (m *mending) recordedConf(name string) string {
-	before := m.before(name)
+	before := m.routes.before(name)
 	if before == nil {
 		return ""
 	}
@@ -121,7 +143,7 @@ func (m *mending) aside(ctx context.Context, name string) (text string, leftOut 
 	if text, leftOut = nginx.WriteAside(files, m.now.Apps[name], dir); text != "" {
 		return text, leftOut, nil
 	}
-	if before := m.before(name); before != nil && m.public(name).Closed == "" {
+	if before := m.routes.before(name); before != nil && m.public(name).Closed == "" {
 		text, leftOut = nginx.WriteAside(before.Files, m.now.Apps[name], dir)
 	}
 	return text, leftOut, nil

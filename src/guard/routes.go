@@ -42,13 +42,14 @@ type routes struct {
 
 	guard    *Guard
 	verdicts map[string]hazard.Verdict // by app, as far as they were asked for
+	sides    map[string]*hazard.Side   // and what they go by
 }
 
 // routes looks at how nginx serves the apps: by its files, by its own judgement,
 // and by asking. The configurations of apps in unbuilt are also held to their
 // domains and ports where a template of their own may have its reasons.
 func (g *Guard) routes(ctx context.Context, files *app.Files, unbuilt []string) routes {
-	r := routes{files: files, now: app.Read(files), guard: g, verdicts: map[string]hazard.Verdict{}}
+	r := routes{files: files, now: app.Read(files), guard: g, verdicts: map[string]hazard.Verdict{}, sides: map[string]*hazard.Side{}}
 	if r.now.DockerMissing != "" {
 		return r // report and check say so
 	}

@@ -68,6 +68,9 @@ func Carry(h host.Host, files *app.Files, from, to string, keepDomains bool) err
 func carryDomains(h host.Host, files *app.Files, from, to string, keepDomains bool) error {
 	now := app.Read(files)
 	s := now.Apps[from]
+	if why := s.Unknown[app.PartDomains]; why != "" {
+		return fmt.Errorf("the domains of %s are not known (%s)", from, why)
+	}
 	if !s.Domains.File {
 		return nil
 	}

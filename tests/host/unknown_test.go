@@ -139,6 +139,7 @@ func stepsOf(t *testing.T, before, after side, apps []string) []string {
 	for _, name := range apps {
 		s := hazard.Subject{Jump: jump, Now: now.Apps[name]}
 		if b, ok := was.Apps[name]; ok && !b.Scale.Unreadable {
+			b.Unknown = nil // as in a record from before there was such
 			s.Before = &b
 		}
 		if !s.Now.Scale.Unreadable { // as the guard asks them
