@@ -41,7 +41,7 @@ var certificateLost = Hazard{
 		case before.NotAfter.Before(time.Now()):
 			f.What += fmt.Sprintf("; it has expired on %s", before.NotAfter.Format(time.DateOnly))
 			f.Command = fmt.Sprintf("dokku upgrade-guard:restore %s --only certs", s.Now.Name)
-		case len(s.Now.Domains.Effective()) > 0 && !slices.ContainsFunc(s.Now.Domains.Effective(), before.Covers):
+		case len(s.Now.Domains.Effective()) > 0 && len(before.Uncovered(s.Now.Domains.Effective())) == len(s.Now.Domains.Effective()):
 			f.What += ", and it is for none of the app's domains"
 			f.Command = fmt.Sprintf("dokku upgrade-guard:restore %s --only certs", s.Now.Name)
 		default:
