@@ -48,6 +48,9 @@ func readCertificate(f *Files, app string) (*Certificate, error) {
 			return nil, fmt.Errorf("%s holds no certificate that can be read", crt)
 		}
 	}
+	if len(leaf.DNSNames) > maxNames {
+		return nil, fmt.Errorf("%s names more than %d domains, and is not looked at", crt, maxNames)
+	}
 	c := &Certificate{
 		Names: leaf.DNSNames, Issuer: leaf.Issuer.CommonName,
 		NotAfter: leaf.NotAfter.UTC(), Fingerprint: Digest(leaf.Raw),
@@ -61,13 +64,29 @@ func readCertificate(f *Files, app string) (*Certificate, error) {
 	return c, nil
 }
 
-// Covers tells whether the certificate is for a domain.
-func (c *Certificate) Covers(domain string) bool {
-	_, parent, _ := strings.Cut(domain, ".")
-	return slices.Contains(c.Names, domain) || slices.Contains(c.Names, "*."+parent)
+// maxNames is fifty times as many as Let's Encrypt certifies at once. maxKey is two and
+// a half times an RSA key of 16384 bits: to look at one of a MiB takes minutes.
+const (
+	maxNames = 5000
+	maxKey   = 32 << 10
+)
+
+// Uncovered are those of some domains that the certificate is not for.
+func (c *Certificate) Uncovered(domains []string) []string {
+	names := make(map[string]bool, len(c.Names))
+	for _, n := range c.Names {
+		names[n] = true
+	}
+	return slices.DeleteFunc(slices.Clone(domains), func(d string) bool {
+		_, parent, _ := strings.Cut(d, ".")
+		return names[d] || names["*."+parent]
+	})
 }
 
 func keyFits(leaf *x509.Certificate, keyPEM []byte) bool {
+	if len(keyPEM) > maxKey {
+		return false
+	}
 	pair, err := tls.X509KeyPair(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw}), keyPEM)
 	if err != nil {
 		return false

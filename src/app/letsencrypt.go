@@ -160,7 +160,10 @@ func (f *Files) Served(app string) (File, bool) {
 // certificateFile is what the files of an app's certificate are called, without
 // their ending: by its first domain.
 func certificateFile(d Domains, plugin LetsencryptPlugin) string {
-	domains := letsencryptDomains(d, plugin)
+	domains := d.Effective()
+	for len(domains) > 0 && domains[0] == "_" && !plugin.IsBefore("0.25.0") {
+		domains = domains[1:]
+	}
 	if len(domains) == 0 {
 		return ""
 	}

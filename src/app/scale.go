@@ -152,25 +152,34 @@ var scaleLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*=[ \t]*([0-9]+)$`)
 // could read is kept as malformed; such lines are Dokku's own doing too, which
 // appended to files that did not end in a newline (ATLAS 1.3).
 func parseScaleFile(t string) *Scale {
-	s := &Scale{}
+	s := scaleReader{at: map[string]int{}}
 	for i, raw := range strings.Split(strings.TrimSuffix(t, "\n"), "\n") {
 		l, _, _ := strings.Cut(raw, "#")
 		s.line(i+1, strings.TrimSpace(l))
 	}
 	s.Dirty = t != "" && t != string(s.Lines()) && t+"\n" != string(s.Lines())
-	return s
+	return &s.Scale
 }
 
 // parseScaleList reads the property list, which knows no comments.
 func parseScaleList(t string) *Scale {
-	s := &Scale{}
+	s := scaleReader{at: map[string]int{}}
 	for i, l := range strings.Split(t, "\n") {
 		s.line(i+1, strings.TrimSpace(l))
 	}
-	return s
+	return &s.Scale
 }
 
-func (s *Scale) line(number int, l string) {
+// scaleReader is a scale that is being read, with where each process type stands.
+type scaleReader struct {
+	Scale
+	at map[string]int
+}
+
+// maxMalformed is how many lines that are none are named.
+const maxMalformed = 20
+
+func (s *scaleReader) line(number int, l string) {
 	if l == "" {
 		return
 	}
@@ -184,14 +193,18 @@ func (s *Scale) line(number int, l string) {
 		if m := processType.FindStringSubmatch(l); m != nil {
 			what = "process type " + m[1]
 		}
-		s.Malformed = append(s.Malformed, fmt.Sprintf("line %d (%s)", number, what))
+		switch {
+		case len(s.Malformed) < maxMalformed:
+			s.Malformed = append(s.Malformed, fmt.Sprintf("line %d (%s)", number, what))
+		case len(s.Malformed) == maxMalformed:
+			s.Malformed = append(s.Malformed, "and more")
+		}
 		return
 	}
-	for i := range s.Processes {
-		if s.Processes[i].Type == m[1] {
-			s.Processes[i].Quantity = n
-			return
-		}
+	if i, known := s.at[m[1]]; known {
+		s.Processes[i].Quantity = n
+		return
 	}
+	s.at[m[1]] = len(s.Processes)
 	s.Processes = append(s.Processes, Process{m[1], n})
 }

@@ -39,8 +39,10 @@ func (r restoration) certificate() (steps plan.Plan, notes []string) {
 		return nil, []string{"The certificate in the snapshot is not whole, and is left there."}
 	}
 	var uncovered []string
-	for _, d := range append(slices.Clone(r.was.Domains.Effective()), r.Now.Domains.Effective()...) {
-		if d != "_" && !was.Covers(d) && !slices.Contains(uncovered, d) {
+	seen := map[string]bool{"_": true}
+	for _, d := range was.Uncovered(append(slices.Clone(r.was.Domains.Effective()), r.Now.Domains.Effective()...)) {
+		if !seen[d] {
+			seen[d] = true
 			uncovered = append(uncovered, d)
 		}
 	}

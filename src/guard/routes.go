@@ -75,7 +75,7 @@ func (g *Guard) routes(ctx context.Context, files *app.Files, unbuilt []string) 
 	}
 	// Whose files are wrong is not asked: nothing is learnt by waiting for an
 	// address that nobody has.
-	r.answers = g.ask(ctx, r.questions(g, slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { return r.has(name) })))
+	r.answers = g.ask(ctx, r.questions(g, slices.DeleteFunc(slices.Clone(files.Apps), r.wrong)))
 	asked := map[string]int{}
 	for _, a := range r.answers {
 		if asked[a.App]++; (a.Error == nginx.NotAsked || asked[a.App] == nginx.MaxQuestions) && !slices.Contains(r.unasked, a.App) {
@@ -95,7 +95,7 @@ func (r *routes) judged(ctx context.Context, g *Guard) []nginx.Trouble {
 	defer cancel()
 	for n := 0; ; n++ {
 		var suspects []string
-		found := slices.DeleteFunc(nginx.Judge(r.now, r.answers), func(t nginx.Trouble) bool { return r.has(t.App) })
+		found := slices.DeleteFunc(nginx.Judge(r.now, r.answers), func(t nginx.Trouble) bool { return r.wrong(t.App) })
 		for _, t := range found {
 			if !t.Slow && !slices.Contains(suspects, t.App) {
 				suspects = append(suspects, t.App)
@@ -118,6 +118,11 @@ func (r routes) has(name string, kinds ...nginx.Kind) bool {
 	return slices.ContainsFunc(r.troubles, func(t nginx.Trouble) bool {
 		return t.App == name && (len(kinds) == 0 || slices.Contains(kinds, t.Kind))
 	})
+}
+
+// wrong tells whether anything is known to be wrong with an app.
+func (r routes) wrong(name string) bool {
+	return slices.ContainsFunc(r.troubles, func(t nginx.Trouble) bool { return t.App == name && t.Kind != nginx.Large })
 }
 
 // apps are those with whom something of these kinds is wrong, in the order in
@@ -145,6 +150,7 @@ var consequences = map[nginx.Kind]string{
 	nginx.Foreign:     "Its visitors see the other app.",
 	nginx.Breaks:      "Until it is mended no change of any app takes effect, and nginx would not start again.",
 	nginx.Roots:       "Whether it serves the app cannot be told; a build by Dokku makes it Dokku's own again.",
+	nginx.Large:       "Whether it serves the app cannot be told.",
 	nginx.Unreadable:  "nginx would not load it, nor any other.",
 	nginx.NoUpstream:  "nginx does not load it, nor any change of any app.",
 	nginx.Certificate: "nginx does not load it, nor any change of any app.",
@@ -356,7 +362,9 @@ func (g *Guard) serveAfter(ctx context.Context, ledger *snapshot.Ledger, journal
 const fewBuilds = 5
 
 // toMend tells whether there is anything to be done.
-func (r routes) toMend() bool { return len(r.troubles) > 0 || r.foreign != "" }
+func (r routes) toMend() bool {
+	return r.foreign != "" || slices.ContainsFunc(r.troubles, func(t nginx.Trouble) bool { return t.Kind != nginx.Large })
+}
 
 // mending is the work on the routes of one run.
 type mending struct {

@@ -51,6 +51,9 @@ func (r *routes) remedy(f *hazard.Finding, t nginx.Trouble) (left string) {
 	case nginx.Aside:
 		f.Command = say.Command("dokku nginx:validate-config", t.App) + "; when it is mended: dokku upgrade-guard:apply"
 		return ""
+	case nginx.Large:
+		f.Note = true
+		return ""
 	case nginx.Ours, nginx.Open:
 		f.Command = build // of an app whose proxy is disabled Dokku deletes it
 		return ""

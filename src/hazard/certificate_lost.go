@@ -43,7 +43,7 @@ var certificateLost = Hazard{
 		case before.NotAfter.Before(time.Now()):
 			f.What += fmt.Sprintf("; it has expired on %s", before.NotAfter.Format(time.DateOnly))
 			f.Command = say.Command("dokku upgrade-guard:restore", s.Now.Name, "--only", "certs")
-		case len(s.Now.Domains.Effective()) > 0 && !slices.ContainsFunc(s.Now.Domains.Effective(), before.Covers):
+		case len(s.Now.Domains.Effective()) > 0 && len(before.Uncovered(s.Now.Domains.Effective())) == len(s.Now.Domains.Effective()):
 			f.What += ", and it is for none of the app's domains"
 			f.Command = say.Command("dokku upgrade-guard:restore", s.Now.Name, "--only", "certs")
 		default:

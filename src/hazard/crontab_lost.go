@@ -36,7 +36,7 @@ var crontabLost = Hazard{
 			return nil
 		}
 		lines := foreignLines(s.Before.Crontab)
-		gone := slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return slices.Contains(s.Now.Global.Crontab, l) })
+		gone := without(lines, s.Now.Global.Crontab)
 		switch {
 		case len(lines) == 0:
 			return nil

@@ -29,15 +29,14 @@ var domainsGuessed = Hazard{
 	Detect: func(s Subject) []Finding {
 		now := s.Now.Domains.Names
 		if !s.Late || app.Before(s.To, "0.25.0") || s.Before != nil || s.Now.Proxy.Disabled || customTemplate(s) ||
-			slices.ContainsFunc(now, func(d string) bool { return !defaultDomain(s, d) }) {
+			len(without(now, defaultDomains(s))) > 0 {
 			return nil
 		}
 		names, source := domainsOfConfig(s), "its nginx.conf"
 		if len(names) == 0 {
 			names, source = domainsOfLabels(s.Now), "the labels of its containers"
 		}
-		names = slices.DeleteFunc(names, func(d string) bool { return slices.Contains(now, d) })
-		if len(names) == 0 {
+		if names = without(names, now); len(names) == 0 {
 			return nil
 		}
 		has := "no domain"
@@ -69,12 +68,6 @@ var domainsGuessed = Hazard{
 	},
 }
 
-// defaultDomain tells whether a domain is what Dokku gives an app by itself.
-func defaultDomain(s Subject, name string) bool {
-	global, _ := s.Files.Text("root/VHOST")
-	return slices.ContainsFunc(strings.Fields(global), func(g string) bool { return name == s.Now.Name+"."+g })
-}
-
 // customTemplate tells whether an app brings its own nginx template, in which
 // names and ports may stand that are none of Dokku's.
 func customTemplate(s Subject) bool {
@@ -86,11 +79,13 @@ func customTemplate(s Subject) bool {
 // order; those that can be no domain of Dokku's are left out.
 func domainsOfConfig(s Subject) []string {
 	var names []string
+	seen := map[string]bool{}
 	for _, server := range serversOf(s) {
 		for _, name := range server.names {
-			if domain.MatchString(name) && !slices.Contains(names, name) {
+			if !seen[name] && domain.MatchString(name) {
 				names = append(names, name)
 			}
+			seen[name] = true
 		}
 	}
 	return names
@@ -108,10 +103,12 @@ var traefikHost = regexp.MustCompile("`([^`]+)`")
 // as Dokku writes them into the labels of its web containers from 0.28 on.
 func domainsOfLabels(a app.State) []string {
 	var names []string
+	seen := map[string]bool{}
 	add := func(name string) {
-		if domain.MatchString(name) && !slices.Contains(names, name) {
+		if !seen[name] && domain.MatchString(name) {
 			names = append(names, name)
 		}
+		seen[name] = true
 	}
 	for _, c := range a.Containers {
 		if c.Type != "web" || !c.Running {

@@ -114,9 +114,14 @@ func defaultDomains(s Subject) []string {
 	return defaultDomainsOf(Side{State: s.Now, Files: s.Files})
 }
 
-// without are the elements of a list that are not in the other.
+// without are the elements of a list that are not in the other. There may be tens of
+// thousands in both.
 func without(list, other []string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(e string) bool { return slices.Contains(other, e) })
+	in := make(map[string]bool, len(other))
+	for _, e := range other {
+		in[e] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(e string) bool { return in[e] })
 }
 
 // config is a call of Dokku's own config command, which alone knows where and how

@@ -80,8 +80,17 @@ type differences struct {
 	found []Finding
 }
 
+// listedOf is how many differences of an app are told one by one.
+const listedOf = 50
+
 func (d *differences) add(format string, args ...any) {
-	d.found = append(d.found, Finding{What: fmt.Sprintf(format, args...), Note: true})
+	switch f := (Finding{What: fmt.Sprintf(format, args...), Note: true}); {
+	case len(d.found) == listedOf:
+		f.What = "more has gone or changed than is told"
+		fallthrough
+	case len(d.found) < listedOf:
+		d.found = append(d.found, f)
+	}
 }
 
 func (d *differences) properties() {
@@ -115,7 +124,7 @@ func (d *differences) environment(before, now map[string]string) {
 // containers compares what the running ones have been given: a build after the
 // upgrade may leave out what the one before it had.
 func (d *differences) containers(before, now app.State) {
-	if now.Running() == 0 {
+	if now.Running() == 0 || len(now.Variables) == 0 { // not known
 		return
 	}
 	for _, name := range without(before.Variables, now.Variables) {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -54,8 +53,8 @@ var letsencryptLost = Hazard{
 			return nil // another certificate was put there since
 		}
 		domains := s.Now.Domains.Effective()
-		if i := slices.IndexFunc(domains, func(d string) bool { return !s.Now.Certificate.Covers(d) && d != "_" }); i >= 0 {
-			f.What = fmt.Sprintf("the app has the domain %s now, which its certificate is not for", domains[i])
+		if uncovered := without(s.Now.Certificate.Uncovered(domains), []string{"_"}); len(uncovered) > 0 {
+			f.What = fmt.Sprintf("the app has the domain %s now, which its certificate is not for", uncovered[0])
 			f.Command = say.Command("dokku letsencrypt:enable", s.Now.Name) + "    # one order"
 			return []Finding{f}
 		}

@@ -145,8 +145,7 @@ func addToCrontab(ctx context.Context, h host.Host, lines []string) error {
 	if err != nil {
 		return err
 	}
-	lines = slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return slices.Contains(now, l) })
-	if len(lines) == 0 {
+	if lines = without(lines, now); len(lines) == 0 {
 		return nil
 	}
 	file := h.Paths().Data("crontab")

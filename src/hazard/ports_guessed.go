@@ -31,13 +31,13 @@ var portsGuessed = Hazard{
 		if _, there := s.Files.Get("root/" + s.Now.Name + "/nginx.conf"); !there {
 			guess, source = portsOfContainer(s), "the port of its container"
 		}
-		without := withoutMap(s)
-		if !slices.ContainsFunc(guess, func(p string) bool { return !slices.Contains(without, p) }) {
+		byItself := withoutMap(s)
+		if len(without(guess, byItself)) == 0 {
 			return nil
 		}
 		f := Finding{
 			What:        fmt.Sprintf("the app has no port map, none was recorded, and %s shows %s", source, strings.Join(guess, " ")),
-			Consequence: fmt.Sprintf("Its next build of nginx's configuration goes by %s.", strings.Join(without, " ")),
+			Consequence: fmt.Sprintf("Its next build of nginx's configuration goes by %s.", strings.Join(byItself, " ")),
 		}
 		f.Step = PutPorts(s, guess)
 		f.Step.Guess, f.Step.Text = true, f.Step.Text+", guessed from "+source
@@ -121,6 +121,7 @@ func portsOfConfig(s Subject) []string {
 		}
 	}
 	var ports []string
+	seen := map[string]bool{}
 	for _, server := range servers {
 		port := server.port
 		if port == "" {
@@ -134,7 +135,8 @@ func portsOfConfig(s Subject) []string {
 			if l.tls {
 				scheme += "s"
 			}
-			if p := scheme + ":" + l.port + ":" + port; port != "" && !slices.Contains(ports, p) {
+			if p := scheme + ":" + l.port + ":" + port; port != "" && !seen[p] {
+				seen[p] = true
 				ports = append(ports, p)
 			}
 		}

@@ -19,6 +19,7 @@ const (
 	Foreign     Kind = "foreign"     // an address is a container of another app
 	Breaks      Kind = "breaks"      // nginx -t names its file
 	Unreadable  Kind = "unreadable"  // the file is not nginx's grammar
+	Large       Kind = "large"       // the file is larger than is read
 	Roots       Kind = "root's"      // the file belongs to root, and says nothing to us
 	NoConfig    Kind = "no-config"   // there is no file
 	NoUpstream  Kind = "no-upstream" // a proxy_pass without its upstream
@@ -162,7 +163,10 @@ func (c *checker) app(s app.State) {
 	serves := len(live) > 0 || s.Proxy.StaticListener != "" && s.Deployed()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if file, there := c.files.Get(ConfPath(s.Name)); there && file.Error != "" {
+		if file, there := c.files.Get(ConfPath(s.Name)); there && file.LeftOut() {
+			c.say(s, Large, "its nginx.conf is not looked at (%s)", file.Error)
+			return
+		} else if there && file.Error != "" {
 			// From 0.35.17 on core's installation builds some as root, which the
 			// Dokku user may replace and not read (seen on 0.38.27).
 			if len(live) > 0 && !file.LeftOut() { // too large to be looked into is not root's
@@ -173,6 +177,9 @@ func (c *checker) app(s app.State) {
 		if len(live) > 0 {
 			c.say(s, NoConfig, "it runs, and nginx has no configuration for it")
 		}
+		return
+	case errors.Is(err, errLarge):
+		c.say(s, Large, "its nginx.conf is not looked at: %s", err)
 		return
 	case err != nil:
 		c.say(s, Unreadable, "its nginx.conf cannot be read: %s", err)

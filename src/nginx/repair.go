@@ -100,6 +100,9 @@ func WriteStopGap(text string, s app.State) (string, error) {
 		}
 		out.WriteString("}\n")
 	}
+	if out.Len() > maxText-len(mark(StopGap)) {
+		return "", fmt.Errorf("the stop-gap would be larger than 1 MiB%w", errLarge)
+	}
 	return mark(StopGap) + out.String(), nil
 }
 

@@ -25,7 +25,7 @@ type Directive struct {
 func Parse(text string) ([]Directive, error) {
 	p := parser{text: text, line: 1}
 	if len(text) > maxText {
-		return nil, errors.New("it is larger than 1 MiB")
+		return nil, fmt.Errorf("it is larger than 1 MiB%w", errLarge)
 	}
 	list, err := p.block(0)
 	if err != nil {
@@ -43,6 +43,9 @@ const (
 	maxText       = 1 << 20
 	maxDirectives = 100_000
 )
+
+// errLarge is wrapped by the errors of files that nginx may take and we do not.
+var errLarge = errors.New("")
 
 type parser struct {
 	text       string
@@ -76,7 +79,7 @@ func (p *parser) block(depth int) ([]Directive, error) {
 			return nil, p.errorf("a brace closes no block")
 		}
 		if p.directives++; p.directives > maxDirectives {
-			return nil, p.errorf("there are more than %d directives", maxDirectives)
+			return nil, fmt.Errorf("it has more than %d directives%w", maxDirectives, errLarge)
 		}
 		d, err := p.directive(depth)
 		if err != nil {

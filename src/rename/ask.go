@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ func (r *Rename) worse(ctx context.Context, name string) error {
 		if name != "" {
 			q.Host = name
 		}
-		if a.Good() && !slices.Contains(questions, q) {
+		if _, known := was[q]; a.Good() && !known {
 			questions, was[q] = append(questions, q), a
 		}
 	}

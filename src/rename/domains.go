@@ -22,16 +22,23 @@ func vhost(domains []string) []byte {
 // Dokku's own rename has it.
 func domainsOf(old []string, from, to string, hosts, taken []string, keepOld, certificate bool) []string {
 	var names, added []string
+	host, there := map[string]bool{}, map[string]bool{}
+	for _, h := range hosts {
+		host[h] = true
+	}
+	for _, name := range slices.Concat(old, taken) {
+		there[name] = true
+	}
 	for _, name := range old {
-		i := slices.IndexFunc(hosts, func(h string) bool { return name == from+"."+h })
-		switch {
-		case i < 0:
+		below, ok := strings.CutPrefix(name, from+".")
+		switch fresh := to + "." + below; {
+		case !ok || !host[below]:
 			names = append(names, name)
 		case !keepOld:
-			names = append(names, to+"."+hosts[i])
+			names = append(names, fresh)
 		default:
 			names = append(names, name)
-			if fresh := to + "." + hosts[i]; !certificate && !slices.Contains(old, fresh) && !slices.Contains(taken, fresh) {
+			if !certificate && !there[fresh] {
 				added = append(added, fresh)
 			}
 		}
