@@ -406,6 +406,10 @@ func (g *Guard) oldFiles(id string) *app.Files {
 	if err != nil {
 		g.Out.Error(err)
 		files = nil
+	} else {
+		for _, l := range files.Refused {
+			g.Out.Trouble("%s", l)
+		}
 	}
 	if g.old == nil {
 		g.old = map[string]*app.Files{}

@@ -357,6 +357,14 @@ func (g *Guard) finish(ctx context.Context, stamp, disk string) error {
 		return err
 	}
 	steps, waiting := split(l.found)
+	if !jumped {
+		// A run that is killed right before its end has not recorded what it left.
+		if list, err := g.of(disk); err == nil && len(list) == 0 {
+			if _, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk); err != nil {
+				g.Out.Error(err)
+			}
+		}
+	}
 	if !jumped && !pending && len(steps) == 0 && len(l.ledger.Open) == 0 {
 		return g.onlyRoutes(ctx, l, waiting)
 	}

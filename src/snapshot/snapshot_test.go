@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -361,6 +362,38 @@ func TestTheLedgerKeepsAnyName(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(l, back); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A path that cannot be stored, whoever has made it up, is named, and all else is stored.
+func TestWhatCannotBeStoredIsNamed(t *testing.T) {
+	var list []app.File
+	for _, path := range []string{"facts/image/../Procfile", "root/shop/VHOST", "root/shop/hooks/pre-receive", "root/shop/nul\x00", "root/shop/twice", "root/shop/twice"} {
+		list = append(list, app.File{Path: path, Mode: 0o644, Data: []byte("x\n"), Size: 2, SHA256: app.Digest([]byte("x\n"))})
+	}
+	large := bytes.Repeat([]byte("x"), maxFact+1)
+	list = append(list, app.File{Path: "facts/docker", Mode: 0o600, Data: large, Size: len(large), SHA256: app.Digest(large)})
+	s := New(newHost(t))
+	m, err := s.Save(app.NewFiles("0.35.5", []string{"shop"}, nil, list), Manual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := s.Files(m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range back.All() {
+		got = append(got, f.Path)
+	}
+	if diff := cmp.Diff([]string{"root/shop/VHOST", "root/shop/twice"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{
+		"facts/docker: it has more than 33554432 bytes", "facts/image/../Procfile: no snapshot holds a file there",
+		"root/shop/hooks/pre-receive: no snapshot holds a file there", "root/shop/nul\x00: no snapshot holds a file there",
+	}, m.Incomplete); diff != "" {
 		t.Error(diff)
 	}
 }
