@@ -81,12 +81,16 @@ type Files struct {
 	list   []File   // sorted by path
 	failed []File   // those of list whose content was not captured
 	envs   sync.Map // environments that are read, by path
+	// failedAt are the failed ones by the names in their paths.
+	failedAt map[string][]File
 }
 
 // NewFiles is a set of files that were captured before.
 func NewFiles(dokku string, apps, strays []string, list []File) *Files {
 	slices.SortFunc(list, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	return &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list, failed: notCaptured(list)}
+	f := &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list, failed: notCaptured(list)}
+	f.failedAt = byName(f.failed)
+	return f
 }
 
 // All are the files, sorted by path.

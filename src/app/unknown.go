@@ -162,9 +162,33 @@ func notCaptured(list []File) []File {
 	return failed
 }
 
+// byName sorts files by the names in their paths, so that those of one app are found
+// among those of a thousand; those that belong to all are under "".
+func byName(files []File) map[string][]File {
+	named := map[string][]File{}
+	for _, file := range files {
+		parts := strings.Split(strings.TrimSuffix(file.Path, "/"), "/")
+		if len(parts) < 3 || parts[0] == "lib" && len(parts) < 4 || slices.Contains(parts, host.GlobalScope) {
+			named[""] = append(named[""], file)
+		}
+		for _, name := range parts[1:] {
+			named[name] = append(named[name], file)
+		}
+	}
+	return named
+}
+
 // FailedOf are the files of a part whose content was not captured.
 func (f *Files) FailedOf(scope string, p Part) []File {
-	return slices.DeleteFunc(slices.Clone(f.failed), func(file File) bool { return !f.isOf(file.Path, scope, p) })
+	var failed []File
+	for _, name := range []string{"", scope, "app-" + scope} {
+		for _, file := range f.failedAt[name] {
+			if f.isOf(file.Path, scope, p) && !slices.ContainsFunc(failed, func(o File) bool { return o.Path == file.Path }) {
+				failed = append(failed, file)
+			}
+		}
+	}
+	return failed
 }
 
 // Shown is a captured path as it is told: without the root that all have.
@@ -199,8 +223,11 @@ func (f *Files) NotHeld(most int) []string {
 
 // ofDokku tells whether a path belongs to a part of some app's state, or the host's.
 func (f *Files) ofDokku(path string) bool {
-	scopes := append([]string{host.GlobalScope}, f.Apps...)
-	return slices.ContainsFunc(scopes, func(scope string) bool { return f.ofPart(path, scope) })
+	scopes := []string{host.GlobalScope}
+	for _, name := range strings.Split(path, "/") {
+		scopes = append(scopes, strings.TrimPrefix(name, "app-"))
+	}
+	return slices.ContainsFunc(scopes, func(scope string) bool { return scope != "" && f.ofPart(path, scope) })
 }
 
 func (f *Files) ofPart(path, scope string) bool {

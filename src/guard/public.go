@@ -78,8 +78,8 @@ func (g *Guard) before(name string) *hazard.Side {
 				files, s.Name = files.Renamed(n, name), name
 			}
 			side := &hazard.Side{State: s, Files: files, Of: "by " + e.ID, NoDocker: host.DockerMissing != ""}
-			if e.Reason == snapshot.Installed && !served(*side) {
-				return nil // the guard may have come after what has closed it
+			if byNginx, _ := s.Proxy.ByNginx(); byNginx && e.Reason == snapshot.Installed && !served(*side) {
+				return nil // the guard may have come after what has taken it down
 			}
 			return side
 		}

@@ -21,10 +21,8 @@ import (
 func TestNotCapturedIsNotEmpty(t *testing.T) {
 	asked := 0
 	for _, jump := range [][2]string{
-		{"issue7253-0.20.4-before", "issue7253-0.35.5-after"},
 		{"issue7253-0.20.4-before", "issue7253-0.38.27-after"},
 		{"issue7253-0.35.5-after", "issue7253-0.38.27-after"},
-		{"issue7253-0.38.27-after", "issue7253-0.38.27-rebuilt"},
 	} {
 		before, after := read(enriched(t, jump[0])), read(enriched(t, jump[1]))
 		whole := stepsOf(t, before, after, after.files.Apps)
