@@ -105,15 +105,11 @@ func beyond(names, ports []string, sides ...Side) string {
 	for _, side := range sides {
 		known.add(side)
 	}
-	for _, name := range names {
-		if !slices.Contains(known.names, name) {
-			return fmt.Sprintf("it did not answer to %s", name)
-		}
+	if open := without(names, known.names); len(open) > 0 {
+		return fmt.Sprintf("it did not answer to %s", open[0])
 	}
-	for _, port := range ports {
-		if !slices.Contains(known.ports, port) {
-			return fmt.Sprintf("it did not answer on port %s", port)
-		}
+	if open := without(ports, known.ports); len(open) > 0 {
+		return fmt.Sprintf("it did not answer on port %s", open[0])
 	}
 	return ""
 }
@@ -198,7 +194,7 @@ func Serving(now Side, before *Side) Verdict {
 		return Verdict{NoBuild: "it has no domain any more, and would answer to every name that no other app has"}
 	}
 	// A name that no installation gives by itself, a person has given.
-	given := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !slices.Contains(defaultDomainsOf(now), n) })
+	given := without(names, without(names, defaultDomainsOf(now)))
 	if why := beyond(given, HostPorts(now.State.Ports.Map), evidence...); why != "" {
 		return Verdict{NoBuild: why}
 	}
