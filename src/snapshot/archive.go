@@ -157,11 +157,7 @@ const overhead = 20 * 512
 func (m Manifest) unpacks() (int64, error) {
 	content, names := 0, 0
 	for _, f := range m.Files {
-		most := app.MaxFile
-		if strings.HasPrefix(f.Path, "facts/") {
-			most = maxFact
-		}
-		if f.Size < 0 || f.Size > most {
+		if f.Size < 0 || f.Size > mostOf(f.Path) {
 			return 0, fmt.Errorf("%q is larger than any file of ours", f.Path)
 		}
 		if content += f.Size; content > maxContent {

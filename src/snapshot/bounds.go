@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+
+	"upgrade-guard/src/app"
 )
 
 // The bounds of a snapshot are about ten times what a host with a thousand apps has
@@ -20,6 +23,14 @@ const (
 	maxFact     = 32 << 20  // of what one command answered; of a file it is app.MaxFile
 	maxNames    = 20        // refused paths that are named; the others are counted
 )
+
+// mostOf is how large a file may be.
+func mostOf(path string) int {
+	if strings.HasPrefix(path, "facts/") {
+		return maxFact
+	}
+	return app.MaxFile
+}
 
 func tooMuch(what string, most int) error {
 	return fmt.Errorf("it has more than %d %s, which no snapshot of ours has", most, what)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"upgrade-guard/src/app"
 )
@@ -20,7 +19,7 @@ func (m Manifest) fit() (_ Manifest, e encoding, bytes int, err error) {
 	m.Incomplete = slices.Clone(m.Incomplete)
 	leave := func(path, why string) { m.Incomplete = append(m.Incomplete, path+": "+why) }
 	for i, f := range m.Files {
-		if fact := strings.HasPrefix(f.Path, "facts/"); !app.Holds(f.Path) || i > 0 && f.Path == m.Files[i-1].Path || fact && f.Size > maxFact {
+		if !app.Holds(f.Path) || i > 0 && f.Path == m.Files[i-1].Path || f.Size > mostOf(f.Path) {
 			m.Files = m.holdable(leave)
 			break
 		}
@@ -63,8 +62,8 @@ func (m Manifest) holdable(leave func(path, why string)) []app.File {
 		case !app.Holds(f.Path):
 			leave(f.Path, "no snapshot holds a file there")
 			return true
-		case strings.HasPrefix(f.Path, "facts/") && f.Size > maxFact:
-			leave(f.Path, fmt.Sprintf("it has more than %d bytes", maxFact))
+		case f.Size > mostOf(f.Path): // it has grown since it was looked at
+			leave(f.Path, fmt.Sprintf("it has more than %d bytes", mostOf(f.Path)))
 			return true
 		}
 		return again

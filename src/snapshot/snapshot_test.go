@@ -374,6 +374,8 @@ func TestWhatCannotBeStoredIsNamed(t *testing.T) {
 	}
 	large := bytes.Repeat([]byte("x"), maxFact+1)
 	list = append(list, app.File{Path: "facts/docker", Mode: 0o600, Data: large, Size: len(large), SHA256: app.Digest(large)})
+	large = large[:app.MaxFile+1] // it has grown since it was looked at
+	list = append(list, app.File{Path: "root/shop/ENV", Mode: 0o600, Data: large, Size: len(large), SHA256: app.Digest(large)})
 	s := New(newHost(t))
 	m, err := s.Save(app.NewFiles("0.35.5", []string{"shop"}, nil, list), Manual)
 	if err != nil {
@@ -391,7 +393,7 @@ func TestWhatCannotBeStoredIsNamed(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{
-		"facts/docker: it has more than 33554432 bytes", "facts/image/../Procfile: no snapshot holds a file there",
+		"facts/docker: it has more than 33554432 bytes", "facts/image/../Procfile: no snapshot holds a file there", "root/shop/ENV: it has more than 1048576 bytes",
 		"root/shop/hooks/pre-receive: no snapshot holds a file there", "root/shop/nul\x00: no snapshot holds a file there",
 	}, m.Incomplete); diff != "" {
 		t.Error(diff)
