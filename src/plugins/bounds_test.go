@@ -84,10 +84,10 @@ func TestAHostilePlugin(t *testing.T) {
 		"too large": {many(20, number, func(int) string { return hostile(200 << 10)["names of the table"] }), "its scripts are larger than 2 MiB together"},
 		"too many":  {many(maxFiles+1, number, func(int) string { return "#!/bin/sh\n" }), "it has more than 2000 files"},
 		"too deep":  {[]txtar.File{{Name: strings.Repeat("d/", maxDepth+5) + "functions", Data: []byte("#!/bin/sh\n")}}, "deep in one another"},
-		"each sources all others": {many(400, number, func(i int) string {
+		"each sources all others": {many(200, number, func(i int) string {
 			text := "#!/bin/bash\nsource \"$PLUGIN_CORE_AVAILABLE_PATH/config/functions\"\n"
-			for j := range 100 {
-				text += fmt.Sprintf(". \"$(dirname $0)/functions-%d\"\n", (i+j)%400)
+			for j := range 50 {
+				text += fmt.Sprintf(". \"$(dirname $0)/functions-%d\"\n", (i+j)%200)
 			}
 			return text + "config_get; get_available_port\n"
 		}), ""},
