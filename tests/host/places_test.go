@@ -3,6 +3,7 @@ package host_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"upgrade-guard/src/host"
 	"upgrade-guard/tests/sandbox"
 )
 
@@ -110,5 +112,63 @@ func TestWhateverStandsInAPlace(t *testing.T) {
 				t.Errorf("that there is no version is not told:\n%s", out)
 			}
 		})
+	}
+}
+
+// Docker hangs and ignores TERM, and so does what it has started; or the lock is held:
+// TERM ends us within seconds all the same.
+func TestTermEndsTheProgram(t *testing.T) {
+	program := binary(t)
+	_, h := newHost(t, sandbox.Before)
+	if u := run(t, program, "trigger", "install"); u.code != 0 {
+		t.Fatal(u.out)
+	}
+	bin := t.TempDir()
+	put(t, bin+"/docker", "#!/bin/sh\ntrap '' TERM\n(while :; do sleep 1; done) &\nwhile :; do sleep 1; done\n")
+	if err := os.Chmod(bin+"/docker", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	term := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(program, args...)
+		var out strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+			t.Logf("%v: over after %s", args, time.Since(began))
+		case <-time.After(15 * time.Second):
+			_ = cmd.Process.Kill()
+			t.Errorf("%v: still there 15 s after TERM\n%s", args, &out)
+		}
+	}
+	for _, args := range [][]string{{"report"}, {"snapshot"}, {"trigger", "pre-upgrade", "0.20.4", "0.35.5"}, {"trigger", "post-upgrade", "0.20.4", "0.20.4"}, {"restore", "blog"}} {
+		term(args...)
+	}
+	lock := host.NewLock(h.Paths().Data("lock"), 0o600)
+	if ok, err := lock.TryLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	defer lock.Unlock()
+	term("snapshot")
+	// And a list of apt's that never ends.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	began := time.Now()
+	cmd := exec.Command(program, "before", "apt")
+	cmd.Stdin = r
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "did not come to its end in time") || time.Since(began) > 20*time.Second {
+		t.Errorf("%v after %s: %s", err, time.Since(began), out)
 	}
 }
