@@ -63,13 +63,12 @@ func foreseen(text string) (lengths map[string]int, swells bool) {
 	lengths = map[string]int{}
 	total, comments := 0, 0
 	for text = strings.TrimLeftFunc(text, unicode.IsSpace); text != ""; text = strings.TrimLeftFunc(text, unicode.IsSpace) {
-		line, after, _ := strings.Cut(text, "\n")
-		if line[0] == '#' {
+		if text[0] == '#' {
 			// For each of them it calls itself once more.
 			if comments++; comments > 10_000 {
 				return lengths, true
 			}
-			text = after
+			_, text, _ = strings.Cut(text, "\n")
 			continue
 		}
 		name, value, ok := cutAny(text, "=:")

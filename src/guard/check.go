@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
@@ -87,6 +88,8 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 
 // candidate is the Dokku that apt would install.
 func (g *Guard) candidate(ctx context.Context, running string) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	out, err := g.Host.Run(ctx, "apt-cache", "policy", "dokku")
 	if err == nil {
 		for _, l := range strings.Split(string(out), "\n") {

@@ -52,11 +52,12 @@ type Guard struct {
 	hosts   map[string]app.Host   // and what they say, where it was asked for
 	key     []byte                // see fingerprint
 	plugins plugins.Facts
+	said    map[string]bool // files that cannot be read, and are said to
 }
 
 // New is the guard of a host.
 func New(h host.Host, out *say.Printer) *Guard {
-	return &Guard{Host: h, Store: snapshot.New(h), Out: out, plugins: pluginFacts(h, out)}
+	return &Guard{Host: h, Store: snapshot.New(h), Out: out, plugins: pluginFacts(h, out), said: map[string]bool{}}
 }
 
 // pluginFacts are the facts of the host's plugins. A plugin that cannot be read is
@@ -94,6 +95,13 @@ func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() erro
 // be read is not worked on: everything hangs on it.
 func (g *Guard) versions() (disk, stamp string, err error) {
 	disk, stamp = host.DokkuVersion(g.Host), g.Store.Stamp()
+	for _, name := range []string{"stamp", "pending"} {
+		path := g.Host.Paths().Data(name)
+		if _, err := g.Host.ReadFile(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !g.said[path] {
+			g.said[path] = true
+			g.Out.Error(say.Hint(fmt.Errorf("what is known of an upgrade under way cannot be read: %w", err), "It counts as none. Remove %s if it is no file.", path))
+		}
+	}
 	if disk == "" {
 		return "", stamp, say.Hint(errors.New("this host's Dokku version cannot be read"), "Is Dokku installed? Its version is in %s/STABLE_VERSION.", g.Host.Paths().LibRoot)
 	}
@@ -151,6 +159,11 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	}
 	for _, line := range files.NotHeld(notHeldTold) {
 		g.Out.Trouble("The snapshot does not hold %s", line)
+	}
+	for _, file := range files.Under(app.ImageFacts) {
+		if name, of, ok := strings.Cut(strings.TrimPrefix(file.Path, app.ImageFacts), "/"); ok && file.Error != "" && !file.LeftOut() {
+			g.Out.Trouble("%s: the snapshot is without the %s of its image: %s", name, of, file.Error)
+		}
 	}
 	// The snapshot is there; that an old one cannot be removed refuses nothing.
 	if err := g.prune(m.ID); err != nil {

@@ -323,6 +323,8 @@ const dockerPID = "/var/run/docker.pid"
 // restoring tells that Dokku restarts its apps, because docker was started.
 func (g *Guard) restoring(ctx context.Context) bool {
 	// It ends with 0 for one of these states only.
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
 	state := strings.TrimSpace(string(out))
 	return state == "active" || state == "activating"

@@ -6,6 +6,7 @@ package hazard
 
 import (
 	"fmt"
+	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
@@ -254,11 +255,25 @@ func ask(name string, look func(Hazard) []Finding) []Finding {
 	for _, h := range All {
 		for _, f := range safely(h, look) {
 			f.App, f.Hazard, f.Guide = name, h.Name, h.Guide
+			f.What, f.Consequence, f.Afterwards = told(f.What), told(f.Consequence), told(f.Afterwards)
+			if len(f.Command) > maxTold {
+				f.Command, f.Consequence = "", f.Consequence+" (The command for it is too long to be shown.)"
+			}
 			if f.Step != nil {
-				f.Step.App, f.Step.Hazard = f.App, f.Hazard
+				f.Step.App, f.Step.Hazard, f.Step.Text = f.App, f.Hazard, told(f.Step.Text)
 			}
 			found = append(found, f)
 		}
 	}
 	return found
+}
+
+// maxTold is as much as is told of one thing: an app may have ten thousand domains.
+const maxTold = 4000
+
+func told(text string) string {
+	if len(text) <= maxTold {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxTold], "") + " ..."
 }

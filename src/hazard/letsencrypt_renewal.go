@@ -152,6 +152,8 @@ func addToCrontab(ctx context.Context, h host.Host, lines []string) error {
 	if err := h.Write(file, 0o600, []byte(strings.Join(append(now, lines...), "\n")+"\n")); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	_, err = h.Run(ctx, "crontab", file)
 	return errors.Join(err, h.Remove(file))
 }

@@ -203,7 +203,7 @@ func DokkuVersion(h Host) string {
 	// were installed from source.
 	for _, name := range []string{"STABLE_VERSION", "VERSION"} {
 		b, err := h.ReadFile(filepath.Join(h.Paths().LibRoot, name))
-		if v := strings.TrimPrefix(strings.TrimSpace(string(b)), "v"); err == nil && v != "" {
+		if v := strings.TrimPrefix(strings.TrimSpace(string(b)), "v"); err == nil && v != "" && len(v) < 100 {
 			return v
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -164,6 +165,12 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, source string) {
+		began := cpu()
+		defer func() {
+			if took := cpu() - began; took > time.Second+time.Duration(len(source))*10*time.Microsecond {
+				t.Fatalf("%d bytes took %s", len(source), took)
+			}
+		}()
 		s := parse(source)
 		lines := strings.Split(source, "\n")
 		if len(s.text) != len(lines) || len(s.code) != len(lines) {
@@ -179,6 +186,8 @@ func FuzzParse(f *testing.F) {
 			for _, name := range strings.Fields(r.names) {
 				if s.has(name) {
 					r.lines(name)(s)
+					s.matches(name, asking(name))
+					s.defines(name)
 				}
 			}
 		}

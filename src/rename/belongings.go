@@ -2,8 +2,10 @@ package rename
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -225,6 +227,9 @@ func sameFile(h host.Host, old, new, from, to string) (bool, error) {
 		b, err := h.Readlink(new)
 		return strings.Replace(a, h.Paths().App(from)+"/", h.Paths().App(to)+"/", 1) == b, err
 	}
+	if filepath.Base(old) != "pre-receive" {
+		return sameContent(h, old, new, was.Size())
+	}
 	a, err := h.ReadFile(old)
 	if err != nil {
 		return false, err
@@ -233,10 +238,25 @@ func sameFile(h host.Host, old, new, from, to string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if filepath.Base(old) == "pre-receive" {
-		a = hookOf(a, from, to)
+	return bytes.Equal(hookOf(a, from, to), b), nil
+}
+
+// sameContent compares files of whatever size they have, and no growing end.
+func sameContent(h host.Host, old, new string, size int64) (bool, error) {
+	var sums [2]string
+	for i, name := range []string{old, new} {
+		f, err := h.Open(name)
+		if err != nil {
+			return false, err
+		}
+		sum := sha256.New()
+		_, err = io.Copy(sum, io.LimitReader(f, size+1))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return false, err
+		}
+		sums[i] = string(sum.Sum(nil))
 	}
-	return bytes.Equal(a, b), nil
+	return sums[0] == sums[1], nil
 }
 
 // sizeOf is how many bytes a copy of a directory takes.

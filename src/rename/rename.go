@@ -770,6 +770,27 @@ func (r *Rename) verify(ctx context.Context) error {
 
 // --- back
 
+// made are the containers of the new app: those that bear its label and are made of
+// its image. Anybody's may bear the label.
+func (r *Rename) made(ctx context.Context) ([]string, error) {
+	out, err := r.Host.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.dokku.app-name="+r.To)
+	ids := strings.Fields(string(out))
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	out, err = r.Host.Run(ctx, "docker", append([]string{"inspect", "--format", "{{.Id}} {{.Config.Image}}"}, ids...)...)
+	var made []string
+	for _, l := range strings.Split(string(out), "\n") {
+		if id, image, _ := strings.Cut(l, " "); strings.HasPrefix(image, "dokku/"+r.To+":") {
+			made = append(made, id)
+		}
+	}
+	if len(made) > 0 {
+		err = nil // one of the others was removed meanwhile
+	}
+	return made, err
+}
+
 // takeBack leaves nothing of the new app, and the old one as it was.
 func (r *Rename) takeBack(ctx context.Context) error {
 	h := r.Host
@@ -803,11 +824,11 @@ func (r *Rename) takeBack(ctx context.Context) error {
 			}
 		}
 	}
-	out, err := h.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", "label=com.dokku.app-name="+r.To)
+	ids, err := r.made(ctx)
 	if err != nil {
 		return err
 	}
-	if ids := strings.Fields(string(out)); len(ids) > 0 {
+	if len(ids) > 0 {
 		if _, err := h.Run(ctx, "docker", append([]string{"rm", "--force"}, ids...)...); err != nil {
 			return err
 		}

@@ -147,7 +147,7 @@ func (s *Store) Stamp() string { return s.word("stamp") }
 // word is a file that holds one word.
 func (s *Store) word(name string) string {
 	b, err := s.h.ReadFile(s.h.Paths().Data(name))
-	if err != nil {
+	if err != nil || len(b) > 100 {
 		return ""
 	}
 	return strings.TrimSpace(string(b))

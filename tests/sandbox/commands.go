@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -397,8 +398,8 @@ func (h Host) removeContainers(gone func(inspected) bool) error {
 }
 
 // docker answers docker ps --filter label=..., docker inspect --format, and docker
-// cp of a file that a scenario has put into images/<app> of the sandbox: recordings
-// hold no images.
+// cp of a file that a scenario has put into images/<app>, or images/<container id>, of
+// the sandbox: recordings hold no images.
 // The file docker-is-down in the sandbox makes it answer nothing.
 func (h Host) docker(args []string) error {
 	if _, err := os.Stat(h.path("docker-is-down")); err == nil {
@@ -426,15 +427,23 @@ func (h Host) docker(args []string) error {
 		if i < 0 {
 			return fmt.Errorf("No such container: %s", id)
 		}
-		b, err := os.ReadFile(h.path("images", parsed[i].app(), file))
+		f, err := os.Open(h.path("images", id, file))
+		if err != nil {
+			f, err = os.Open(h.path("images", parsed[i].app(), file))
+		}
 		if err != nil {
 			return fmt.Errorf("Error response from daemon: Could not find the file %s in container %s", file, id)
 		}
-		tw := tar.NewWriter(os.Stdout)
-		if err := tw.WriteHeader(&tar.Header{Name: filepath.Base(file), Mode: 0o644, Size: int64(len(b))}); err != nil {
+		defer f.Close()
+		st, err := f.Stat()
+		if err != nil {
 			return err
 		}
-		if _, err := tw.Write(b); err != nil {
+		tw := tar.NewWriter(os.Stdout)
+		if err := tw.WriteHeader(&tar.Header{Name: filepath.Base(file), Mode: 0o644, Size: st.Size()}); err != nil {
+			return err
+		}
+		if _, err := io.Copy(tw, f); err != nil {
 			return err
 		}
 		return tw.Close()
