@@ -20,7 +20,7 @@ import (
 
 // cutOff is what cut-off restores have left of an app. apply has nginx's configuration
 // built, which overwrites nothing. Values it does not put back: between then and now
-// somebody may have set others, so that is for whoever asked for it (law 2).
+// somebody may have set others, so that is for whoever asked for it.
 func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard.Finding) {
 	restores, err := g.Store.Restoring(s.Now.Name)
 	if err != nil {

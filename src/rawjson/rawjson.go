@@ -71,6 +71,9 @@ func Unescape(v any) {
 	p.Set(mapped(p, unescape))
 }
 
+// UnescapeString is one string as it was.
+func UnescapeString(s string) string { return unescape(s) }
+
 // mapped is a copy of a value with a function applied to all strings in it.
 func mapped(v reflect.Value, f func(string) string) reflect.Value {
 	out := reflect.New(v.Type()).Elem()

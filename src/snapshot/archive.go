@@ -5,9 +5,12 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -75,27 +78,31 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 	if err != nil || head.Name != manifestName || head.Typeflag != tar.TypeReg || head.Size > maxManifest {
 		return Manifest{}, errors.New("it does not begin with a manifest")
 	}
-	var size meter
-	m, err := decode(io.TeeReader(tr, &size))
+	size := meter{sum: sha256.New()}
+	m, files, err := decode(io.TeeReader(tr, &size))
 	if err != nil {
 		return m, fmt.Errorf("its manifest cannot be read: %w", err)
 	}
+	m.sum = [sha256.Size]byte(size.sum.Sum(nil))
 	if m.Escaped {
 		rawjson.Unescape(&m)
+		for i := range files {
+			files[i].path = rawjson.UnescapeString(files[i].path)
+		}
 	}
-	if unpacked.left, err = m.unpacks(); err != nil {
+	if unpacked.left, err = unpacks(files); err != nil {
 		return m, err
 	}
 	lost := size.lost && !m.Escaped
 	var buf bytes.Buffer
-	for i := range m.Files {
-		if f := &m.Files[i]; f.SHA256 != "" {
-			if err := entry(tr, f, &buf); err != nil {
-				return m, err
-			}
-			if lost || want(f.Path) {
-				f.Data = bytes.Clone(buf.Bytes())
-			}
+	others := len(m.Files)
+	for i := range files {
+		p := &files[i]
+		if err := p.read(tr, &buf); err != nil {
+			return m, err
+		}
+		if !p.odd && (lost || want(p.path)) {
+			m.Files = append(m.Files, app.File{Path: p.path, Mode: p.mode, Size: p.size, SHA256: hex.EncodeToString(p.sum[:]), Data: bytes.Clone(buf.Bytes())})
 		}
 	}
 	if _, err := tr.Next(); !errors.Is(err, io.EOF) {
@@ -107,35 +114,52 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 	if _, err := src.ReadByte(); !errors.Is(err, io.EOF) {
 		return m, errGoesOn
 	}
-	m.refuse()
+	m.refuse(files, others)
 	if lost {
 		m.recover()
 	}
 	return m, nil
 }
 
-// entry reads the next file of an archive into buf and holds it to what the manifest
-// says of it.
-func entry(tr *tar.Reader, f *app.File, buf *bytes.Buffer) error {
+// promised is what a manifest says of a file's content. There are tens of thousands of
+// them, of which most are only looked at.
+type promised struct {
+	path string
+	mode fs.FileMode
+	odd  bool // it says that it is something else than a file
+	size int
+	sum  [sha256.Size]byte
+}
+
+func promise(f app.File) (p promised, err error) {
+	p = promised{path: f.Path, mode: f.Mode, size: f.Size, odd: !f.Mode.IsRegular() || f.Link != "" || f.Error != "" || strings.HasSuffix(f.Path, "/")}
+	if n, err := hex.Decode(p.sum[:], []byte(f.SHA256[:min(len(f.SHA256), 2*sha256.Size)])); err != nil || n != sha256.Size || f.SHA256 != strings.ToLower(f.SHA256) || len(f.SHA256) != 2*n {
+		return p, fmt.Errorf("%q has no digest", f.Path)
+	}
+	return p, nil
+}
+
+// read reads the next file of an archive into buf and holds it to what was promised.
+func (p *promised) read(tr *tar.Reader, buf *bytes.Buffer) error {
 	head, err := tr.Next()
 	switch {
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("it ends before %q", f.Path)
+		return fmt.Errorf("it ends before %q", p.path)
 	case err != nil:
 		return err
 	}
-	if head.Name != f.Path && lossy(head.Name) == f.Path {
-		f.Path = head.Name // until there was rawjson, only tar had the name as it is
+	if head.Name != p.path && lossy(head.Name) == p.path {
+		p.path = head.Name // until there was rawjson, only tar had the name as it is
 	}
-	if head.Name != f.Path || head.Typeflag != tar.TypeReg || head.Size != int64(f.Size) {
-		return fmt.Errorf("%q is not what was stored", f.Path)
+	if head.Name != p.path || head.Typeflag != tar.TypeReg || head.Size != int64(p.size) {
+		return fmt.Errorf("%q is not what was stored", p.path)
 	}
 	buf.Reset()
 	if _, err := buf.ReadFrom(tr); err != nil {
 		return err
 	}
-	if app.Digest(buf.Bytes()) != f.SHA256 {
-		return fmt.Errorf("%q is not what was stored", f.Path)
+	if sha256.Sum256(buf.Bytes()) != p.sum {
+		return fmt.Errorf("%q is not what was stored", p.path)
 	}
 	return nil
 }
@@ -154,18 +178,18 @@ const overhead = 20 * 512
 
 // unpacks is how much there may be after the manifest, by what it says; an error where
 // that is more than any snapshot of ours has.
-func (m Manifest) unpacks() (int64, error) {
+func unpacks(files []promised) (int64, error) {
 	content, names := 0, 0
-	for _, f := range m.Files {
-		if f.Size < 0 || f.Size > mostOf(f.Path) {
-			return 0, fmt.Errorf("%q is larger than any file of ours", f.Path)
+	for _, p := range files {
+		if p.size < 0 || p.size > mostOf(p.path) {
+			return 0, fmt.Errorf("%q is larger than any file of ours", p.path)
 		}
-		if content += f.Size; content > maxContent {
+		if content += p.size; content > maxContent {
 			return 0, tooMuch("bytes in its files", maxContent)
 		}
-		names += len(f.Path)
+		names += len(p.path)
 	}
-	return int64(content) + 2*int64(names) + int64(len(m.Files)+1)*overhead, nil
+	return int64(content) + 2*int64(names) + int64(len(files)+1)*overhead, nil
 }
 
 var errGoesOn = errors.New("it goes on after its end")
@@ -181,35 +205,39 @@ func (zeros) Write(p []byte) (int, error) {
 }
 
 // refuse leaves out what no snapshot of ours holds: paths that lead elsewhere, paths
-// that come twice, and files that are no files.
-func (m *Manifest) refuse() {
+// that come twice, and files that are no files. The first of m.Files are those without a
+// content.
+func (m *Manifest) refuse(files []promised, without int) {
 	refused := 0
-	no := func(f app.File, why string) bool {
+	no := func(path, why string) {
 		if refused++; refused <= maxNames {
-			m.Refused = append(m.Refused, fmt.Sprintf("names %q%s", f.Path, why))
+			m.Refused = append(m.Refused, fmt.Sprintf("names %q%s", path, why))
 		}
-		return true
 	}
-	if byPath := func(a, b app.File) int { return strings.Compare(a.Path, b.Path) }; !slices.IsSortedFunc(m.Files, byPath) {
-		slices.SortStableFunc(m.Files, byPath)
+	paths := make([]string, 0, len(files)+without)
+	for _, f := range m.Files[:without] {
+		paths = append(paths, f.Path)
 	}
-	last := ""
-	m.Files = slices.DeleteFunc(m.Files, func(f app.File) bool {
-		again := f.Path == last
-		last = f.Path
+	for _, p := range files {
+		if paths = append(paths, p.path); p.odd && app.Holds(p.path) {
+			no(p.path, ", which is no file, with a content")
+		}
+	}
+	slices.Sort(paths)
+	for i, path := range paths {
 		switch {
-		case !app.Holds(f.Path):
-			return no(f, ", which no snapshot of ours holds")
-		case again:
-			return no(f, " twice")
-		case f.SHA256 != "" && (!f.Mode.IsRegular() || f.Link != "" || f.Error != "" || strings.HasSuffix(f.Path, "/")):
-			return no(f, ", which is no file, with a content")
+		case !app.Holds(path):
+			no(path, ", which no snapshot of ours holds")
+		case i > 0 && path == paths[i-1]:
+			no(path, " twice")
 		}
-		return false
-	})
+	}
 	if refused > maxNames {
 		m.Refused = append(m.Refused, fmt.Sprintf("names %d more such paths", refused-maxNames))
 	}
+	m.Files = slices.DeleteFunc(m.Files, func(f app.File) bool { return !app.Holds(f.Path) })
+	slices.SortStableFunc(m.Files, func(a, b app.File) int { return strings.Compare(a.Path, b.Path) })
+	m.Files = slices.CompactFunc(m.Files, func(a, b app.File) bool { return a.Path == b.Path })
 }
 
 // recover makes good what a manifest from before rawjson has lost of names that are not

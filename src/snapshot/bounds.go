@@ -3,6 +3,7 @@ package snapshot
 import (
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 
@@ -42,6 +43,7 @@ func tooMuch(what string, most int) error {
 type meter struct {
 	unbounded              bool // it only measures
 	bytes, objects, values int
+	sum                    hash.Hash // of it all, where that is wanted
 	// lost tells that a name was lost by who wrote it: see rawjson.
 	lost bool
 
@@ -52,6 +54,9 @@ type meter struct {
 
 func (m *meter) Write(p []byte) (int, error) {
 	m.bytes += len(p)
+	if m.sum != nil {
+		m.sum.Write(p)
+	}
 	for _, c := range p {
 		if m.inText {
 			m.textByte(c)

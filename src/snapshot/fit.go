@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,11 +87,12 @@ func (e extent) minus(o extent) extent {
 
 // size is the extent of the whole.
 func (m Manifest) size() (extent, encoding, error) {
-	size := meter{unbounded: true}
+	size := meter{unbounded: true, sum: sha256.New()}
 	manifest, err := m.encoding()
 	if err == nil {
 		err = manifest.write(&size)
 	}
+	manifest.sum = [sha256.Size]byte(size.sum.Sum(nil))
 	e := extent{bytes: size.bytes, objects: size.objects, values: size.values}
 	for _, f := range m.Files {
 		e.content += f.Size

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ type Manifest struct {
 	// Refused are sentences about what it named and what was left out when it was
 	// read.
 	Refused []string `json:"-"`
+
+	sum [sha256.Size]byte // of the manifest as it is written
 }
 
 // encoding is a manifest as it is written: its head, which is all but the files, and
@@ -46,6 +49,7 @@ type Manifest struct {
 type encoding struct {
 	head  []byte
 	files []app.File
+	sum   [sha256.Size]byte
 }
 
 // encoding is escaped where a name is not UTF-8.
@@ -87,7 +91,10 @@ var errFormat = errors.New("it has another format")
 
 // decode reads a manifest to its end. Whether it is what was written is known
 // only when gzip's checksum has been seen.
-func decode(r io.Reader) (m Manifest, err error) {
+//
+// Of its files those without a content are the manifest's own; of the others it says what
+// is promised.
+func decode(r io.Reader) (m Manifest, files []promised, err error) {
 	m.Host.Apps = map[string]app.State{}
 	dec := json.NewDecoder(r)
 	err = object(dec, func(key string) error {
@@ -119,25 +126,30 @@ func decode(r io.Reader) (m Manifest, err error) {
 				if err := dec.Decode(&f); err != nil {
 					return err
 				}
-				m.Files = append(m.Files, f)
-				return nil
+				if f.SHA256 == "" {
+					m.Files = append(m.Files, f)
+					return nil
+				}
+				p, err := promise(f)
+				files = append(files, p)
+				return err
 			})
 		}
 		return skip(dec) // a key of a later version
 	})
 	if err != nil {
-		return m, err
+		return m, nil, err
 	}
 	if m.Format != format {
-		return m, errors.New("it has no format")
+		return m, nil, errors.New("it has no format")
 	}
 	if len(m.Apps) > maxApps {
-		return m, tooMuch("apps", maxApps)
+		return m, nil, tooMuch("apps", maxApps)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return m, errors.New("it goes on after its end")
+		return m, nil, errGoesOn
 	}
-	return m, nil
+	return m, files, nil
 }
 
 // decodeHost reads the apps' states one by one: a state is a hundred times as large

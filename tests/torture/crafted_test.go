@@ -513,6 +513,9 @@ func TestCraftedArchives(t *testing.T) {
 
 			verified := b.run("snapshots", "--verify")
 			restored := b.run("restore", "my_app", "--snapshot", id)
+			if restored.rss > 64<<10 {
+				t.Logf("%s: --verify %.1f s and %d MiB, restore %.1f s and %d MiB", c.becomes, verified.took.Seconds(), verified.rss>>10, restored.took.Seconds(), restored.rss>>10)
+			}
 			mu.Lock()
 			for _, r := range []ran{verified, restored} {
 				if r.took > slowest {
