@@ -103,6 +103,9 @@ func decode(r io.Reader) (m Manifest, files []promised, err error) {
 			if err := dec.Decode(&m.Format); err != nil || m.Format == format {
 				return err
 			}
+			if m.Format < 1 {
+				return errors.New("it has no format") // there was never such a one
+			}
 			return fmt.Errorf("%w: %d, and this upgrade-guard reads %d", errFormat, m.Format, format)
 		case "escaped":
 			return dec.Decode(&m.Escaped)
