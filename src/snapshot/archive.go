@@ -80,6 +80,12 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 	}
 	size := meter{sum: sha256.New()}
 	m, files, err := decode(io.TeeReader(tr, &size))
+	if errors.Is(err, errFormat) { // or a bit of its number is another
+		unpacked.left = maxContent
+		if _, broken := io.Copy(io.Discard, unpacked); broken != nil {
+			return m, broken
+		}
+	}
 	if err != nil {
 		return m, fmt.Errorf("its manifest cannot be read: %w", err)
 	}
