@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -81,14 +82,23 @@ func (l *Local) run(ctx context.Context, what string, use func(io.Reader) error,
 	}
 	out := &output{pipe: r}
 	exited := make(chan error, 1)
+	group, gone := -cmd.Process.Pid, atomic.Bool{}
 	go func() {
 		err := cmd.Wait()
+		if errors.Is(syscall.Kill(group, 0), syscall.ESRCH) {
+			gone.Store(true) // and its number may be another's
+		}
 		_ = r.SetReadDeadline(time.Now()) // whoever else holds the pipe
 		exited <- err
 	}()
+	signal := func(s syscall.Signal) {
+		if !gone.Load() {
+			_ = syscall.Kill(group, s)
+		}
+	}
 	end := func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
-		time.AfterFunc(grace, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		signal(syscall.SIGTERM)
+		time.AfterFunc(grace, func() { signal(syscall.SIGKILL) })
 	}
 	// At the end of its time what it prints is read no further, and neither is what a
 	// program prints that may not be killed: root's, behind sudo.
