@@ -19,7 +19,7 @@ import (
 // until after its last.
 
 // cutOff is what cut-off restores have left of an app. apply has nginx's configuration
-// built, which overwrites nothing. Values it does not put back: between then and now
+// built where the restore would, which overwrites nothing. Values it does not put back: between then and now
 // somebody may have set others, so that is for whoever asked for it.
 func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard.Finding) {
 	restores, err := g.Store.Restoring(s.Now.Name)
@@ -29,13 +29,16 @@ func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard
 	}
 	for _, cut := range restores {
 		f := hazard.Finding{App: s.Now.Name, Hazard: Restored, What: fmt.Sprintf("a restore from %s did not come to its end: ", cut.Snapshot)}
-		left := []string(nil)
-		// Where the snapshot cannot be read, which is said, the files that are there
-		// are what there is to build from.
-		if r, err := g.restoration(s, cut.Snapshot, ledger, g.oldFiles(cut.Snapshot)); err == nil {
+		var left []string
+		var build *plan.Step
+		r, err := g.restoration(s, cut.Snapshot, ledger, g.oldFiles(cut.Snapshot))
+		if err == nil {
+			r.unbuilt = true
 			steps, _ := r.plan(cut.Parts)
 			for _, step := range steps {
-				if step.Text != textBuild {
+				if step.Text == textBuild {
+					build = &step
+				} else {
 					left = append(left, step.Text)
 				}
 			}
@@ -46,10 +49,16 @@ func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard
 			f.Command = again(s.Now.Name, cut)
 		case !s.Now.Deployed():
 			continue // there is nothing to be built
+		case build == nil:
+			// The snapshot cannot be read, which is said; or a build would make reachable
+			// what was not in it (restoration.built), which the restore says.
+			f.What += "nginx's configuration was not built"
+			if f.Command = again(s.Now.Name, cut); err != nil {
+				f.Command = say.Command("dokku proxy:build-config", s.Now.Name)
+			}
 		default:
 			f.What += "nginx's configuration was not built"
-			f.Step = buildConfig(s.Now.Name)
-			f.Step.App, f.Step.Hazard = s.Now.Name, Restored
+			f.Step = build
 			f.Step.Do = then(f.Step.Do, func() error { return g.Store.EndRestore(s.Now.Name, cut.Parts) })
 		}
 		found = append(found, f)

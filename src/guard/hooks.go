@@ -169,6 +169,9 @@ func (g *Guard) After(ctx context.Context, moment string, unpacked []string) err
 	if moment != AfterDpkg && moment != AfterApt {
 		return fmt.Errorf("upgrade-guard knows no moment %q", moment)
 	}
+	if removed(g.packageStatus(ctx)) {
+		return nil // its prerm was run to remove it: there is nothing to look after
+	}
 	if err := g.configured(ctx); err != nil {
 		if moment == AfterDpkg { // apt may go on with it, and dpkg says itself what has failed
 			return ErrNotYet

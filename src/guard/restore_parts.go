@@ -17,6 +17,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 )
 
 // portMap is the step for the ports, in the environment up to 0.30.
@@ -157,7 +158,8 @@ func (r restoration) dockerOptions() (steps []*plan.Step, notes []string) {
 		}
 	}
 	if moved > 0 {
-		notes = append(notes, fmt.Sprintf("Of the docker options, mounts and the restart policy stay where 0.38 has put them (%d): see dokku storage:report %s and dokku ps:report %s.", moved, name, name))
+		notes = append(notes, fmt.Sprintf("Of the docker options, mounts and the restart policy stay where 0.38 has put them (%d): see %s and %s.", moved,
+			say.Command("dokku storage:report", name), say.Command("dokku ps:report", name)))
 	}
 	return steps, notes
 }

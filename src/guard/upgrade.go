@@ -28,8 +28,8 @@ var errNotRecorded = errors.New("the host could not be recorded")
 // dokku-update and newer Docker images come by here after an upgrade.
 func (g *Guard) Install(ctx context.Context) error {
 	return g.locked(ctx, patience, func() error {
-		for _, make := range []func() error{g.writeDokkurc, g.makeKey} {
-			if err := make(); err != nil {
+		for _, put := range []func() error{g.writeDokkurc, g.makeKey} {
+			if err := put(); err != nil {
 				g.Out.Error(err)
 			}
 		}
@@ -511,16 +511,27 @@ func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
 // to its end. Before that, half of it is still to come, and closing an app would
 // close it too early. A host without dpkg, or without a package, says nothing.
 func (g *Guard) configured(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	out, err := g.Host.Run(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}", "dokku")
-	status := strings.TrimSpace(string(out))
-	if err != nil || status == "installed" || status == "not-installed" || status == "config-files" {
+	status := g.packageStatus(ctx)
+	if status == "" || status == "installed" || removed(status) {
 		return nil
 	}
 	return say.Hint(fmt.Errorf("the installation of Dokku has not come to its end (dpkg says %s)", status),
 		"First: dpkg --configure -a. Then: dokku upgrade-guard:apply")
 }
+
+// packageStatus is dpkg's word on the package of Dokku, "" where it knows of none.
+func (g *Guard) packageStatus(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := g.Host.Run(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}", "dokku")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// removed tells that the package is gone, and at most its settings are left.
+func removed(status string) bool { return status == "not-installed" || status == "config-files" }
 
 // close enters which apps are still owed something, and by which record. Owed is
 // also whoever could not be looked at: an app whose scale cannot be read, and one

@@ -85,7 +85,7 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 	case s.Unknown[app.PartDomains]+s.Unknown[app.PartEnv] != "":
 		return fmt.Errorf("%s is not renamed: its domains or environment are not known (%s)", r.From, s.Unknown[app.PartDomains]+s.Unknown[app.PartEnv])
 	case s.Running() > 0 && s.Serves() && !served(files, s):
-		return say.Hint(fmt.Errorf("%s is not renamed: nginx has no configuration for it, and would get one for the new app", r.From), "If it is to be served: dokku proxy:build-config %s, then try again.", r.From)
+		return say.Hint(fmt.Errorf("%s is not renamed: nginx has no configuration for it, and would get one for the new app", r.From), "If it is to be served: %s, then try again.", say.Command("dokku proxy:build-config", r.From))
 	case app.Read(files).DockerMissing != "":
 		return fmt.Errorf("nothing is known of the containers: %s", app.Read(files).DockerMissing)
 	}

@@ -240,12 +240,6 @@ func (s *Store) Manifest(id string) (Manifest, error) {
 // Live reads the running record of an app; fs.ErrNotExist when there is none.
 func (s *Store) Live(name string) (Manifest, error) { return s.Manifest("live/" + name) }
 
-// Verify checks every digest of a snapshot, as a restore would.
-func (s *Store) Verify(id string) error {
-	_, err := s.open(id, nothing)
-	return err
-}
-
 // Files reads a snapshot, or with live/<app> an app's running record.
 func (s *Store) Files(id string) (*app.Files, error) {
 	m, err := s.open(id, func(string) bool { return true })

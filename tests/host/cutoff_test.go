@@ -12,6 +12,7 @@ import (
 
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/snapshot"
 	"upgrade-guard/tests/sandbox"
 )
 
@@ -285,5 +286,39 @@ func TestAnApplyThatWasCutOffBuildsNginx(t *testing.T) {
 				t.Errorf("the ledger still has %v, %v", l.Unbuilt, err)
 			}
 		})
+	}
+}
+
+// What the restore itself would not have had built, since nginx did not serve the app in
+// the snapshot, apply does not have built in its place.
+func TestACutOffRestoreOpensNothing(t *testing.T) {
+	r := newRestoring(t)
+	conf := r.h.Paths().App("my_app") + "/nginx.conf"
+	if err := r.h.Remove(conf); err != nil {
+		t.Fatal(err)
+	}
+	m, err := r.guard(r.h).Snapshot(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.guard(r.h).Store.BeginRestore("my_app", snapshot.Restore{Snapshot: m.ID, Parts: guard.Parts}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.guard(r.h).Apply(context.Background(), false, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.h.Lstat(conf); err == nil {
+		t.Error("nginx's configuration was built")
+	}
+	if told := r.told(); !strings.Contains(told, "nginx's configuration was not built dokku upgrade-guard:restore my_app --snapshot "+m.ID) {
+		t.Errorf("the report says: %s", told)
+	}
+	// The restore says why, and is over then.
+	r.id = m.ID
+	if err := r.restore(r.h); err != nil {
+		t.Fatal(err)
+	}
+	if told := r.told(); strings.Contains(told, "was not built") {
+		t.Errorf("the report says: %s", told)
 	}
 }

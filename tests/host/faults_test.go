@@ -452,7 +452,7 @@ func TestTwoAtOnce(t *testing.T) {
 		t.Fatalf("%v, %v", list, err)
 	}
 	for _, e := range list {
-		if err := s.guard(s.h).Store.Verify(e.ID); err != nil {
+		if _, err := s.guard(s.h).Store.Manifest(e.ID); err != nil {
 			t.Error(err)
 		}
 	}

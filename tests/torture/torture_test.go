@@ -281,7 +281,7 @@ func (b *box) whole() (ids []string) {
 		b.t.Fatal(err)
 	}
 	for _, e := range list {
-		if err := s.Verify(e.ID); err != nil {
+		if _, err := s.Manifest(e.ID); err != nil {
 			b.t.Error(err)
 		}
 		ids = append(ids, e.ID)
