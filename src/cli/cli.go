@@ -1,6 +1,7 @@
 // Package cli is the commands: it parses flags, calls the guard, and prints
-// text or JSON. Exit codes: 0 fine, 1 an error, 2 something was found that an
-// upgrade would lose or has lost (check, apply --dry-run, snapshots --verify).
+// text or JSON. Exit codes: 0 nothing is left to a person, 1 an error, 2 something is
+// left to a person, or not known (check, apply, snapshots --verify; report with
+// --exit-code).
 package cli
 
 import (
@@ -14,12 +15,13 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"upgrade-guard/src/guard"
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
 )
 
-// errFound is the end of a command that has found something: exit code 2.
-var errFound = errors.New("found")
+// errForYou is the end of a command that leaves something to a person: exit code 2.
+var errForYou = errors.New("something is left to you")
 
 // NotImplemented is the exit code by which a plugin's commands tell Dokku that
 // a command is not theirs.
@@ -48,7 +50,7 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 	}
 	err := app.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flagsFirst(app.Commands[i], args[1:])...))
 	switch {
-	case errors.Is(err, errFound):
+	case errors.Is(err, errForYou):
 		return 2
 	case err != nil:
 		out.Error(err)
@@ -114,10 +116,10 @@ func formatFlag() cli.Flag {
 func (c commands) all() []*cli.Command {
 	list := []*cli.Command{
 		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>]",
-			Flags: append([]cli.Flag{formatFlag()}, infoFlags()...), Action: c.report},
-		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything",
+			Flags: append([]cli.Flag{formatFlag(), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"}}, infoFlags()...), Action: c.report},
+		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything is left to you",
 			Flags: []cli.Flag{formatFlag(), &cli.StringFlag{Name: "to", Usage: "the Dokku `version` to upgrade to; the one apt would install when left out"}}, Action: c.check},
-		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade",
+		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade; exit code 2 if anything is left to you",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"},
 				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers and nginx.conf"},
@@ -205,9 +207,9 @@ func (c commands) report(ctx *cli.Context) error {
 	}
 	switch {
 	case asJSON && name != "":
-		return c.out.JSON(r.Apps[0])
+		err = c.out.JSON(r.Apps[0])
 	case asJSON:
-		return c.out.JSON(r)
+		err = c.out.JSON(r)
 	case len(info) == 1:
 		for _, f := range r.Apps[0].Flags() {
 			if f.Name == info[0] {
@@ -219,7 +221,10 @@ func (c commands) report(ctx *cli.Context) error {
 	default:
 		printReport(c.out, r)
 	}
-	return nil
+	if err == nil && ctx.Bool("exit-code") && r.ForYou() {
+		return errForYou
+	}
+	return err
 }
 
 func (c commands) check(ctx *cli.Context) error {
@@ -241,8 +246,8 @@ func (c commands) check(ctx *cli.Context) error {
 	} else {
 		PrintCheck(c.out, r)
 	}
-	if r.Bad() {
-		return errFound
+	if r.ForYou() {
+		return errForYou
 	}
 	return nil
 }
@@ -254,9 +259,16 @@ func (c commands) apply(ctx *cli.Context) error {
 	if ctx.Bool("dry-run") && ctx.Bool("guesses") {
 		return say.Hint(errors.New("--dry-run and --guesses exclude each other"), "--dry-run shows the guesses too.")
 	}
-	owed, err := c.guard.Apply(ctx.Context, ctx.Bool("dry-run"), ctx.Bool("guesses"))
-	if err == nil && ctx.Bool("dry-run") && owed > 0 {
-		return errFound
+	if ctx.Bool("dry-run") {
+		p, err := c.guard.DryRun(ctx.Context)
+		if err == nil && p.Due() {
+			return errForYou
+		}
+		return err
+	}
+	left, err := c.guard.Apply(ctx.Context, ctx.Bool("guesses"))
+	if err == nil && slices.ContainsFunc(left, hazard.Finding.ForYou) {
+		return errForYou
 	}
 	return err
 }
@@ -313,7 +325,9 @@ func (c commands) restore(ctx *cli.Context) error {
 	}
 	var parts []string
 	if only := ctx.String("only"); only != "" {
-		parts = strings.Split(only, ",")
+		for _, part := range strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' }) {
+			parts = append(parts, part)
+		}
 	} else if ctx.IsSet("only") {
 		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(guard.Parts, ","))
 	}

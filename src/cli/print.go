@@ -29,28 +29,39 @@ func printReport(out *say.Printer, r guard.Report) {
 	for _, a := range r.Apps {
 		found = append(found, a.Findings...)
 	}
-	owed := slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Step != nil && !f.Step.Guess })
+	due := slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Kind == hazard.Repair })
 	switch {
 	case r.Unconfigured != "":
 		out.Title("Dokku %s is not wholly installed: %s", r.Dokku, r.Unconfigured)
 		out.Result("       To do: dpkg --configure -a")
 	case r.Unfinished:
-		out.Title("Dokku was upgraded from %s to %s, and the apps have not been looked after yet", r.Stamp, r.Dokku)
-		owed = true
+		out.Title("Dokku was upgraded from %s to %s, and the work after it is not done yet", r.LastSeen, r.Dokku)
+		due = true
 	case r.Last != nil:
 		out.Title("Dokku %s, upgraded from %s on %s", r.Dokku, r.Last.From, r.Last.Time.Format("2006-01-02 15:04 UTC"))
 	default:
 		out.Title("Dokku %s, no upgrade seen yet", r.Dokku)
 	}
-	if owed && r.Unconfigured == "" {
+	off := ""
+	if !r.AutoApply {
+		off = "auto-apply is off: nothing is prevented or repaired by itself"
+	}
+	switch {
+	case due && r.Unconfigured == "" && off != "":
+		out.Result("       To do: dokku upgrade-guard:apply (%s)", off)
+	case due && r.Unconfigured == "":
 		out.Result("       To do: dokku upgrade-guard:apply")
+	case off != "":
+		out.Result("       %s", off)
 	}
-	out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
+	if r.Snapshots == 0 {
+		out.Result("       Snapshots: none. To take one: dokku upgrade-guard:snapshot")
+	} else {
+		out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
+	}
+	out.Result("       Health: %s", r.Health)
 	if r.Docker != "" {
-		out.Result("       Nothing is known of containers: %s", r.Docker)
-	}
-	if r.Nginx != "" {
-		out.Result("       Nothing is known of nginx: %s", r.Nginx)
+		out.Result("       To do: systemctl status docker")
 	}
 	if r.Letsencrypt != nil {
 		out.Result("       %s", r.Letsencrypt)
@@ -141,28 +152,18 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 
 // PrintCheck prints a check for a person.
 func PrintCheck(out *say.Printer, c guard.Check) {
-	out.Title("Dokku %s now: %s", c.From, countOf(c.Present, "finding"))
+	out.Title("Dokku %s now: %s", c.From, c.PresentText())
 	printFindings(out, true, c.Present)
 	if c.To != c.From {
-		out.Title("Upgrade to %s: %s", c.To, countOf(c.Upgrade, "loss"))
+		out.Title("Upgrade to %s: %s", c.To, c.UpgradeText())
 		printFindings(out, true, c.Upgrade)
+		if !c.AutoApply {
+			out.Trouble("auto-apply is off: nothing of it is prevented. To change that: dokku upgrade-guard:set --global auto-apply true")
+		}
 	}
 	for _, u := range c.Unknown {
 		out.Trouble("%s", u)
 	}
-}
-
-func countOf(found []hazard.Finding, what string) string {
-	n := 0
-	for _, f := range found {
-		if !f.Note {
-			n++
-		}
-	}
-	if n == 0 {
-		return "nothing found"
-	}
-	return guard.Plural(n, what)
 }
 
 // printFindings prints findings by hazard, so that what comes of it, what to do
@@ -175,10 +176,13 @@ func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 		for _, f := range group {
 			out.Result("-----> %s: %s", host.Place(f.App), f.What)
 			switch {
-			case f.Step != nil && f.Step.Guess:
-				out.Result("       %s A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Step.Text)
+			case f.Kind == hazard.Guess:
+				out.Result("       %s A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Does)
 			case f.Step != nil && plans:
-				out.Result("       %s upgrade-guard: %s", f.Step.Mark, f.Step.Text)
+				out.Result("       %s upgrade-guard: %s", f.Step.Mark, f.Does)
+				for _, next := range f.Next {
+					out.Result("           if that is not enough: %s", next)
+				}
 			}
 			if f.Afterwards != "" {
 				out.Result("       %s upgrade-guard, after the upgrade: %s", plan.Add, f.Afterwards)
@@ -194,30 +198,28 @@ func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 	}
 }
 
-// grouped are the findings of each hazard together, in the order of the hazards;
-// of nginx, those that come to the same.
+// grouped are the findings that come to the same together, in the order of the hazards.
 func grouped(found []hazard.Finding) [][]hazard.Finding {
-	var groups [][]hazard.Finding
-	group := func(belongs func(hazard.Finding) bool) {
-		var g []hazard.Finding
-		for _, f := range found {
-			if belongs(f) {
-				g = append(g, f)
-			}
-		}
-		if len(g) > 0 {
-			groups = append(groups, g)
+	rank := map[string]int{}
+	for i, h := range hazard.All {
+		if _, known := rank[h.Name]; !known {
+			rank[h.Name] = i + 1
 		}
 	}
-	for _, h := range hazard.All {
-		group(func(f hazard.Finding) bool { return f.Hazard == h.Name })
-	}
-	done := map[string]bool{}
-	for _, n := range found {
-		if n.Hazard == hazard.Nginx && !done[n.Consequence] {
-			done[n.Consequence] = true
-			group(func(f hazard.Finding) bool { return f.Hazard == hazard.Nginx && f.Consequence == n.Consequence })
+	type same struct{ hazard, consequence string }
+	var order []same
+	groups := map[same][]hazard.Finding{}
+	for _, f := range found {
+		k := same{f.Hazard, f.Consequence}
+		if groups[k] == nil {
+			order = append(order, k)
 		}
+		groups[k] = append(groups[k], f)
 	}
-	return groups
+	slices.SortStableFunc(order, func(a, b same) int { return rank[a.hazard] - rank[b.hazard] })
+	var list [][]hazard.Finding
+	for _, k := range order {
+		list = append(list, groups[k])
+	}
+	return list
 }

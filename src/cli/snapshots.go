@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 	"github.com/urfave/cli/v2"
 
+	"upgrade-guard/src/guard"
 	"upgrade-guard/src/say"
 )
 
@@ -52,7 +53,7 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		lines = append(lines, l)
 	}
 	if ctx.String("format") == "json" {
-		if err := c.out.JSON(map[string]any{"version": 1, "snapshots": lines}); err != nil {
+		if err := c.out.JSON(map[string]any{"version": guard.JSONVersion, "upgrade_guard": c.guard.Version, "snapshots": lines}); err != nil {
 			return err
 		}
 	} else {
@@ -70,7 +71,7 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		}
 	}
 	if errs != nil {
-		return errFound
+		return errForYou
 	}
 	return nil
 }

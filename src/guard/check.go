@@ -21,23 +21,38 @@ const newestKnown = "0.38.27"
 // already.
 type Check struct {
 	Version int              `json:"version"` // of this shape
+	Guard   string           `json:"upgrade_guard"`
 	From    string           `json:"from"`
 	To      string           `json:"to"`
 	Present []hazard.Finding `json:"present"`
 	Upgrade []hazard.Finding `json:"upgrade"`
-	// Unknown says what the check could not look at.
+	// AutoApply tells that what can be prevented and repaired is, without being asked.
+	AutoApply bool `json:"auto_apply"`
+	// Unknown says what the check could not look at, and what is not known.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
-// Bad tells whether anything was found that is more than a note.
-func (c Check) Bad() bool {
-	for _, f := range append(c.Present, c.Upgrade...) {
-		if !f.Note {
-			return true
-		}
-	}
-	return len(c.Unknown) > 0
+// JSONVersion is the version of everything that is printed as JSON. From 2 on keys are
+// only added.
+const JSONVersion = 2
+
+// ForYou tells whether anything is left to a person, or not known: what is wrong now
+// and what of the upgrade is not handled by itself.
+func (c Check) ForYou() bool {
+	return len(c.Unknown) > 0 || len(forYou(c.Present))+len(repairs(c.Present))+len(forYou(c.Upgrade)) > 0 ||
+		!c.AutoApply && len(repairs(c.Upgrade)) > 0
 }
+
+// Present is what is wrong now, in words.
+func (c Check) PresentText() string {
+	if n := len(repairs(c.Present)) + len(forYou(c.Present)); n > 0 {
+		return Plural(n, "finding")
+	}
+	return "nothing found"
+}
+
+// UpgradeText counts what is at risk, in words.
+func (c Check) UpgradeText() string { return atRisk(c.Upgrade, c.AutoApply) }
 
 // Check changes nothing. Without a target it looks at the upgrade that apt has
 // in store, or else at the newest version the guard knows.
@@ -45,40 +60,35 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	if to != "" && !app.ValidVersion(to) {
 		return Check{}, say.Hint(fmt.Errorf("%q is not a Dokku version", to), "A version looks like 0.35.5: dokku upgrade-guard:check --to 0.35.5")
 	}
-	files, err := app.Capture(ctx, g.Host, app.What{})
+	o, m, err := g.look(ctx)
 	if err != nil {
 		return Check{}, err
 	}
-	ledger, err := g.ledger()
-	if err != nil {
-		return Check{}, err
-	}
-	_, stamp, err := g.versions()
-	if err != nil {
-		return Check{}, err
-	}
-	now := app.Read(files)
-	if stamp == "" {
-		stamp = now.Dokku
-	}
+	g.ask(ctx, o)
+	now := o.Now
 	if to == "" {
 		to = g.candidate(ctx, now.Dokku)
 	}
-	records, _ := g.owedRecords(files, now, stamp, ledger)
-	c := Check{Version: 1, From: now.Dokku, To: to, Present: g.detect(files, now, records, ledger)}
-	r := g.routes(ctx, files, ledger.Unbuilt)
-	r.expect(c.Present)
-	c.Present = append(c.Present, r.findings()...)
-	if r.unknown != "" {
-		c.Unknown = append(c.Unknown, r.unknown)
-	}
+	c := Check{Version: JSONVersion, Guard: g.Version, From: now.Dokku, To: to, Present: g.assess(o, m), AutoApply: g.autoApply()}
 	if now.Dokku != to {
-		c.Upgrade = g.foresee(files, now, now.Dokku, to, ledger)
+		c.Upgrade = g.foresee(o, now.Dokku, to, m.state)
 	}
-	for _, name := range r.unasked {
+	switch {
+	case app.Before(newestKnown, to):
+		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is newer than this release of upgrade-guard knows (%s): what it changes cannot be foretold. Scale, domains, ports, certificates and nginx are at risk in any upgrade; all of them are stored before it and compared after it", to, newestKnown))
+	case app.Before(to, now.Dokku):
+		c.Unknown = append(c.Unknown, fmt.Sprintf("%s is older than the Dokku on this host: what a way back loses is not foretold in full. A snapshot is taken before it", to))
+	}
+	if now.DockerMissing != "" {
+		c.Unknown = append(c.Unknown, "nothing is known of containers: "+now.DockerMissing)
+	}
+	if o.nginxUnknown != "" {
+		c.Unknown = append(c.Unknown, o.nginxUnknown)
+	}
+	for _, name := range o.unasked {
 		c.Unknown = append(c.Unknown, name+": "+notAllAsked)
 	}
-	for _, name := range files.Apps {
+	for _, name := range o.Files.Apps {
 		for _, u := range append(slices.Clone(now.Apps[name].Unreadable), now.Apps[name].LeftOut...) {
 			c.Unknown = append(c.Unknown, name+": "+u)
 		}

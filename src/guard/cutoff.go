@@ -28,7 +28,7 @@ func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard
 		return nil
 	}
 	for _, cut := range restores {
-		f := hazard.Finding{App: s.Now.Name, Hazard: Restored, What: fmt.Sprintf("a restore from %s did not come to its end: ", cut.Snapshot)}
+		f := hazard.Finding{What: fmt.Sprintf("a restore from %s did not come to its end: ", cut.Snapshot)}
 		var left []string
 		var build *plan.Step
 		r, err := g.restoration(s, cut.Snapshot, ledger, g.oldFiles(cut.Snapshot))
@@ -36,7 +36,7 @@ func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard
 			r.unbuilt = true
 			steps, _ := r.plan(cut.Parts)
 			for _, step := range steps {
-				if step.Text == textBuild {
+				if step.Text == hazard.TextBuild {
 					build = &step
 				} else {
 					left = append(left, step.Text)
@@ -61,7 +61,7 @@ func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard
 			f.Step = build
 			f.Step.Do = then(f.Step.Do, func() error { return g.Store.EndRestore(s.Now.Name, cut.Parts) })
 		}
-		found = append(found, f)
+		found = append(found, f.Of(s.Now.Name, Restored))
 	}
 	return found
 }
@@ -86,22 +86,4 @@ func then(do func(context.Context, host.Host) error, more func() error) func(con
 		}
 		return more()
 	}
-}
-
-// unbuilt are the apps of which something was put back that must be in nginx's
-// configuration, and was not yet seen to be there.
-func (g *Guard) unbuilt() []string {
-	ledger, _ := g.Store.Ledger() // a damaged one is named by whoever goes on with it
-	return ledger.Unbuilt
-}
-
-// unbuiltAfter are they when these steps are done.
-func unbuiltAfter(steps plan.Plan, names []string) []string {
-	names = slices.Clone(names)
-	for _, s := range steps {
-		if slices.Contains(hazard.InNginx, s.Hazard) && !slices.Contains(names, s.App) {
-			names = append(names, s.App)
-		}
-	}
-	return names
 }

@@ -22,7 +22,7 @@ import (
 // reboot. One process works at it, which the hooks start detached, or apply in
 // the foreground. It holds the store's lock only for as long as it takes to write
 // down what it does: a deploy's triggers wait for that lock, and would lose
-// their patience with a rename.
+// their lockTimeout with a rename.
 
 // Kinds of jobs.
 const (
@@ -53,7 +53,7 @@ func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
 func JobText(j snapshot.Job) string {
 	switch j.Kind {
 	case JobRoutes:
-		return "every app's way through nginx looked at, and mended"
+		return "nginx routing checked and repaired"
 	case JobRename:
 		return fmt.Sprintf("%s renamed to %s", j.App, j.Arg)
 	}
@@ -90,7 +90,7 @@ func (g *Guard) QueueRoutes(ctx context.Context) error {
 		g.Out.Step("docker or nginx was upgraded, and auto-apply is off. To see what has come of it: dokku upgrade-guard:check")
 		return nil
 	}
-	return g.locked(ctx, patience, func() error {
+	return g.locked(ctx, lockTimeout, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func (g *Guard) QueueRoutes(ctx context.Context) error {
 		if err := g.Store.SaveLedger(ledger); err != nil {
 			return err
 		}
-		g.Out.Step("docker or nginx was upgraded: nginx's upstreams are looked at after this. How it stands: dokku upgrade-guard:report")
+		g.Out.Step("docker or nginx was upgraded: nginx's upstreams are checked after this. Progress: dokku upgrade-guard:report")
 		return nil
 	})
 }
@@ -114,7 +114,7 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 		return err
 	}
 	if !mine {
-		g.Out.Step("Another process works at the queue. How it stands: dokku upgrade-guard:report")
+		g.Out.Step("Another process works at the queue. Progress: dokku upgrade-guard:report")
 		return nil
 	}
 	defer release()
@@ -184,7 +184,7 @@ func (g *Guard) nextJob(ctx context.Context) (*snapshot.Job, error) {
 			case !j.Open() || next != nil:
 			case j.Begun >= jobAttempts:
 				j.State, j.Time = snapshot.JobFailed, g.Host.Now()
-				j.Error = fmt.Sprintf("it was begun %d times, and its process died each time", j.Begun)
+				j.Error = fmt.Sprintf("gave up: the worker died %d times", j.Begun)
 			default:
 				j.State, j.Time, j.Begun = snapshot.JobRunning, g.Host.Now(), j.Begun+1
 				taken := *j

@@ -134,7 +134,7 @@ func (g *Guard) renameLock(ctx context.Context) (unlock func(), err error) {
 	if err := g.Host.Mkdir(g.Host.Paths().Data("renames"), 0o700); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, hurry)
+	ctx, cancel := context.WithTimeout(ctx, deployLockTimeout)
 	defer cancel()
 	l := flock.New(g.Host.Paths().Data("renames", ".lock"), flock.SetPermissions(0o600))
 	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
@@ -207,15 +207,19 @@ func (g *Guard) renamed(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// tellRemotes says what else knows the old name.
-func (g *Guard) tellRemotes(from, to string) {
-	remote := "dokku@<this host>:" + say.Word(to)
+// remote is the address that an app is pushed to.
+func (g *Guard) remote(name string) string {
 	if b, err := g.Host.ReadFile(filepath.Join(g.Host.Paths().DokkuRoot, "VHOST")); err == nil {
 		if first, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n"); first != "" {
-			remote = say.Word("dokku@" + first + ":" + to)
+			return say.Word("dokku@" + first + ":" + name)
 		}
 	}
-	g.Out.Detail("Whoever pushes to it: git remote set-url dokku %s", remote)
+	return "dokku@<this host>:" + say.Word(name)
+}
+
+// tellRemotes says what else knows the old name.
+func (g *Guard) tellRemotes(from, to string) {
+	g.Out.Detail("Whoever pushes to it: git remote set-url dokku %s", g.remote(to))
 	g.Out.Detail("Scripts and tasks that name %s want the new name; service links were told by their plugins.", from)
 }
 
@@ -239,7 +243,7 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 	if err := rename.Carry(g.Host, files, from, to, keep); err != nil {
 		return err
 	}
-	return g.locked(ctx, patience, func() error { return g.handOver(from, to) })
+	return g.locked(ctx, lockTimeout, func() error { return g.handOver(from, to) })
 }
 
 // appProperty is one of our own properties of an app, or else of the host.
@@ -257,9 +261,9 @@ type RenameDue struct {
 	Why error
 }
 
-// RenamesDue are the apps that are due to be renamed, where auto-rename is not
+// RenamesDue are the apps that are due to be renamed under a version of Dokku, where auto-rename is not
 // switched off. Nothing forces a rename: Dokku serves such apps up to this day.
-func (g *Guard) RenamesDue(files *app.Files, now app.Host) []RenameDue {
+func (g *Guard) RenamesDue(files *app.Files, now app.Host, dokku string) []RenameDue {
 	var due []RenameDue
 	wanted := map[string]int{}
 	for _, name := range files.Apps {
@@ -268,7 +272,7 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host) []RenameDue {
 		}
 	}
 	for _, name := range files.Apps {
-		if app.CreatesName(files.Dokku, name) || g.appProperty(name, "auto-rename", "true") != "true" {
+		if app.CreatesName(dokku, name) || g.appProperty(name, "auto-rename", "true") != "true" {
 			continue
 		}
 		d := RenameDue{From: name, To: app.NearestName(name)}
@@ -290,46 +294,71 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host) []RenameDue {
 // queueRenames queues the renames that are due, of apps that are as they were
 // recorded and serve: nothing is risked for a name. The caller holds the lock and
 // saves the ledger.
-func (g *Guard) queueRenames(ledger *snapshot.Ledger, files *app.Files, now app.Host, served routes) error {
+func (g *Guard) queueRenames(ledger *snapshot.Ledger, out outcome) error {
 	var jobs []snapshot.Job
-	for _, d := range g.RenamesDue(files, now) {
-		if _, open := ledger.Open[d.From]; d.Why == nil && !open && !served.has(d.From) {
+	for _, d := range g.RenamesDue(out.Files, out.Now, out.Now.Dokku) {
+		if _, open := ledger.Open[d.From]; d.Why == nil && !open && !out.troubled(d.From) {
 			jobs = append(jobs, snapshot.Job{Kind: JobRename, App: d.From, Arg: d.To})
 		}
 	}
 	if len(jobs) == 0 {
 		return nil
 	}
-	g.Out.Step("%s get a name that Dokku %s would take, one after the other, while they serve. How it stands: dokku upgrade-guard:report",
-		Plural(len(jobs), "app"), now.Dokku)
+	g.Out.Step("%s get a name that Dokku %s would take, one after the other, while they serve. Progress: dokku upgrade-guard:report",
+		Plural(len(jobs), "app"), out.Now.Dokku)
 	return g.enqueue(ledger, jobs...)
+}
+
+// troubled tells whether anything is wrong with how an app is served.
+func (out outcome) troubled(name string) bool {
+	return slices.ContainsFunc(out.found, func(f hazard.Finding) bool {
+		return f.App == name && f.Kind != hazard.Notice && hazard.Named(f.Hazard).About == hazard.AboutNginx
+	})
 }
 
 // keptNames are the apps that keep a name which Dokku would not give to a new one,
 // with the reason.
 func (g *Guard) keptNames(files *app.Files, now app.Host) []hazard.Finding {
 	var found []hazard.Finding
-	for _, d := range g.RenamesDue(files, now) {
+	for _, d := range g.RenamesDue(files, now, now.Dokku) {
 		if d.Why != nil {
-			found = append(found, hazard.Finding{App: d.From, Hazard: hazard.Names, Note: true, What: fmt.Sprintf("it keeps its name: %s", d.Why)})
+			found = append(found, hazard.Finding{Kind: hazard.Notice, What: fmt.Sprintf("it keeps its name: %s", d.Why)}.Of(d.From, hazard.Names))
 		}
 	}
 	return found
 }
 
-// halfRenamed tells whether an app is one of the two halves of a rename that is under
-// way or was cut off. What looks wrong with it is the rename's to end.
-func (g *Guard) halfRenamed(name string) bool {
+// renamesForetold are the renames that come after an upgrade, with what they change for
+// others, and how to keep a name.
+func (g *Guard) renamesForetold(o *Observation, to string) []hazard.Finding {
+	var found []hazard.Finding
+	for _, d := range g.RenamesDue(o.Files, o.Now, to) {
+		f := hazard.Finding{Kind: hazard.Notice, What: fmt.Sprintf("Dokku %s no longer accepts this name for a new app; it keeps it: %s", to, d.Why)}
+		if d.Why == nil {
+			f = hazard.Finding{
+				What: fmt.Sprintf("Dokku %s no longer accepts this name for a new app", to),
+				Consequence: fmt.Sprintf("Whoever pushes to it then: git remote set-url dokku %s. To keep the name: %s",
+					g.remote(d.To), say.Command("dokku upgrade-guard:set", d.From, "auto-rename", "false")),
+				Afterwards: "renamed to " + d.To,
+			}
+		}
+		found = append(found, f.Of(d.From, hazard.Names))
+	}
+	return found
+}
+
+// halves are the apps that are one of the two halves of a rename that is under way or
+// was cut off. What looks wrong with them is the rename's to end.
+func (g *Guard) halves() map[string]bool {
 	unfinished, err := rename.Unfinished(g.Host)
 	if err != nil {
-		return false
+		return nil
 	}
+	found := map[string]bool{}
 	for _, s := range unfinished {
-		if name == s.From || name == s.To {
-			return true
-		}
+		found[s.From], found[s.To] = true, true
 	}
-	return false
+	return found
 }
 
 // unfinishedRenames are the renames that were cut off, a sentence each.

@@ -1,48 +1,12 @@
 package guard
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"upgrade-guard/src/app"
-	"upgrade-guard/src/plan"
 )
-
-// Update is what Install is, when any plugin has been updated. If it was the
-// letsencrypt plugin, it may look for its settings, its certificates and its orders
-// to renew them elsewhere now; they are put there, before somebody enables an app
-// and orders a certificate that is there already.
-func (g *Guard) Update(ctx context.Context) error {
-	if err := g.Install(ctx); err != nil || !g.autoApply() {
-		return err
-	}
-	return g.locked(ctx, patience, func() error {
-		disk, stamp, err := g.versions()
-		if err != nil || stamp != disk {
-			return err
-		}
-		steps, _, err := g.plan(ctx, stamp)
-		if err != nil {
-			return err
-		}
-		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !strings.HasPrefix(s.Hazard, "letsencrypt-") })
-		journal := plan.NewJournal(g.Host, "plugin-update")
-		applyErr := steps.Apply(ctx, g.Host, journal, g.Out)
-		ledger, err := g.ledger()
-		if err != nil {
-			return errors.Join(applyErr, err)
-		}
-		if runs := journal.AddTo(ledger.Runs); len(runs) > len(ledger.Runs) {
-			ledger.Runs = runs
-			err = g.Store.SaveLedger(ledger)
-		}
-		return errors.Join(applyErr, err)
-	})
-}
 
 // Renewals is how the host's letsencrypt certificates stand.
 type Renewals struct {

@@ -13,34 +13,31 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/snapshot"
 )
 
-// What an app's status can be in a report.
-const (
-	StatusOK         = "ok"
-	StatusRepaired   = "repaired"   // something was lost, and put back
-	StatusLost       = "lost"       // something is lost that the guard can put back
-	StatusWaiting    = "waiting"    // something waits for a person
-	StatusUnreadable = "unreadable" // its state cannot be read
-)
-
 // Report is what the guard knows of the host.
 type Report struct {
-	Version int    `json:"version"` // of this shape
-	Dokku   string `json:"dokku"`
-	Stamp   string `json:"stamp"`
+	Version  int    `json:"version"` // of this shape
+	Guard    string `json:"upgrade_guard"`
+	Dokku    string `json:"dokku"`
+	LastSeen string `json:"last_seen"`
 	// Unfinished tells that the version has changed and the post-upgrade work
 	// has not been done.
 	Unfinished bool `json:"unfinished"`
 	// Unconfigured is what dpkg says of an installation of Dokku that has not
 	// come to its end.
-	Unconfigured string         `json:"unconfigured,omitempty"`
-	Last         *snapshot.Jump `json:"last_upgrade,omitempty"`
-	Snapshots    int            `json:"snapshots"`
-	Newest       string         `json:"newest_snapshot,omitempty"`
-	Apps         []AppReport    `json:"apps"`
+	Unconfigured string `json:"unconfigured,omitempty"`
+	// AutoApply tells that what can be prevented and repaired is, without being asked.
+	AutoApply bool           `json:"auto_apply"`
+	Last      *snapshot.Jump `json:"last_upgrade,omitempty"`
+	Snapshots int            `json:"snapshots"`
+	Newest    string         `json:"newest_snapshot,omitempty"`
+	Apps      []AppReport    `json:"apps"`
+	// Counts are how many apps have each status.
+	Counts map[string]int `json:"counts"`
 	// Gone are apps that were recorded before the last upgrade and do not
 	// exist any more. They are not brought back.
 	Gone []string `json:"gone,omitempty"`
@@ -54,7 +51,9 @@ type Report struct {
 	QueueBusy bool        `json:"queue_busy,omitempty"`
 	// Letsencrypt is how renewals stand; nil where no app has any.
 	Letsencrypt *Renewals `json:"letsencrypt,omitempty"`
-	Docker      string    `json:"docker_missing,omitempty"`
+	// Health is what ps:report --all and nginx -t would tell, in a line.
+	Health string `json:"health"`
+	Docker string `json:"docker_missing,omitempty"`
 	// Nginx says why nginx could not be asked about its configuration.
 	Nginx string `json:"nginx_unknown,omitempty"`
 	// Findings, Repaired and Drift are of what belongs to no app.
@@ -73,12 +72,14 @@ type JobReport struct {
 type AppReport struct {
 	App    string `json:"app"`
 	Status string `json:"status"`
-	// Scale is what Dokku goes by now, RecordedScale what the newest record
-	// says, taken at RecordedAt and kept in Record.
+	// Asked tells that it was asked by requests whether it answers.
+	Asked bool `json:"asked"`
+	// Scale is what Dokku goes by now, BaselineScale what the newest snapshot of it that
+	// it is held to says, taken at BaselineAt and called Baseline.
 	Scale         string           `json:"scale"`
-	RecordedScale string           `json:"recorded_scale"`
-	RecordedAt    time.Time        `json:"recorded_at,omitzero"`
-	Record        string           `json:"record"`
+	BaselineScale string           `json:"baseline_scale"`
+	BaselineAt    time.Time        `json:"baseline_at,omitzero"`
+	Baseline      string           `json:"baseline"`
 	Domains       []string         `json:"domains"`
 	Ports         []string         `json:"ports"`
 	Certificate   *app.Certificate `json:"certificate,omitempty"`
@@ -94,23 +95,23 @@ type AppReport struct {
 	Problems []string         `json:"problems,omitempty"`
 }
 
-// Report reads the host and says how it stands. It changes nothing, and needs
+// Report observes the host and says how it stands. It changes nothing, and needs
 // no lock: every file it reads is replaced in one step.
 func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
-	what := app.What{}
+	var scope []string
 	if only != "" {
-		what.Apps = []string{only}
+		scope = []string{only}
 	}
-	files, err := app.Capture(ctx, g.Host, what)
+	o, err := g.observeAndAsk(ctx, scope...)
 	if err != nil {
 		return Report{}, err
 	}
 	if only != "" {
-		if err := g.verifyApp(files, only); err != nil {
+		if err := g.verifyApp(o.Files, only); err != nil {
 			return Report{}, err
 		}
 	}
-	ledger, err := g.ledger()
+	m, err := g.remember(o)
 	if err != nil {
 		return Report{}, err
 	}
@@ -118,81 +119,138 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	_, stamp, err := g.versions()
-	if err != nil {
-		return Report{}, err
-	}
-	now := app.Read(files)
 	r := Report{
-		Version: 1, Dokku: now.Dokku, Stamp: stamp, Unfinished: stamp != "" && stamp != now.Dokku,
-		Snapshots: len(list), Docker: now.DockerMissing,
-	}
-	if only == "" && len(ledger.Queue) > 0 {
-		r.QueueBusy = snapshot.QueueBusy(g.Host)
-		for _, j := range ledger.Queue {
-			r.Queue = append(r.Queue, JobReport{j, JobText(j)})
-		}
+		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.Store.Stamp(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
+		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{},
 	}
 	if len(list) > 0 && !list[0].Future {
 		r.Newest = list[0].ID
 	}
-	if stamp == "" {
-		stamp = now.Dokku
-	}
-	owed, _ := g.owedRecords(files, now, stamp, ledger)
-	recorded, _ := g.records(stamp, files.Apps, ledger)
+	recorded, _ := g.baselines(m.lastSeen, o.Files.Apps, m.state)
 	found := map[string][]hazard.Finding{}
-	detected := g.detect(files, now, owed, ledger)
-	for _, f := range detected {
+	for _, f := range g.assess(o, m) {
 		found[f.App] = append(found[f.App], f)
 	}
-	routes := g.routes(ctx, files, ledger.Unbuilt)
-	routes.expect(detected)
-	r.Nginx = routes.unknown
-	for _, f := range routes.findings() {
-		found[f.App] = append(found[f.App], f)
+	runs := m.state.Runs
+	if n := len(m.state.Jumps); n > 0 {
+		r.Last = &m.state.Jumps[n-1]
+		runs = append(slices.Clone(r.Last.Runs), m.state.Runs...)
 	}
-	runs := ledger.Runs
-	if n := len(ledger.Jumps); n > 0 {
-		r.Last = &ledger.Jumps[n-1]
-		runs = append(slices.Clone(r.Last.Runs), ledger.Runs...)
-		for _, f := range g.worse(r.Last.Baseline, routes.answers) {
-			found[f.App] = append(found[f.App], f)
-		}
-		for _, f := range g.keptNames(files, now) {
-			found[f.App] = append(found[f.App], f)
-		}
-		if only == "" {
-			r.Gone = slices.DeleteFunc(g.gone(r.Last.Baseline, files.Apps), func(name string) bool { return ledger.Renamed[name] != "" })
-		}
-	}
-	journal := g.journaled(runs, ledger.Renamed)
-	if only == "" {
-		r.Renames, r.Renamed = g.unfinishedRenames(), maps.Clone(ledger.Renamed)
-		maps.DeleteFunc(r.Renamed, func(old, _ string) bool { return slices.Contains(files.Apps, old) })
-	}
-	for _, name := range files.Apps {
-		a := appReport(now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
+	journal := g.journaled(runs, m.state.Renamed)
+	withoutBaseline := g.withoutBaseline(m)
+	for _, name := range o.Files.Apps {
+		a := appReport(o.Now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
 		a.Drift, a.Letsencrypt = journal[plan.Drift][name], g.settings(a.Letsencrypt)
-		if slices.Contains(routes.unasked, name) {
+		if slices.Contains(o.unasked, name) {
 			a.Problems = append(a.Problems, notAllAsked)
 		}
+		a.Asked = slices.ContainsFunc(o.answers, func(n nginx.Answer) bool { return n.App == name && n.Error != nginx.NotAsked })
+		a.Status = o.status(name, found[name], withoutBaseline(name), len(a.Repaired) > 0)
+		r.Counts[a.Status]++
 		r.Apps = append(r.Apps, a)
 	}
 	if only == "" {
-		r.Letsencrypt = renewals(now)
-		r.Findings, r.Repaired, r.Drift = found[host.GlobalScope], journal[plan.Done][host.GlobalScope], journal[plan.Drift][host.GlobalScope]
-		if err := g.configured(ctx); err != nil {
-			r.Unconfigured = err.Error()
-		}
+		g.ofHost(ctx, &r, o, m, found[host.GlobalScope], journal)
 	}
 	return r, nil
 }
 
-func appReport(s app.State, rec record, found []hazard.Finding, repaired []string) AppReport {
+// ofHost is what a report says of the host itself.
+func (g *Guard) ofHost(ctx context.Context, r *Report, o *Observation, m *memory, found []hazard.Finding, journal map[string]map[string][]string) {
+	if len(m.state.Queue) > 0 {
+		r.QueueBusy = snapshot.QueueBusy(g.Host)
+		for _, j := range m.state.Queue {
+			r.Queue = append(r.Queue, JobReport{j, JobText(j)})
+		}
+	}
+	if r.Last != nil {
+		r.Gone = slices.DeleteFunc(g.gone(r.Last.Baseline, o.Files.Apps), func(name string) bool { return m.state.Renamed[name] != "" })
+	}
+	r.Renames, r.Renamed = g.unfinishedRenames(), maps.Clone(m.state.Renamed)
+	maps.DeleteFunc(r.Renamed, func(old, _ string) bool { return slices.Contains(o.Files.Apps, old) })
+	r.Letsencrypt = renewals(o.Now)
+	r.Findings, r.Repaired, r.Drift = found, journal[plan.Done][host.GlobalScope], journal[plan.Drift][host.GlobalScope]
+	if err := g.configured(ctx); err != nil {
+		r.Unconfigured = err.Error()
+	}
+}
+
+// ForYou tells whether anything is left to a person, or not known.
+func (r Report) ForYou() bool {
+	open := func(found []hazard.Finding) bool { return len(forYou(found))+len(repairs(found)) > 0 }
+	return r.Unfinished || r.Unconfigured != "" || r.Docker != "" || r.Nginx != "" || len(r.Renames) > 0 || open(r.Findings) ||
+		slices.ContainsFunc(r.Apps, func(a AppReport) bool {
+			return open(a.Findings) || a.Status != StatusOK && a.Status != StatusRepaired
+		}) ||
+		slices.ContainsFunc(r.Queue, func(j JobReport) bool { return j.State == snapshot.JobFailed })
+}
+
+// withoutBaseline tells of which apps nothing from before the last upgrade can be read.
+// One that is in no snapshot from then did not exist, as long as all of them can be read.
+func (g *Guard) withoutBaseline(m *memory) func(name string) bool {
+	version := m.lastSeen
+	if !m.upgraded {
+		n := len(m.state.Jumps)
+		if n == 0 {
+			return func(string) bool { return false }
+		}
+		version = m.state.Jumps[n-1].From
+	}
+	held := map[string]bool{}
+	for name := range m.baselines {
+		held[name] = true
+	}
+	readable, damaged := 0, 0
+	list, err := g.of(version)
+	if err != nil {
+		damaged++
+	}
+	for _, e := range list {
+		manifest, err := g.Store.Manifest(e.ID)
+		if err != nil {
+			damaged++
+			continue
+		}
+		readable++
+		for _, name := range manifest.Apps {
+			held[m.state.Now(name)] = true
+		}
+	}
+	return func(name string) bool { return !held[name] && (readable == 0 || damaged > 0) }
+}
+
+// health is what a person would look up first, in a line.
+func (o *Observation) health() string {
+	running, wanted := 0, 0
+	for _, s := range o.Now.Apps {
+		for _, c := range s.Containers {
+			if nginx.Wanted(s, c) || s.EffectiveScale().Empty() && !s.Stopped {
+				wanted++
+				if c.Running {
+					running++
+				}
+			}
+		}
+	}
+	containers := fmt.Sprintf("%d of %s run", running, Plural(wanted, "container"))
+	if o.Now.DockerMissing != "" {
+		containers = "nothing is known of containers: " + o.Now.DockerMissing
+	}
+	switch {
+	case o.nginxUnknown != "":
+		return containers + "; " + o.nginxUnknown
+	case o.refused != "":
+		return containers + "; nginx refuses its configuration: " + o.refused
+	case o.Now.DockerMissing != "":
+		return containers
+	}
+	return containers + "; nginx accepts its configuration"
+}
+
+func appReport(s app.State, b baseline, found []hazard.Finding, repaired []string) AppReport {
 	a := AppReport{
-		App: s.Name, Status: StatusOK,
-		Scale: s.EffectiveScale().String(), RecordedAt: rec.time, Record: rec.id,
+		App:   s.Name,
+		Scale: s.EffectiveScale().String(), BaselineAt: b.time, Baseline: b.id,
 		Domains: s.Domains.Effective(), Ports: s.Ports.Map, Certificate: s.Certificate, Letsencrypt: s.Letsencrypt,
 		Containers: len(s.Containers), Running: s.Running(), Repaired: repaired, Findings: found,
 		Problems: slices.Concat(s.Unreadable, s.LeftOut, s.Problems),
@@ -202,25 +260,11 @@ func appReport(s app.State, rec record, found []hazard.Finding, repaired []strin
 	} else {
 		a.ServedBy = by + ", which is not looked at"
 	}
-	if rec.id != "" {
-		a.RecordedScale = rec.state.EffectiveScale().String()
+	if b.id != "" {
+		a.BaselineScale = b.state.EffectiveScale().String()
 	}
 	if len(a.Ports) == 0 {
 		a.Ports = s.Ports.Detected
-	}
-	if len(repaired) > 0 {
-		a.Status = StatusRepaired
-	}
-	for _, f := range found {
-		switch {
-		case f.Step != nil && !f.Step.Guess:
-			a.Status = StatusLost
-		case !f.Note && a.Status != StatusLost:
-			a.Status = StatusWaiting
-		}
-	}
-	if s.Scale.Unreadable {
-		a.Status = StatusUnreadable
 	}
 	return a
 }
@@ -239,7 +283,7 @@ func (g *Guard) journaled(runs []string, renamed map[string]string) map[string]m
 				l.App = to
 			}
 			l.Text = g.journalText(l.Text)
-			if of := texts[l.Event]; of != nil && !strings.HasPrefix(l.Text, textAside) && !slices.Contains(of[l.App], l.Text) {
+			if of := texts[l.Event]; of != nil && !strings.HasPrefix(l.Text, hazard.TextQuarantine) && !slices.Contains(of[l.App], l.Text) {
 				of[l.App] = append(of[l.App], l.Text)
 			}
 		}
@@ -265,6 +309,26 @@ func (g *Guard) gone(baseline string, apps []string) []string {
 	return gone
 }
 
+// Commands are what there is to type for findings, each once.
+func Commands(found []hazard.Finding) []string {
+	var commands []string
+	add := func(command string) {
+		if command != "" && !slices.Contains(commands, command) {
+			commands = append(commands, command)
+		}
+	}
+	for _, f := range found {
+		switch f.Kind {
+		case hazard.Repair:
+			add("dokku upgrade-guard:apply")
+		case hazard.Guess:
+			add("dokku upgrade-guard:apply --guesses")
+		}
+		add(f.Command)
+	}
+	return commands
+}
+
 // Flag is one line of an app's report, as ports:report has them.
 type Flag struct{ Name, Value string }
 
@@ -280,32 +344,27 @@ func FlagNames() []string {
 
 // Flags are the lines of an app's report.
 func (a AppReport) Flags() []Flag {
-	recorded := ""
-	if !a.RecordedAt.IsZero() {
-		recorded = a.RecordedAt.Format(time.RFC3339)
+	taken := ""
+	if !a.BaselineAt.IsZero() {
+		taken = a.BaselineAt.Format(time.RFC3339)
 	}
-	var lost, waiting, commands []string
+	var lost, required []string
 	for _, f := range a.Findings {
-		switch {
-		case f.Step != nil && f.Step.Guess:
-			waiting = append(waiting, f.What+"; "+f.Step.Text)
-			commands = append(commands, "dokku upgrade-guard:apply --guesses")
-		case f.Step != nil:
+		switch f.Kind {
+		case hazard.Repair:
 			lost = append(lost, f.What)
-			commands = append(commands, "dokku upgrade-guard:apply")
-		case !f.Note:
-			waiting = append(waiting, f.What)
-		}
-		if f.Command != "" {
-			commands = append(commands, f.Command)
+		case hazard.Guess:
+			required = append(required, f.What+"; "+f.Does)
+		case hazard.Manual, hazard.Refuse:
+			required = append(required, f.What)
 		}
 	}
 	return []Flag{
 		{"status", a.Status},
 		{"scale", a.Scale},
-		{"recorded-scale", a.RecordedScale},
-		{"recorded-at", recorded},
-		{"record", a.Record},
+		{"baseline-scale", a.BaselineScale},
+		{"baseline-at", taken},
+		{"baseline", a.Baseline},
 		{"domains", strings.Join(a.Domains, " ")},
 		{"ports", strings.Join(a.Ports, " ")},
 		{"certificate", certificateLine(a.Certificate)},
@@ -314,9 +373,9 @@ func (a AppReport) Flags() []Flag {
 		{"served-by", a.ServedBy},
 		{"repaired", strings.Join(a.Repaired, "; ")},
 		{"lost", strings.Join(lost, "; ")},
-		{"waiting", strings.Join(waiting, "; ")},
+		{"action-required", strings.Join(required, "; ")},
 		{"drift", strings.Join(a.Drift, "; ")},
-		{"to-do", strings.Join(slices.Compact(commands), "; ")},
+		{"to-do", strings.Join(Commands(a.Findings), "; ")},
 		{"problems", strings.Join(a.Problems, "; ")},
 	}
 }

@@ -34,7 +34,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 	if len(parts) == 0 {
 		parts = Parts
 	}
-	return g.locked(ctx, patience, func() error {
+	return g.locked(ctx, lockTimeout, func() error {
 		if _, _, err := g.versions(); err != nil {
 			return err
 		}
@@ -298,7 +298,7 @@ func replacing(s *plan.Step, now []string) *plan.Step {
 // buildConfig is the step that has Dokku write nginx's configuration anew.
 func buildConfig(name string) *plan.Step {
 	return &plan.Step{
-		Mark: plan.Change, Text: textBuild,
+		Mark: plan.Change, Text: hazard.TextBuild, Stage: plan.Build,
 		Do: func(ctx context.Context, h host.Host) error {
 			if err := host.BuildProxy(ctx, h, name); err != nil {
 				return say.Hint(err, "What was restored is in place. To see why: %s", say.Command("dokku --trace proxy:build-config", name))

@@ -68,7 +68,7 @@ func words(steps plan.Plan, _ []string) []string {
 
 func restorationOf(old, now *app.Files) restoration {
 	state := app.Read(now).Apps["blog"]
-	s := hazard.Subject{Jump: hazard.Jump{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, To: now.Dokku, Files: now, Old: func() *app.Files { return nil }}, Now: state}
+	s := hazard.Subject{Context: hazard.Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, To: now.Dokku, Files: now, Old: func() *app.Files { return nil }}, Now: state}
 	return restoration{Subject: s, was: app.Read(old).Apps["blog"], old: old, paths: s.Paths}
 }
 

@@ -20,6 +20,7 @@ import (
 // who issued it. Both are put back byte for byte, and none is ever ordered.
 var certificateLost = Hazard{
 	Name:    CertificateLost,
+	InNginx: true,
 	Threads: "dokku/dokku#7253, #7967",
 	Guide:   "https://dokku.com/docs/configuration/ssl/",
 	Reads:   []app.Part{app.PartCertificate, app.PartDomains, app.PartEnv},
@@ -40,7 +41,7 @@ var certificateLost = Hazard{
 			f.What = fmt.Sprintf("the key of the certificate of %s, recorded in %s, is gone", strings.Join(before.Names, " "), s.Record)
 		}
 		switch {
-		case before.NotAfter.Before(time.Now()):
+		case before.NotAfter.Before(s.Time):
 			f.What += fmt.Sprintf("; it has expired on %s", before.NotAfter.Format(time.DateOnly))
 			f.Command = say.Command("dokku upgrade-guard:restore", s.Now.Name, "--only", "certs")
 		case len(s.Now.Domains.Effective()) > 0 && len(before.Uncovered(s.Now.Domains.Effective())) == len(s.Now.Domains.Effective()):

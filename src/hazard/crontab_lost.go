@@ -45,14 +45,14 @@ var crontabLost = Hazard{
 				What:        fmt.Sprintf("the dokku user's crontab still has %s that Dokku did not write, and the next deploy deletes them", countLines(lines)),
 				Consequence: "Keep them as a file in /etc/cron.d, with the user's name after the time, and take them out of the crontab.",
 				Command:     "crontab -u dokku -l",
-				Note:        true,
+				Kind:        Notice,
 			}}
 		}
 		return []Finding{{
 			What:        fmt.Sprintf("%s of the dokku user's crontab that Dokku did not write %s gone", countLines(gone), map[bool]string{true: "is", false: "are"}[len(gone) == 1]),
 			Consequence: "Dokku overwrites the crontab. Put them into a file in /etc/cron.d, with the user's name after the time; the command shows all of them.",
 			Command:     say.Command("tar xzOf", s.Paths.Data("snapshots", s.Record+".tar.gz"), "facts/crontab"),
-			Note:        true,
+			Kind:        Notice,
 		}}
 	},
 }

@@ -42,8 +42,9 @@ var dockerOptionsLeft = Hazard{
 					// What the options are is not said: they may hold secrets.
 					What:        fmt.Sprintf("%s in the app's directory has %d that %s does not read", file, n, s.To),
 					Consequence: "Its next deploy goes without them.",
+					Kind:        Guess,
 					Step: &plan.Step{
-						Mark: plan.Add, Text: fmt.Sprintf("%d docker options for %s, from %s", n, phase, file), Guess: true,
+						Mark: plan.Add, Text: fmt.Sprintf("%d docker options for %s, from %s", n, phase, file),
 						Path: path, Mode: 0o600, Data: lines(append(now, missing...)), Was: s.Digest(path),
 					},
 				})
@@ -52,10 +53,11 @@ var dockerOptionsLeft = Hazard{
 				continue
 			}
 			if step := RestartPolicy(s, o.Restart); step != nil {
-				step.Guess, step.Text = true, step.Text+", from "+file
+				step.Text += ", from " + file
 				found = append(found, Finding{
 					What:        fmt.Sprintf("%s in the app's directory has a restart policy that %s does not read", file, s.To),
 					Consequence: "Its next deploy goes without it.",
+					Kind:        Guess,
 					Step:        step,
 				})
 			}

@@ -49,7 +49,7 @@ var dockerOptionsMoved = Hazard{
 					Consequence: "From its next deploy on docker restarts the app as it does by default.",
 				}
 				if f.Step = RestartPolicy(s, o.Restart); f.Step == nil {
-					f.Command, f.Note = say.Command("dokku ps:set", s.Now.Name, "restart-policy", "on-failure:10"), true
+					f.Command, f.Kind = say.Command("dokku ps:set", s.Now.Name, "restart-policy", "on-failure:10"), Notice
 				}
 				found = append(found, f)
 			}

@@ -121,5 +121,5 @@ func subject(dokku string, content map[string]string) Subject {
 		list = append(list, app.File{Path: path, Data: []byte(text), Size: len(text), SHA256: app.Digest([]byte(text))})
 	}
 	files := app.NewFiles(dokku, []string{"blog"}, nil, list)
-	return Subject{Jump: Jump{To: dokku, Files: files}, Now: app.Read(files).Apps["blog"]}
+	return Subject{Context: Context{To: dokku, Files: files}, Now: app.Read(files).Apps["blog"]}
 }

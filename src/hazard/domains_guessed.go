@@ -28,7 +28,7 @@ var domainsGuessed = Hazard{
 
 	Detect: func(s Subject) []Finding {
 		now := s.Now.Domains.Names
-		if !s.Late || app.Before(s.To, "0.25.0") || s.Before != nil || s.Now.Proxy.Disabled || customTemplate(s) ||
+		if !s.NoBaseline || app.Before(s.To, "0.25.0") || s.Before != nil || s.Now.Proxy.Disabled || customTemplate(s) ||
 			len(without(now, defaultDomains(s))) > 0 {
 			return nil
 		}
@@ -57,8 +57,8 @@ var domainsGuessed = Hazard{
 		}
 		names = append(names, now...)
 		path := s.Paths.App(s.Now.Name) + "/VHOST"
-		f.Step = &plan.Step{
-			Mark: plan.Add, Text: fmt.Sprintf("domains %s, guessed from %s", strings.Join(names, " "), source), Guess: true,
+		f.Kind, f.Step = Guess, &plan.Step{
+			Mark: plan.Add, Text: fmt.Sprintf("domains %s, guessed from %s", strings.Join(names, " "), source),
 			Path: path, Mode: 0o644, Data: []byte(strings.Join(names, "\n") + "\n"), Was: s.Digest(path),
 		}
 		if len(now) > 0 {

@@ -15,6 +15,7 @@ import (
 // were set since, by a person or by Dokku, and stay.
 var domainsLost = Hazard{
 	Name:    DomainsLost,
+	InNginx: true,
 	Threads: "dokku/dokku#7253, #2146, #7967",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
 	Reads:   []app.Part{app.PartDomains, app.PartEnv},

@@ -27,6 +27,7 @@ import (
 // stays.
 var domainsRewritten = Hazard{
 	Name:    DomainsRewritten,
+	InNginx: true,
 	Threads: "dokku/dokku#7253, #2146, #2927",
 	Guide:   "https://dokku.com/docs/configuration/domains/",
 	Reads:   []app.Part{app.PartDomains, app.PartEnv},

@@ -30,7 +30,7 @@ var drift = Hazard{
 		if s.Before == nil || s.Old() == nil {
 			return nil
 		}
-		d := differences{Jump: s.Jump, scope: s.Now.Name}
+		d := differences{Context: s.Context, scope: s.Now.Name}
 		d.properties()
 		if s.knows(app.PartEnv) {
 			d.environment(s.Before.Env, s.Now.Env)
@@ -48,7 +48,7 @@ var drift = Hazard{
 		if s.Before == nil || s.Old() == nil {
 			return nil
 		}
-		d := differences{Jump: s.Jump, scope: host.GlobalScope}
+		d := differences{Context: s.Context, scope: host.GlobalScope}
 		d.properties()
 		if s.knows(app.PartEnv) {
 			d.environment(s.Before.Env, s.Now.Global.Env)
@@ -75,7 +75,7 @@ func OwnProperty(name string) bool { return ownProperties.MatchString(name) }
 var ownVariables = regexp.MustCompile(`^(DOKKU_.*|NO_VHOST|GIT_REV|PORT)$`)
 
 type differences struct {
-	Jump
+	Context
 	scope string
 	found []Finding
 }
@@ -84,7 +84,7 @@ type differences struct {
 const listedOf = 50
 
 func (d *differences) add(format string, args ...any) {
-	switch f := (Finding{What: fmt.Sprintf(format, args...), Note: true}); {
+	switch f := (Finding{What: fmt.Sprintf(format, args...), Kind: Notice}); {
 	case len(d.found) == listedOf:
 		f.What = "more has gone or changed than is told"
 		fallthrough

@@ -25,21 +25,21 @@ var envFlags = Hazard{
 	Guide:   "https://dokku.com/docs/appendices/0.38.0-migration-guide/",
 	Reads:   []app.Part{app.PartEnv},
 
-	Foresee: func(s Subject) []Finding { return foreseeFlags(s.Jump, s.Now.Name, s.Now.Env) },
+	Foresee: func(s Subject) []Finding { return foreseeFlags(s.Context, s.Now.Name, s.Now.Env) },
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil {
 			return nil
 		}
-		return detectFlags(s.Jump, s.Now.Name, s.Before.Env, s.Now.Env)
+		return detectFlags(s.Context, s.Now.Name, s.Before.Env, s.Now.Env)
 	},
 	ForeseeHost: func(s HostSubject) []Finding {
-		return foreseeFlags(s.Jump, host.GlobalScope, s.Now.Global.Env)
+		return foreseeFlags(s.Context, host.GlobalScope, s.Now.Global.Env)
 	},
 	DetectHost: func(s HostSubject) []Finding {
 		if s.Before == nil {
 			return nil
 		}
-		return detectFlags(s.Jump, host.GlobalScope, s.Before.Env, s.Now.Global.Env)
+		return detectFlags(s.Context, host.GlobalScope, s.Before.Env, s.Now.Global.Env)
 	},
 }
 
@@ -100,7 +100,7 @@ func (f flag) in(scope string) bool {
 	return scope == host.GlobalScope && !f.onlyApp || scope != host.GlobalScope && !f.onlyGlobal
 }
 
-func foreseeFlags(j Jump, scope string, env map[string]string) []Finding {
+func foreseeFlags(j Context, scope string, env map[string]string) []Finding {
 	var found []Finding
 	for _, f := range flags {
 		if !f.set(env) || !f.in(scope) || !j.Crosses(f.gone) || f.movedByCore(j.To) {
@@ -121,7 +121,7 @@ func foreseeFlags(j Jump, scope string, env map[string]string) []Finding {
 	return found
 }
 
-func detectFlags(j Jump, scope string, before, now map[string]string) []Finding {
+func detectFlags(j Context, scope string, before, now map[string]string) []Finding {
 	var found []Finding
 	for _, f := range flags {
 		// Where core moves it, a leftover is a person's: it was set since.
@@ -147,7 +147,7 @@ func detectFlags(j Jump, scope string, before, now map[string]string) []Finding 
 func (f flag) by(scope string) string { return strings.ReplaceAll(f.instead, "APP", say.Word(scope)) }
 
 // move is the step from variable to property.
-func (f flag) move(j Jump, scope, path string) *plan.Step {
+func (f flag) move(j Context, scope, path string) *plan.Step {
 	value, ok := j.Files.Variable(scope, f.variable)
 	if !ok {
 		return nil

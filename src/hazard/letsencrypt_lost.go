@@ -26,6 +26,7 @@ import (
 // letsencrypt:enable would do it too, at the price of an order (#256: five a week).
 var letsencryptLost = Hazard{
 	Name:    "letsencrypt-lost",
+	About:   AboutLetsencrypt,
 	Threads: "dokku/dokku#7253, #7256, #7967, dokku/dokku-letsencrypt#224, #256",
 	Guide:   "https://github.com/dokku/dokku-letsencrypt#usage",
 	Reads:   []app.Part{app.PartCertificate, app.PartLetsencrypt, app.PartDomains, app.PartEnv},

@@ -13,6 +13,7 @@ import (
 // the order is Dokku first, then the plugin.
 var letsencryptPlugin = Hazard{
 	Name:    "letsencrypt-plugin",
+	About:   AboutLetsencrypt,
 	Threads: "dokku/dokku-letsencrypt#43, #204, #214, #316, #322, #324, #318, dokku/dokku#6498",
 	Guide:   "https://github.com/dokku/dokku-letsencrypt#upgrading",
 

@@ -22,6 +22,7 @@ import (
 // plugin knows only the one of 0.23.2 to 0.35.
 var letsencryptRenewal = Hazard{
 	Name:    "letsencrypt-renewal",
+	About:   AboutLetsencrypt,
 	Threads: "dokku/dokku#7256, dokku/dokku-letsencrypt#215, #225, #234, #300, #386",
 	Guide:   "https://github.com/dokku/dokku-letsencrypt#automatic-certificate-renewal",
 	Reads:   []app.Part{app.PartLetsencrypt},

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
@@ -24,13 +23,14 @@ import (
 // from 0.20.4 to 0.25.1, no order, no new account. The old directory stays.
 var letsencryptReorder = Hazard{
 	Name:    "letsencrypt-reorder",
+	About:   AboutLetsencrypt,
 	Threads: "dokku/dokku-letsencrypt#256",
 	Guide:   "https://letsencrypt.org/docs/rate-limits/",
 	Reads:   []app.Part{app.PartCertificate, app.PartLetsencrypt, app.PartDomains, app.PartEnv},
 
 	Detect: func(s Subject) []Finding {
 		l := s.Now.Letsencrypt
-		if !l.Active || l.Directory == "current" || l.RenewsAt.Before(time.Now()) {
+		if !l.Active || l.Directory == "current" || l.RenewsAt.Before(s.Time) {
 			return nil // letsencryptLost, or to be ordered anyway
 		}
 		issued, _ := s.Files.IssuedIn(s.Now.Name, l.Directory, s.Now.Domains)

@@ -24,6 +24,7 @@ import (
 // nothing is.
 var letsencryptSettings = Hazard{
 	Name:    "letsencrypt-settings",
+	About:   AboutLetsencrypt,
 	Threads: "dokku/dokku-letsencrypt#332, dokku/dokku#5737, #8929",
 	Guide:   guideLetsencrypt,
 	Reads:   []app.Part{app.PartEnv, app.PartLetsencrypt},
@@ -33,20 +34,20 @@ var letsencryptSettings = Hazard{
 		if s.Before != nil {
 			before = &s.Before.Letsencrypt
 		}
-		return settingsOf(s.Jump, s.Now.Name, s.Now.Letsencrypt, before)
+		return settingsOf(s.Context, s.Now.Name, s.Now.Letsencrypt, before)
 	},
 	DetectHost: func(s HostSubject) []Finding {
 		var before *app.Letsencrypt
 		if s.Before != nil {
 			before = &s.Before.Letsencrypt
 		}
-		return settingsOf(s.Jump, host.GlobalScope, s.Now.Global.Letsencrypt, before)
+		return settingsOf(s.Context, host.GlobalScope, s.Now.Global.Letsencrypt, before)
 	},
 }
 
 const guideLetsencrypt = "https://github.com/dokku/dokku-letsencrypt#configuration"
 
-func settingsOf(j Jump, scope string, now app.Letsencrypt, before *app.Letsencrypt) []Finding {
+func settingsOf(j Context, scope string, now app.Letsencrypt, before *app.Letsencrypt) []Finding {
 	found := append(renamedArguments(j, scope), lostSettings(j, scope, now, before)...)
 	var move, leftover []app.Setting
 	for _, v := range j.Files.LetsencryptSettings(scope) {
@@ -116,7 +117,7 @@ func shownAs(property string) string {
 	return property
 }
 
-func propertyOf(j Jump, scope, property string) (string, bool) {
+func propertyOf(j Context, scope, property string) (string, bool) {
 	value, ok := j.Files.Text("lib/config/letsencrypt/" + scope + "/" + property)
 	value = strings.TrimRight(value, "\n")
 	return value, ok && value != ""
@@ -125,7 +126,7 @@ func propertyOf(j Jump, scope, property string) (string, bool) {
 // globalWon tells whether the host's value of a setting was the one that counted
 // up to plugin 0.19, and another than the app's: those two the plugin read so,
 // the others from the app first.
-func globalWon(j Jump, v app.Setting) bool {
+func globalWon(j Context, v app.Setting) bool {
 	if !slices.Contains([]string{"graceperiod", "lego-args", "lego-docker-args"}, v.Property) {
 		return false
 	}
@@ -140,7 +141,7 @@ func globalWon(j Jump, v app.Setting) bool {
 
 // moveSettings is the step that writes settings as properties where there are
 // none, reads each back, and only then takes the variables away.
-func moveSettings(j Jump, scope string, settings []app.Setting, text string) *plan.Step {
+func moveSettings(j Context, scope string, settings []app.Setting, text string) *plan.Step {
 	args := []string{"config:unset", "--no-restart", scope}
 	for _, s := range settings {
 		args = append(args, s.Variable)
@@ -191,7 +192,7 @@ func fill(h host.Host, path, value string) error {
 // lostSettings is about properties that the record has and nobody has any more:
 // apps:rename drops them with the old name, and from 0.38 on destroying an app
 // called letsencrypt drops those of every app (ATLAS 4.4, 4.5).
-func lostSettings(j Jump, scope string, now app.Letsencrypt, before *app.Letsencrypt) []Finding {
+func lostSettings(j Context, scope string, now app.Letsencrypt, before *app.Letsencrypt) []Finding {
 	if before == nil || !j.Files.LetsencryptPlugin().Is("0.20.0") || j.Old() == nil {
 		return nil
 	}
@@ -232,7 +233,7 @@ func lostSettings(j Jump, scope string, now app.Letsencrypt, before *app.Letsenc
 // renamedArguments is about lego-docker-args, which is lego-args from plugin 0.24
 // on. Its hook renames it, after the docker pull too, and over a lego-args that is
 // set.
-func renamedArguments(j Jump, scope string) []Finding {
+func renamedArguments(j Context, scope string) []Finding {
 	value, set := propertyOf(j, scope, "lego-docker-args")
 	if !set || !j.Files.LetsencryptPlugin().Is("0.24.0") {
 		return nil

@@ -29,7 +29,7 @@ var linksDangling = Hazard{
 		}
 		if len(links) == 0 {
 			f.What = fmt.Sprintf("the installation of %s deletes links that point nowhere at present; there are more files than were looked at", s.To)
-			f.Note = true
+			f.Kind = Notice
 		}
 		return []Finding{f}
 	},

@@ -53,7 +53,7 @@ var names = Hazard{
 			return nil
 		}
 		f := namespaceFinding(s)
-		f.Note = true
+		f.Kind = Notice
 		return []Finding{f}
 	},
 

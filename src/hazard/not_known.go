@@ -19,10 +19,10 @@ var notKnown = Hazard{
 
 	Foresee: func(s Subject) []Finding { return s.presentUnknown("What the upgrade does to it cannot be foretold.") },
 	Detect: func(s Subject) []Finding {
-		return append(s.presentUnknown(nothingTouched), beforeUnknown(s.Jump, s.unknownBefore())...)
+		return append(s.presentUnknown(nothingTouched), beforeUnknown(s.Context, s.unknownBefore())...)
 	},
 	DetectHost: func(s HostSubject) []Finding {
-		return append(partsUnknown(s.Now.Global.Unknown, "not known at present", nothingTouched), beforeUnknown(s.Jump, s.unknownBefore())...)
+		return append(partsUnknown(s.Now.Global.Unknown, "not known at present", nothingTouched), beforeUnknown(s.Context, s.unknownBefore())...)
 	},
 }
 
@@ -32,7 +32,7 @@ func (s Subject) presentUnknown(consequence string) []Finding {
 	return partsUnknown(s.Now.Unknown, "not known at present", consequence)
 }
 
-func beforeUnknown(j Jump, unknown map[app.Part]string) []Finding {
+func beforeUnknown(j Context, unknown map[app.Part]string) []Finding {
 	return partsUnknown(unknown, "not held by the record "+j.Record, nothingTouched)
 }
 
@@ -52,7 +52,7 @@ func partsUnknown(unknown map[app.Part]string, what, consequence string) []Findi
 	}
 	var found []Finding
 	for _, why := range reasons {
-		found = append(found, Finding{What: fmt.Sprintf("%s: its %s (%s)", what, strings.Join(parts[why], ", "), why), Consequence: consequence, Note: true})
+		found = append(found, Finding{What: fmt.Sprintf("%s: its %s (%s)", what, strings.Join(parts[why], ", "), why), Consequence: consequence, Kind: Notice})
 	}
 	return found
 }

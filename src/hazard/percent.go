@@ -20,12 +20,12 @@ var percent = Hazard{
 		if s.Before == nil || !app.Before(s.From, "0.25.4") {
 			return nil
 		}
-		return mangled(s.Jump, s.Now.Name)
+		return mangled(s.Context, s.Now.Name)
 	},
 }
 
 // mangled finds the properties of a scope that had a % and were mangled.
-func mangled(j Jump, scope string) []Finding {
+func mangled(j Context, scope string) []Finding {
 	var found []Finding
 	for _, file := range j.Files.Properties(scope) {
 		if !strings.Contains(string(file.Data), "%!") || j.Old() == nil {

@@ -56,11 +56,11 @@ func outdated(s HostSubject, match func(plugins.Use) bool, advice string) []Find
 		if len(uses) == 0 {
 			continue
 		}
-		f := Finding{Command: say.Command("dokku plugin:update", p.Name), Consequence: advice, Note: minor}
+		f := Finding{Command: say.Command("dokku plugin:update", p.Name), Consequence: advice}
 		title := p.Title()
 		switch {
 		case minor:
-			f.Command, f.Consequence = "", ""
+			f.Command, f.Consequence, f.Kind = "", "", Notice
 		case p.Pinned != "":
 			// plugin:update alone says that it is pinned, and exits 0
 			// (dokku-letsencrypt#288).

@@ -17,11 +17,11 @@ var pluginsSameName = Hazard{
 	Guide: "https://dokku.com/docs/appendices/0.25.0-migration-guide/",
 
 	ForeseeHost: func(s HostSubject) []Finding {
-		return sameName(s.Jump, s.Crosses, "Write down its settings and take it away before the upgrade.",
+		return sameName(s.Context, s.Crosses, "Write down its settings and take it away before the upgrade.",
 			func(name string) string { return say.Command("dokku plugin:uninstall", name) })
 	},
 	DetectHost: func(s HostSubject) []Finding {
-		return sameName(s.Jump, func(version string) bool { return !app.Before(s.To, version) },
+		return sameName(s.Context, func(version string) bool { return !app.Before(s.To, version) },
 			"Write down its settings, take it away, and have the package enable Dokku's own.",
 			func(name string) string {
 				return say.Command("dokku plugin:uninstall", name) + " && dpkg-reconfigure dokku"
@@ -29,7 +29,7 @@ var pluginsSameName = Hazard{
 	},
 }
 
-func sameName(j Jump, has func(version string) bool, advice string, command func(name string) string) []Finding {
+func sameName(j Context, has func(version string) bool, advice string, command func(name string) string) []Finding {
 	var found []Finding
 	for _, name := range j.Plugins.Taken() {
 		if since, ok := plugins.CorePlugins[name]; ok && has(since) {

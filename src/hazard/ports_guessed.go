@@ -24,7 +24,7 @@ var portsGuessed = Hazard{
 	Reads:   []app.Part{app.PartPorts, app.PartEnv, app.PartProxy, app.PartNginx, app.PartCertificate},
 
 	Detect: func(s Subject) []Finding {
-		if !s.Late || app.Before(s.To, "0.31.0") || len(s.Now.Ports.Map) > 0 || s.Before != nil || !s.Now.Deployed() || s.Now.Proxy.Disabled || customTemplate(s) || ownPort(s) {
+		if !s.NoBaseline || app.Before(s.To, "0.31.0") || len(s.Now.Ports.Map) > 0 || s.Before != nil || !s.Now.Deployed() || s.Now.Proxy.Disabled || customTemplate(s) || ownPort(s) {
 			return nil
 		}
 		guess, source := portsOfConfig(s), "its nginx.conf"
@@ -40,7 +40,7 @@ var portsGuessed = Hazard{
 			Consequence: fmt.Sprintf("Its next build of nginx's configuration goes by %s.", strings.Join(byItself, " ")),
 		}
 		f.Step = PutPorts(s, guess)
-		f.Step.Guess, f.Step.Text = true, f.Step.Text+", guessed from "+source
+		f.Kind, f.Step.Text = Guess, f.Step.Text+", guessed from "+source
 		return []Finding{f}
 	},
 }

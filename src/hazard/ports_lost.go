@@ -22,6 +22,7 @@ import (
 // ago lies in its way (26), and forgets DOKKU_DOCKERFILE_PORTS (28).
 var portsLost = Hazard{
 	Name:    PortsLost,
+	InNginx: true,
 	Threads: "dokku/dokku#7706, #8619",
 	Guide:   "https://dokku.com/docs/appendices/0.31.0-migration-guide/",
 	Reads:   []app.Part{app.PartPorts, app.PartProxy, app.PartDomains, app.PartEnv},
@@ -122,6 +123,7 @@ func (s Subject) setPorts(ports []string) string {
 // a random one to an app that had none (seen on 0.38.27).
 var proxyPortLost = Hazard{
 	Name:    ProxyPortLost,
+	InNginx: true,
 	Threads: "dokku/dokku#3150",
 	Guide:   "https://dokku.com/docs/networking/port-management/",
 	Reads:   []app.Part{app.PartPorts, app.PartProxy, app.PartDomains, app.PartEnv},

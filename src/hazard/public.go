@@ -151,7 +151,7 @@ func servers(side Side) []nginx.Server {
 	}
 	config, err := nginx.Read(side.Files, side.State.Name)
 	if err != nil {
-		config, _ = nginx.ReadAside(side.Files, side.State.Name)
+		config, _ = nginx.ReadQuarantined(side.Files, side.State.Name)
 	}
 	return config.Servers
 }

@@ -107,7 +107,7 @@ func opening(text string) bool {
 func between(before, now *app.Files, late bool) Subject {
 	was := app.Read(before).Apps["blog"]
 	return Subject{
-		Jump: Jump{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: before.Dokku, To: now.Dokku, Record: "20261123T013701Z-before", Late: late, Fresh: true,
+		Context: Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: before.Dokku, To: now.Dokku, Record: "20261123T013701Z-before", NoBaseline: late, JustInstalled: true,
 			Files: now, Old: func() *app.Files { return before }, Plugins: plugins.Facts{Installed: func() []plugins.Plugin { return nil }, Taken: func() []string { return nil }}},
 		Now: app.Read(now).Apps["blog"], Before: &was,
 	}
@@ -193,7 +193,7 @@ func TestWhatWasPublicIsPutBack(t *testing.T) {
 				if f.Step != nil && (opening(f.Step.Text) || f.Hazard == reopened.Name) {
 					steps = append(steps, f.Step.Text)
 				}
-				if f.Note && f.Command != "" {
+				if f.Kind == Notice && f.Command != "" {
 					told += f.Consequence
 				}
 			}

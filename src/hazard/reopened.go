@@ -50,13 +50,13 @@ func (s Subject) closeAgain(what string, step *plan.Step, command string) Findin
 		Step:        step,
 	}
 	if !s.closesAgain() {
-		f.Step, f.Note, f.Command = nil, true, command
+		f.Step, f.Kind, f.Command = nil, Notice, command
 	}
 	return f
 }
 
 // closesAgain tells whether reopened closes an app by itself: the jump passes the
 // version at which Dokku has moved these settings.
-func (j Jump) closesAgain() bool {
+func (j Context) closesAgain() bool {
 	return j.From != "" && app.Before(j.From, "0.38.0") != app.Before(j.To, "0.38.0")
 }

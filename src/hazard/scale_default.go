@@ -12,6 +12,7 @@ import (
 // deploy without any scale starts nothing (seen on 0.35.5: web=0).
 var scaleDefault = Hazard{
 	Name:    "scale-never-set",
+	About:   AboutScale,
 	Threads: "dokku/dokku#7253, #5931",
 	Guide:   guide030,
 	Reads:   []app.Part{app.PartScale},

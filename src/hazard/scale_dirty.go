@@ -21,6 +21,7 @@ import (
 // it was.
 var scaleDirty = Hazard{
 	Name:    "scale-dirty",
+	About:   AboutScale,
 	Threads: "dokku/dokku#4769",
 	Guide:   "https://dokku.com/docs/appendices/0.25.0-migration-guide/",
 	Reads:   []app.Part{app.PartScale},

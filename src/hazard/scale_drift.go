@@ -12,6 +12,7 @@ import (
 // cannot be told, so it is only said (law 2).
 var scaleDrift = Hazard{
 	Name:  "scale-drift",
+	About: AboutScale,
 	Guide: guide030,
 	Reads: []app.Part{app.PartScale},
 
@@ -27,7 +28,7 @@ var scaleDrift = Hazard{
 			What:        fmt.Sprintf("the scale is %s, and was %s in %s", now, before, s.Record),
 			Consequence: "If nobody has changed it since, set it back with the command below.",
 			Command:     scaleCommand(s.Now.Name, before),
-			Note:        true,
+			Kind:        Notice,
 		}}
 	},
 }

@@ -12,6 +12,7 @@ import (
 // scaleLost; what only the app's author can do is to write the formation.
 var scaleFromRepository = Hazard{
 	Name:    "scale-from-repository",
+	About:   AboutScale,
 	Threads: "dokku/dokku#5692",
 	Guide:   guide030,
 	Reads:   []app.Part{app.PartScale},
@@ -23,7 +24,7 @@ var scaleFromRepository = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("the app's repository brings a DOKKU_SCALE, which %s ignores", s.To),
 			Consequence: "The present scale is kept, but later changes in that file have no effect: write a formation key in app.json.",
-			Note:        true,
+			Kind:        Notice,
 		}}
 	},
 }

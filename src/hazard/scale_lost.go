@@ -28,6 +28,7 @@ const scaleProperty = "0.25.0"
 // it. So the apps live even if nothing of the guard ever runs again.
 var scaleLost = Hazard{
 	Name:    "scale-lost",
+	About:   AboutScale,
 	Threads: "dokku/dokku#7253, #5931, #5710, #5692, #6066",
 	Guide:   guide030,
 	Reads:   []app.Part{app.PartScale},
@@ -43,7 +44,7 @@ var scaleLost = Hazard{
 		}
 		if app.Before(s.To, "0.30.0") {
 			f.What = fmt.Sprintf("%s imports DOKKU_SCALE with the scale %s and deletes it", s.To, scale)
-			f.Consequence, f.Note = "", true
+			f.Consequence = ""
 		}
 		seedScale(s, f, scale)
 		return []Finding{*f}
@@ -80,7 +81,7 @@ var scaleLost = Hazard{
 			if guess := scaleOfContainers(s.Now); !guess.Empty() && !s.NoDocker {
 				f.Command = ""
 				f.Step = putScale(s, guess)
-				f.Step.Guess, f.Step.Text = true, f.Step.Text+", guessed from its containers"
+				f.Kind, f.Step.Text = Guess, f.Step.Text+", guessed from its containers"
 			}
 			return []Finding{*f}
 		}
@@ -179,11 +180,11 @@ func seedScale(s Subject, f *Finding, scale *app.Scale) {
 	now := s.Digest(path)
 	if now == app.Digest(scale.Lines()) {
 		f.What = fmt.Sprintf("the scale %s stands where %s reads it", scale, s.To)
-		f.Consequence, f.Note = "", true
+		f.Consequence, f.Kind = "", Notice
 		return
 	}
 	if now != "" && !s.Seeded(path, now) && !s.Now.Scale.Property.Empty() {
-		f.Note = false
+		f.Kind = Manual
 		f.What = fmt.Sprintf("%s will go by a leftover scale property (%s) instead of DOKKU_SCALE (%s)", s.To, s.Now.Scale.Property, scale)
 		f.Command = say.Command("rm", path)
 		return

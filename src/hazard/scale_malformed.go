@@ -12,6 +12,7 @@ import (
 // cannot mend it (ATLAS 10: 4).
 var scaleMalformed = Hazard{
 	Name:    "scale-malformed",
+	About:   AboutScale,
 	Threads: "dokku/dokku#5931",
 	Guide:   guide030,
 	Reads:   []app.Part{app.PartScale},

@@ -13,6 +13,7 @@ import (
 // the whole installation ("... is not a valid process name to scale up").
 var scaleUnknownType = Hazard{
 	Name:    "scale-unknown-type",
+	About:   AboutScale,
 	Threads: "dokku/dokku#4769",
 	Guide:   "https://dokku.com/docs/appendices/0.25.0-migration-guide/",
 	Reads:   []app.Part{app.PartScale},

@@ -22,10 +22,14 @@ var waypoints = Hazard{
 			if app.Before(s.To, w.first) || app.Before(w.last, s.To) {
 				continue
 			}
-			found = append(found, Finding{
-				What:    fmt.Sprintf("%s is no good place to stop: %s. The nearest that is good is %s", s.To, w.why, w.good),
-				Command: w.command(), Note: !w.loses,
-			})
+			f := Finding{
+				What: fmt.Sprintf("%s is not a safe version to stop at: %s. The nearest that is: %s", s.To, w.why, w.good),
+				Kind: Notice,
+			}
+			if w.loses {
+				f.Kind, f.Command = Manual, "apt-get install dokku="+w.good
+			}
+			found = append(found, f)
 		}
 		if f := abortsWithoutScale(s); f != nil {
 			found = append(found, *f)
@@ -33,7 +37,7 @@ var waypoints = Hazard{
 		if app.ScaleInFile(s.From) && s.Crosses("0.30.0") {
 			found = append(found, Finding{
 				What: "the stop at 0.29 that the upgrade guide advises is not needed: upgrade-guard carries the scales over",
-				Note: true,
+				Kind: Notice,
 			})
 		}
 		return found
@@ -47,13 +51,6 @@ type stop struct {
 	// after it.
 	loses bool
 	why   string
-}
-
-func (w stop) command() string {
-	if w.loses {
-		return "apt-get install dokku=" + w.good
-	}
-	return ""
 }
 
 var badStops = []stop{

@@ -40,9 +40,9 @@ const (
 // Errors of a question: to a port that nobody listens on, and of one that took
 // too long.
 const (
-	Refused  = "refused"
-	TimedOut = "no answer in time"
-	NotAsked = "not asked"
+	NoConnection = "refused"
+	TimedOut     = "no answer in time"
+	NotAsked     = "not asked"
 )
 
 // Where a question goes.
@@ -341,7 +341,7 @@ func reason(err error) string {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return Refused
+		return NoConnection
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "unreachable"
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):

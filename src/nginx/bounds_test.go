@@ -63,7 +63,7 @@ func state(ports ...string) app.State {
 
 // Dokku could not build the configuration of an app with 16,000 servers, and the
 // stop-gap for it took 20 s.
-func TestAStopGapOfManyServers(t *testing.T) {
+func TestAFallbackOfManyServers(t *testing.T) {
 	for _, test := range []struct {
 		servers int
 		text    string
@@ -75,7 +75,7 @@ func TestAStopGapOfManyServers(t *testing.T) {
 	} {
 		text := strings.Repeat(test.text, test.servers)
 		began := cpu()
-		out, err := WriteStopGap(text, state("http:80:5000"))
+		out, err := WriteFallback(text, state("http:80:5000"))
 		took := cpu() - began
 		if took > 2*time.Second || test.fits != (err == nil) ||
 			test.fits && (strings.Count(out, "proxy_pass http://a-5000;") != test.servers || strings.Count(out, "upstream a-5000 {") != 1) {
@@ -141,16 +141,16 @@ func TestAHostileConfiguration(t *testing.T) {
 		set := app.NewFiles("0.35.5", []string{"a"}, nil, files)
 		now := app.Host{Dokku: "0.35.5", Apps: map[string]app.State{"a": s}}
 		began := cpu()
-		var troubles, questions int
+		var findings, questions int
 		grown := peak(func() {
-			troubles = len(Check(set, now))
+			findings = len(Check(set, now))
 			questions = len(Questions(set, s))
-			_, _ = WriteStopGap(text, s)
-			WriteAside(set, s, "/home/dokku/a")
+			_, _ = WriteFallback(text, s)
+			WriteSubstitute(set, s, "/home/dokku/a")
 		})
 		took := cpu() - began
-		if took > 6*time.Second || grown > 150<<20 || troubles > 100 || questions > 2*MaxQuestions {
-			t.Errorf("%s: %d troubles, %d questions", about, troubles, questions)
+		if took > 6*time.Second || grown > 150<<20 || findings > 100 || questions > 2*MaxQuestions {
+			t.Errorf("%s: %d findings, %d questions", about, findings, questions)
 		}
 		t.Logf("%-12s %4d MiB  %s", took, grown>>20, about)
 	}

@@ -17,26 +17,27 @@ type Kind string
 // The kinds, the worst first.
 const (
 	Foreign     Kind = "foreign"     // an address is a container of another app
-	Breaks      Kind = "breaks"      // nginx -t names its file
+	Refused     Kind = "refused"     // nginx -t names its file
 	Unreadable  Kind = "unreadable"  // the file is not nginx's grammar
 	Large       Kind = "large"       // the file is larger than is read
 	Roots       Kind = "root's"      // the file belongs to root, and says nothing to us
 	NoConfig    Kind = "no-config"   // there is no file
 	NoUpstream  Kind = "no-upstream" // a proxy_pass without its upstream
-	Refuses     Kind = "refuses"     // return 502
+	Returns502  Kind = "returns-502" // return 502
 	Dead        Kind = "dead"        // an address is no running container
 	LeftOut     Kind = "left-out"    // a running container gets no requests
 	Certificate Kind = "certificate" // ssl_certificate names a file that is not there
+	OtherApp    Kind = "other-app"   // nginx answers with another app
 	Names       Kind = "names"       // not the app's domains or ports
 	Silent      Kind = "silent"      // nginx does not answer, and the container does
 	Stopped     Kind = "stopped"     // a container does not run that should
-	Ours        Kind = "ours"        // a stop-gap of the guard's
-	Aside       Kind = "set-aside"   // set aside by the guard
+	Fallback    Kind = "fallback"    // its upstream is the guard's
+	Quarantined Kind = "quarantined" // by the guard
 	Open        Kind = "open"        // served, though its proxy is disabled
 )
 
-// Trouble is one thing that is wrong with how nginx serves an app.
-type Trouble struct {
+// Finding is one thing that is wrong with how nginx serves an app.
+type Finding struct {
 	App  string
 	Kind Kind
 	What string // a sentence without its end
@@ -48,11 +49,11 @@ type Trouble struct {
 // domains, ports and certificate. It asks nobody: everything comes from the files
 // and from what docker said once. Apps that Dokku's nginx does not serve are
 // passed over, and so is everything while docker says nothing.
-func Check(f *app.Files, now app.Host) []Trouble {
+func Check(f *app.Files, now app.Host) []Finding {
 	if now.DockerMissing != "" {
 		return nil
 	}
-	var found []Trouble
+	var found []Finding
 	owner := owners(now)
 	for _, name := range f.Apps {
 		found = append(found, checkApp(f, now, name, owner)...)
@@ -60,24 +61,24 @@ func Check(f *app.Files, now app.Host) []Trouble {
 	return found
 }
 
-// troubles are what is found. Of one kind no more than ten are told of an app one by
+// findings are what is found. Of one kind no more than ten are told of an app one by
 // one: there may be as many as it has domains.
-type troubles struct {
-	list []Trouble
-	told map[Trouble]bool
-	of   map[Trouble]int // by app and kind
+type findings struct {
+	list []Finding
+	told map[Finding]bool
+	of   map[Finding]int // by app and kind
 }
 
 const named = 10
 
-func (l *troubles) add(t Trouble) {
+func (l *findings) add(t Finding) {
 	if l.told[t] {
 		return
 	}
 	if l.told == nil {
-		l.told, l.of = map[Trouble]bool{}, map[Trouble]int{}
+		l.told, l.of = map[Finding]bool{}, map[Finding]int{}
 	}
-	kind := Trouble{App: t.App, Kind: t.Kind}
+	kind := Finding{App: t.App, Kind: t.Kind}
 	switch l.of[kind]++; {
 	case l.of[kind] == named+1:
 		t.What = "and more"
@@ -90,11 +91,11 @@ func (l *troubles) add(t Trouble) {
 
 // CheckApp is Check for one app, whose files may be newer than the state of the
 // host that they are compared with.
-func CheckApp(f *app.Files, now app.Host, name string) []Trouble {
+func CheckApp(f *app.Files, now app.Host, name string) []Finding {
 	return checkApp(f, now, name, owners(now))
 }
 
-func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) []Trouble {
+func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) []Finding {
 	c := checker{files: f, owner: owner}
 	s := now.Apps[name]
 	if byNginx, _ := s.Proxy.ByNginx(); byNginx {
@@ -104,8 +105,8 @@ func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) 
 	}
 	// That an address leads nowhere says already that its container is left out.
 	found := c.found.list
-	if slices.ContainsFunc(found, func(t Trouble) bool { return t.Kind == Dead || t.Kind == Foreign }) {
-		found = slices.DeleteFunc(found, func(t Trouble) bool { return t.Kind == LeftOut })
+	if slices.ContainsFunc(found, func(t Finding) bool { return t.Kind == Dead || t.Kind == Foreign }) {
+		found = slices.DeleteFunc(found, func(t Finding) bool { return t.Kind == LeftOut })
 	}
 	return found
 }
@@ -131,11 +132,11 @@ const loopback = "127.0.0.1"
 type checker struct {
 	files *app.Files
 	owner map[string]string
-	found troubles
+	found findings
 }
 
 func (c *checker) say(s app.State, kind Kind, format string, args ...any) {
-	c.found.add(Trouble{App: s.Name, Kind: kind, What: fmt.Sprintf(format, args...)})
+	c.found.add(Finding{App: s.Name, Kind: kind, What: fmt.Sprintf(format, args...)})
 }
 
 // running are the addresses of an app's running web containers.
@@ -186,19 +187,19 @@ func (c *checker) app(s app.State) {
 		return
 	}
 	switch config.Mark {
-	case SetAside:
-		c.say(s, Aside, "its nginx configuration is set aside, because it kept nginx from loading any; the app answers 503")
+	case markQuarantine:
+		c.say(s, Quarantined, "its nginx configuration is quarantined, because nginx refused it; the app answers 503")
 		return
-	case StopGap:
-		c.say(s, Ours, "its nginx configuration is a stop-gap of upgrade-guard's, because Dokku could not build it")
+	case markFallback:
+		c.say(s, Fallback, "its nginx configuration has a fallback upstream of upgrade-guard's, because Dokku could not build it")
 	}
 	c.upstreams(s, config, live, byContainer)
 	if !serves {
 		return
 	}
 	for _, server := range config.Servers {
-		if server.Refuses && s.Proxy.StaticListener == "" {
-			c.say(s, Refuses, "nginx answers 502 for it, and it runs")
+		if server.Returns502 && s.Proxy.StaticListener == "" {
+			c.say(s, Returns502, "nginx answers 502 for it, and it runs")
 		}
 		c.certificate(s, server)
 	}

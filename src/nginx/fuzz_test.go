@@ -48,12 +48,12 @@ func FuzzRead(f *testing.F) {
 					t.Fatalf("%+v at %q %q", q, host, port)
 				}
 			}
-			if mended, err := WriteStopGap(conf, now.Apps["a"]); err == nil {
+			if mended, err := WriteFallback(conf, now.Apps["a"]); err == nil {
 				if _, err := Parse(mended); err != nil && len(mended) < maxText {
-					t.Fatalf("the stop-gap\n%s\ncannot be read: %v", mended, err)
+					t.Fatalf("the fallback\n%s\ncannot be read: %v", mended, err)
 				}
 			}
-			WriteAside(files, now.Apps["a"], "/home/dokku/a")
+			WriteSubstitute(files, now.Apps["a"], "/home/dokku/a")
 		})
 	})
 }

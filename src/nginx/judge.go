@@ -43,7 +43,7 @@ func Decode(data []byte) []Answer {
 // sees what is in nginx's memory. Only what is certain is said: two apps with the
 // same page are not told apart, and a page that changes with each request is
 // nobody's.
-func Judge(now app.Host, answers []Answer) []Trouble {
+func Judge(now app.Host, answers []Answer) []Finding {
 	pages := map[string][]string{} // by digest, the apps whose containers answer so
 	alive := map[string]bool{}     // apps whose containers answer
 	for _, a := range answers {
@@ -67,21 +67,21 @@ func Judge(now app.Host, answers []Answer) []Trouble {
 		}
 		return ""
 	}
-	var found troubles
+	var found findings
 	for _, a := range answers {
 		if a.Via != ViaNginx {
 			continue
 		}
 		switch owner := other(pages[a.Body], a.App); {
 		case a.Status/100 == 2 && owner != "":
-			found.add(Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered by %s", a.Question, owner)})
+			found.add(Finding{App: a.App, Kind: OtherApp, What: fmt.Sprintf("%s is answered by %s", a.Question, owner)})
 			continue
 		case other(certificates[a.Certificate], a.App) != "":
-			found.add(Trouble{App: a.App, Kind: Foreign, What: fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
+			found.add(Finding{App: a.App, Kind: OtherApp, What: fmt.Sprintf("%s is answered with the certificate of %s", a.Question, other(certificates[a.Certificate], a.App))})
 			continue
 		}
 		if !a.Good() && a.Error != NotAsked && alive[a.App] {
-			found.add(Trouble{App: a.App, Kind: Silent, What: fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
+			found.add(Finding{App: a.App, Kind: Silent, What: fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
 		}
 	}
 	return found.list

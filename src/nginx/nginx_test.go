@@ -64,16 +64,16 @@ func FuzzParse(f *testing.F) {
 		}
 		// What the guard makes of any file is a file that nginx's grammar has.
 		s := app.State{Name: "a", Containers: []app.Container{{Type: "web", Index: "1", Running: true, Addresses: []string{"172.17.0.2"}}}}
-		if mended, err := WriteStopGap(text, s); err == nil {
+		if mended, err := WriteFallback(text, s); err == nil {
 			if _, err := Parse(mended); err != nil {
-				t.Fatalf("%q: the stop-gap\n%s\ncannot be read: %v", text, mended, err)
+				t.Fatalf("%q: the fallback\n%s\ncannot be read: %v", text, mended, err)
 			}
 		}
 		files := app.NewFiles("0.35.5", []string{"a"}, nil, []app.File{{Path: ConfPath("a"), Data: []byte(text)}})
 		if _, err := Read(files, "a"); err != nil {
 			t.Fatalf("%q parses and cannot be read: %v", text, err)
 		}
-		substitute, _ := WriteAside(files, s, "/home/dokku/a")
+		substitute, _ := WriteSubstitute(files, s, "/home/dokku/a")
 		if _, err := Parse(substitute); err != nil {
 			t.Fatalf("%q: what stands for it cannot be read: %v", text, err)
 		}
@@ -146,7 +146,7 @@ func TestRead(t *testing.T) {
 	if want := []Pass{{"http", "my-app-5000"}, {"http", ""}, {"grpcs", "other"}, {"http", "api:3000"}}; !slices.Equal(s.Passes, want) {
 		t.Errorf("passes %+v", s.Passes)
 	}
-	if s.Refuses {
+	if s.Returns502 {
 		t.Error("a path of its own is taken for the whole app")
 	}
 	if want := []string{"172.17.0.2:5000", "[fd00::2]:5000"}; !slices.Equal(c.Upstreams[0].Servers, want) {
@@ -168,7 +168,7 @@ func TestJudge(t *testing.T) {
 		want    []Kind
 	}{
 		{"its own page", []Answer{answer("a", Container, 200, "A"), answer("b", Container, 200, "B"), answer("a", ViaNginx, 200, "A")}, nil},
-		{"another's page", []Answer{answer("a", Container, 200, "A"), answer("b", Container, 200, "B"), answer("a", ViaNginx, 200, "B")}, []Kind{Foreign}},
+		{"another's page", []Answer{answer("a", Container, 200, "A"), answer("b", Container, 200, "B"), answer("a", ViaNginx, 200, "B")}, []Kind{OtherApp}},
 		{"the same page as another's", []Answer{answer("a", Container, 200, "A"), answer("b", Container, 200, "A"), answer("a", ViaNginx, 200, "A")}, nil},
 		{"a page that two others have", []Answer{answer("a", Container, 200, "A"), answer("b", Container, 200, "B"), answer("c", Container, 200, "B"), answer("a", ViaNginx, 200, "B")}, nil},
 		{"a page of this moment", []Answer{answer("a", Container, 200, "now"), answer("a", ViaNginx, 200, "then")}, nil},
@@ -186,22 +186,22 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// What stands in for a configuration that is set aside listens where that does. One
+// What stands in for a configuration that is quarantined listens where that does. One
 // that cannot be read had port 80 opened for it, as the first server there.
 func TestWriteAside(t *testing.T) {
 	s := app.State{Name: "blog", Domains: app.Domains{File: true, Names: []string{"blog.example.com"}}}
 	for text, want := range map[string]string{
-		"server {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n}\n": mark(SetAside) + "\nserver {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n  return 503;\n}\n",
+		"server {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n}\n": mark(markQuarantine) + "\nserver {\n  listen 127.0.0.1:8080;\n  server_name blog.example.com;\n  return 503;\n}\n",
 		"server {\n  listen 8080;\n":                  "", // no grammar
 		"upstream blog-5000 { server 172.17.0.2; }\n": "",
 		"": "",
 	} {
 		f := app.NewFiles("0.35.5", []string{"blog"}, nil, []app.File{{Path: ConfPath("blog"), Data: []byte(text)}})
-		if got, _ := WriteAside(f, s, "/home/dokku/blog"); got != want {
+		if got, _ := WriteSubstitute(f, s, "/home/dokku/blog"); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
-	if got, _ := WriteAside(app.NewFiles("0.35.5", []string{"blog"}, nil, nil), s, "/home/dokku/blog"); got != "" {
+	if got, _ := WriteSubstitute(app.NewFiles("0.35.5", []string{"blog"}, nil, nil), s, "/home/dokku/blog"); got != "" {
 		t.Errorf("without a configuration: %q", got)
 	}
 }

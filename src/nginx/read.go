@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Servers   []Server
 	Upstreams []Upstream
-	// Mark is StopGap or SetAside where the file is the guard's own work.
+	// Mark is markFallback or markQuarantine where the file is the guard's own work.
 	Mark string
 }
 
@@ -27,9 +27,9 @@ type Server struct {
 	Certificate string // ssl_certificate, "" for none
 	Key         string
 	Passes      []Pass
-	// Refuses tells that it answers 502 by itself: what Dokku 0.38 writes for
+	// Returns502 tells that it answers 502 by itself: what Dokku 0.38 writes for
 	// an app that it knows no listeners of.
-	Refuses bool
+	Returns502 bool
 
 	http2 string // the directive's argument, "" for none
 }
@@ -62,9 +62,9 @@ func ConfPath(name string) string { return "root/" + name + "/nginx.conf" }
 // Read reads an app's configuration; fs.ErrNotExist means that there is none.
 func Read(f *app.Files, name string) (Config, error) { return readAt(f, ConfPath(name)) }
 
-// ReadAside reads the one that is set aside.
-func ReadAside(f *app.Files, name string) (Config, error) {
-	return readAt(f, AsidePath(ConfPath(name)))
+// ReadQuarantined reads the one that is quarantined.
+func ReadQuarantined(f *app.Files, name string) (Config, error) {
+	return readAt(f, QuarantinePath(ConfPath(name)))
 }
 
 func readAt(f *app.Files, path string) (Config, error) {
@@ -81,7 +81,7 @@ func readAt(f *app.Files, path string) (Config, error) {
 	if r.left < 0 {
 		return Config{}, errors.New("its includes do not come to an end")
 	}
-	r.config.Mark = markOf(text)
+	r.config.Mark, _ = markOf(text)
 	return r.config, nil
 }
 
@@ -154,7 +154,7 @@ func (r *reader) server(s *Server, list []Directive, depth int) {
 		case "proxy_pass", "grpc_pass":
 			s.Passes = append(s.Passes, passOf(d.Name, arg))
 		case "return":
-			s.Refuses = s.Refuses || arg == "502"
+			s.Returns502 = s.Returns502 || arg == "502"
 		case "include":
 			r.include(d, depth, func(list []Directive, depth int) { r.server(s, list, depth) })
 		case "location":
@@ -162,7 +162,7 @@ func (r *reader) server(s *Server, list []Directive, depth int) {
 			r.server(&inner, d.Block, depth)
 			s.Passes = append(s.Passes, inner.Passes...)
 			// A path of its own may refuse what it likes.
-			s.Refuses = s.Refuses || inner.Refuses && arg == "/"
+			s.Returns502 = s.Returns502 || inner.Returns502 && arg == "/"
 		default:
 			r.server(s, d.Block, depth)
 		}

@@ -16,42 +16,54 @@ import (
 // Marks of the files that are the guard's own work. Dokku's next build of the
 // file replaces it whole, mark and all.
 const (
-	StopGap  = "stop-gap"
-	SetAside = "set aside"
+	markFallback   = "fallback upstream"
+	markQuarantine = "quarantined"
 )
 
-const markLine = "# upgrade-guard: "
+// earlierMarks are those that files written by 939a39f and before have.
+var earlierMarks = map[string]string{"stop-gap": markFallback, "set aside": markQuarantine}
 
-// AsideMark is how a file begins that stands in place of one that is set aside.
-const AsideMark = markLine + SetAside
+const markLine = "# upgrade-guard: "
 
 func mark(what string) string {
 	return markLine + what + ". The next dokku proxy:build-config replaces this file.\n"
 }
 
-func markOf(text string) string {
-	for _, m := range []string{StopGap, SetAside} {
-		if strings.HasPrefix(text, mark(m)) {
-			return m
+// markOf is the mark that a text begins with, and the text after it.
+func markOf(text string) (found, rest string) {
+	for _, m := range []string{markFallback, markQuarantine} {
+		if rest, ok := strings.CutPrefix(text, mark(m)); ok {
+			return m, rest
 		}
 	}
-	return ""
+	for earlier, m := range earlierMarks {
+		if rest, ok := strings.CutPrefix(text, mark(earlier)); ok {
+			return m, rest
+		}
+	}
+	return "", text
 }
 
-// ErrNoStopGap says that there is nothing to write a stop-gap from.
-var ErrNoStopGap = errors.New("there is no configuration to mend, or no running web container")
+// IsQuarantined tells that a text stands in place of one that is quarantined.
+func IsQuarantined(text string) bool {
+	m, _ := markOf(text)
+	return m == markQuarantine
+}
+
+// ErrNoFallback says that there is nothing to write a fallback from.
+var ErrNoFallback = errors.New("there is no configuration to mend, or no running web container")
 
 // ErrNoName says that an app's name can stand in no configuration: it has other
 // characters than letters, digits, dots, dashes and underscores.
 var ErrNoName = errors.New("its name is none that can be written into nginx's configuration")
 
-// WriteStopGap is what operators do by hand where Dokku cannot build an app's
+// WriteFallback is what operators do by hand where Dokku cannot build an app's
 // configuration: the same text, with upstreams that are written from the
 // addresses of the app's running containers. Where 0.38 has written return 502 in
 // place of a proxy_pass, that is put there too. What is put into the text are digits,
 // addresses and the app's name, each checked (words.go): docker's answer and Dokku's
 // files are what an app makes them.
-func WriteStopGap(text string, s app.State) (string, error) {
+func WriteFallback(text string, s app.State) (string, error) {
 	list, err := Parse(text)
 	if err != nil {
 		return "", err
@@ -65,11 +77,11 @@ func WriteStopGap(text string, s app.State) (string, error) {
 	}
 	switch {
 	case len(addresses) == 0 || len(list) == 0:
-		return "", ErrNoStopGap
+		return "", ErrNoFallback
 	case !plainWord(s.Name):
 		return "", ErrNoName
 	}
-	g := stopGap{state: s, port: mapped(s), needs: map[string]bool{}}
+	g := fallback{state: s, port: mapped(s), needs: map[string]bool{}}
 	for _, d := range list {
 		switch d.Name {
 		case "upstream":
@@ -82,13 +94,17 @@ func WriteStopGap(text string, s app.State) (string, error) {
 		}
 	}
 	if len(g.needs) == 0 {
-		return "", ErrNoStopGap
+		return "", ErrNoFallback
 	}
 	if len(g.needs)*len(byContainer) > maxServers {
 		return "", fmt.Errorf("its %d upstreams have too many servers", len(g.needs))
 	}
 	var out strings.Builder
-	out.WriteString(g.apply(strings.TrimPrefix(text, mark(StopGap)), len(text)-len(strings.TrimPrefix(text, mark(StopGap)))))
+	rest := text
+	if m, after := markOf(text); m == markFallback {
+		rest = after
+	}
+	out.WriteString(g.apply(rest, len(text)-len(rest)))
 	for _, upstream := range slices.Sorted(maps.Keys(g.needs)) {
 		port, ok := portNumber(strings.TrimPrefix(upstream, s.Name+"-"))
 		if !ok {
@@ -100,13 +116,13 @@ func WriteStopGap(text string, s app.State) (string, error) {
 		}
 		out.WriteString("}\n")
 	}
-	if out.Len() > maxText-len(mark(StopGap)) {
-		return "", fmt.Errorf("the stop-gap would be larger than 1 MiB%w", errLarge)
+	if out.Len() > maxText-len(mark(markFallback)) {
+		return "", fmt.Errorf("the fallback would be larger than 1 MiB%w", errLarge)
 	}
-	return mark(StopGap) + out.String(), nil
+	return mark(markFallback) + out.String(), nil
 }
 
-// maxServers is how many servers a stop-gap may name in all its upstreams.
+// maxServers is how many servers a fallback may name in all its upstreams.
 const maxServers = 20_000
 
 type edit struct {
@@ -114,7 +130,7 @@ type edit struct {
 	text     string
 }
 
-type stopGap struct {
+type fallback struct {
 	state app.State
 	port  func(hostPort string) string
 	needs map[string]bool
@@ -122,7 +138,7 @@ type stopGap struct {
 }
 
 // server finds what a server block passes to, and what it refuses.
-func (g *stopGap) server(block []Directive) {
+func (g *fallback) server(block []Directive) {
 	port := "80"
 	for _, d := range block {
 		if d.Name == "listen" {
@@ -204,7 +220,7 @@ const defaultPort = 5000
 
 // apply makes the edits in a text that begins skip bytes into the one they were
 // found in.
-func (g *stopGap) apply(text string, skip int) string {
+func (g *fallback) apply(text string, skip int) string {
 	slices.SortFunc(g.edits, func(a, b edit) int { return a.from - b.from })
 	var out strings.Builder
 	at := 0
@@ -215,17 +231,17 @@ func (g *stopGap) apply(text string, skip int) string {
 	return strings.TrimRight(out.String()+text[at:], "\n") + "\n"
 }
 
-// WriteAside is what stands in place of a configuration that is set aside: it
+// WriteSubstitute is what stands in place of a configuration that is quarantined: it
 // answers 503 under the app's names, because nginx gives the requests for a name
 // that nobody has to another app. It listens where the configuration does and nowhere
 // else, and is "" where that cannot be read. Dir is the app's directory on the host.
 //
-// Of what is set aside nothing is copied but numbers of ports, addresses and names of
+// Of what is quarantined nothing is copied but numbers of ports, addresses and names of
 // hosts, each checked. What else it has of these (a name that is a pattern, a socket)
 // is left out, and returned.
-func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []string) {
+func WriteSubstitute(f *app.Files, s app.State, dir string) (text string, leftOut []string) {
 	var out strings.Builder
-	out.WriteString(mark(SetAside))
+	out.WriteString(mark(markQuarantine))
 	config, err := Read(f, s.Name)
 	if err != nil || len(config.Servers) == 0 {
 		return "", nil
@@ -277,9 +293,9 @@ func WriteAside(f *app.Files, s app.State, dir string) (text string, leftOut []s
 	return out.String(), leftOut
 }
 
-// AsidePath is where an app's configuration is kept while it is set aside: beside
+// QuarantinePath is where an app's configuration is kept while it is quarantined: beside
 // its place, under a name that nginx does not include.
-func AsidePath(conf string) string { return conf + ".set-aside" }
+func QuarantinePath(conf string) string { return conf + ".set-aside" }
 
 // Culprit is the app whose file nginx -t names in its complaint; "" when it is
 // none of an app's.

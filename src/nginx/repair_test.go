@@ -37,9 +37,9 @@ func meantAside(text string) bool {
 	})
 }
 
-// meantStopGap tells whether a stop-gap is the text that it was made from, but for the
+// meantFallback tells whether a fallback is the text that it was made from, but for the
 // app's upstreams and what passes to them.
-func meantStopGap(before, after, name string) bool {
+func meantFallback(before, after, name string) bool {
 	old, err := Parse(before)
 	if err != nil {
 		return false
@@ -89,7 +89,7 @@ func FuzzWritten(f *testing.F) {
 			Containers:  []app.Container{{Type: "web", Index: "1", Running: true, Port: port, Addresses: []string{address}}, {Type: "web", Index: "2", Running: true, Addresses: []string{"172.17.0.3"}}},
 			Certificate: &app.Certificate{KeyFits: true},
 		}
-		if mended, err := WriteStopGap(text, s); err == nil && !meantStopGap(strings.TrimPrefix(text, mark(StopGap)), mended, name) {
+		if mended, err := WriteFallback(text, s); err == nil && !meantFallback(strings.TrimPrefix(text, mark(markFallback)), mended, name) {
 			t.Fatalf("%q\nof %q (%q, %q, %q) becomes\n%s", text, name, mapping, port, address, mended)
 		}
 		if p := ContainerPort(s); !regexp.MustCompile(`^[1-9][0-9]{0,4}$`).MatchString(p) {
@@ -97,15 +97,15 @@ func FuzzWritten(f *testing.F) {
 		}
 		for _, conf := range []string{text, "server {"} { // the second cannot be read
 			files := app.NewFiles("0.35.5", []string{name}, nil, []app.File{{Path: ConfPath(name), Data: []byte(conf)}})
-			if substitute, _ := WriteAside(files, s, "/home/dokku/"+name); !meantAside(substitute) {
-				t.Fatalf("%q\nof %q (%q) is set aside by\n%s", conf, name, domain, substitute)
+			if substitute, _ := WriteSubstitute(files, s, "/home/dokku/"+name); !meantAside(substitute) {
+				t.Fatalf("%q\nof %q (%q) is quarantined by\n%s", conf, name, domain, substitute)
 			}
 		}
 	})
 }
 
-// A port text with a brace went raw into the stop-gap.
-func TestStopGapOfOddValues(t *testing.T) {
+// A port text with a brace went raw into the fallback.
+func TestFallbackOfOddValues(t *testing.T) {
 	const conf = "server { listen 80; server_name a.test; location / { return 502; } }"
 	for _, c := range []struct {
 		about               string
@@ -120,7 +120,7 @@ func TestStopGapOfOddValues(t *testing.T) {
 		{"no port at all", "a", "http:80:0", "65536", []string{"172.17.0.2"}, "upstream a-5000 {\n  server 172.17.0.2:5000;\n}", nil},
 		{"leading noughts", "a", "http:80:0080", "", []string{"172.17.0.2"}, "upstream a-80 {\n  server 172.17.0.2:80;\n}", nil},
 		{"an address that is none", "a", "", "", []string{"1.2.3.4;}", "172.17.0.2"}, "upstream a-5000 {\n  server 172.17.0.2:5000;\n}", nil},
-		{"a zone", "a", "", "", []string{"fe80::1%;}"}, "", ErrNoStopGap},
+		{"a zone", "a", "", "", []string{"fe80::1%;}"}, "", ErrNoFallback},
 		{"an app's name that ends the directive", "a;b", "", "", []string{"172.17.0.2"}, "", ErrNoName},
 		{"an app's name with a blank", "a b", "", "", []string{"172.17.0.2"}, "", ErrNoName},
 	} {
@@ -128,8 +128,8 @@ func TestStopGapOfOddValues(t *testing.T) {
 		if c.mapping != "" {
 			s.Ports.Map = []string{c.mapping}
 		}
-		text, err := WriteStopGap(conf, s)
-		if !errors.Is(err, c.err) || err == nil && (!strings.Contains(text, "\n"+c.want+"\n") || !meantStopGap(conf, text, c.name)) {
+		text, err := WriteFallback(conf, s)
+		if !errors.Is(err, c.err) || err == nil && (!strings.Contains(text, "\n"+c.want+"\n") || !meantFallback(conf, text, c.name)) {
 			t.Errorf("%s: %v\n%s", c.about, err, text)
 		}
 	}
@@ -156,15 +156,15 @@ func TestAsideOfOddValues(t *testing.T) {
 	} {
 		s := app.State{Name: "a", Domains: app.Domains{File: true, Names: []string{"own.test", "own; }"}}, Certificate: &app.Certificate{KeyFits: true}}
 		files := app.NewFiles("0.35.5", []string{"a"}, nil, []app.File{{Path: ConfPath("a"), Data: []byte(c.conf)}})
-		text, leftOut := WriteAside(files, s, "/home/dokku/a")
-		got := strings.Join(strings.Fields(strings.TrimPrefix(text, mark(SetAside))), " ")
+		text, leftOut := WriteSubstitute(files, s, "/home/dokku/a")
+		got := strings.Join(strings.Fields(strings.TrimPrefix(text, mark(markQuarantine))), " ")
 		if want := "server { " + c.want + " }"; c.want != "" && got != want || c.want == "" && got != "" || !slices.Equal(leftOut, c.leftOut) || !meantAside(text) {
 			t.Errorf("%s: %s, without %q", c.about, got, leftOut)
 		}
 	}
 	s := app.State{Name: "a b", Certificate: &app.Certificate{KeyFits: true}}
 	files := app.NewFiles("0.35.5", []string{"a b"}, nil, []app.File{{Path: ConfPath("a b"), Data: []byte("server { listen 443 ssl; server_name a.test; ssl_certificate x; }")}})
-	if text, _ := WriteAside(files, s, "/home/dokku/a b"); strings.Contains(text, "server") {
+	if text, _ := WriteSubstitute(files, s, "/home/dokku/a b"); strings.Contains(text, "server") {
 		t.Errorf("a path with a blank in it is written: %s", text)
 	}
 }

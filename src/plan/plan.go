@@ -25,6 +25,20 @@ const (
 	Person = "[!]"  // waits for a person
 )
 
+// Stage orders the steps of a round: what is done in one may end what is planned for
+// the next, so only the steps of one stage are done before the host is observed again.
+type Stage int
+
+// The stages, in their order.
+const (
+	Files      Stage = iota // files and settings, under the store's lock
+	Start                   // containers
+	Build                   // nginx configurations, by Dokku
+	Fallback                // upstreams from the containers' addresses
+	Quarantine              // what nginx refuses
+	Reload                  // nginx
+)
+
 // Step is one repair: a file that is to hold something, or something to be done.
 type Step struct {
 	App    string
@@ -43,13 +57,11 @@ type Step struct {
 	// Do is what is done where the step is no file, or after the file is in place.
 	// It must be safe to be done again by the next run when this one is killed.
 	Do func(context.Context, host.Host) error
+	// Stage is when in a round the step is done.
+	Stage Stage
 	// Seed tells that the file is written ahead of an upgrade and stays ours
 	// until that is through: it is the first Dokku version that reads it.
 	Seed string
-	// Guess tells that what is put there was recorded nowhere (law 8): it is
-	// done only when a person says so.
-	Guess bool
-
 	// Verify asks whether the repair has had its effect, beyond what Do returned
 	// and the file's holding what was written. It may be nil.
 	Verify func(context.Context, host.Host) error
@@ -66,20 +78,39 @@ func (p Plan) Print(out *say.Printer) {
 }
 
 // ErrChanged says that a file is no longer what the plan was made for.
-var ErrChanged = errors.New("it has been changed meanwhile and is left as it is")
+var ErrChanged = errors.New("changed since it was planned; skipped")
 
 // Apply does the steps and verifies each. A step that fails stops no other; its
 // error names the app.
 func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Printer) error {
 	var errs *multierror.Error
-	for i, s := range p {
-		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
-		if err := s.apply(ctx, h, j); err != nil {
-			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w", host.Place(s.App), s.Text, err))
+	for _, err := range p.Results(ctx, h, j, out) {
+		if err != nil {
+			errs = multierror.Append(errs, err)
 		}
 	}
 	return errs.ErrorOrNil()
 }
+
+// Results does the steps and verifies each, and returns an error, or nil, for each of
+// them. Where the operator interrupts, no further step begins.
+func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Printer) []error {
+	errs := make([]error, len(p))
+	for i, s := range p {
+		if ctx.Err() != nil {
+			errs[i] = fmt.Errorf("%s: %s: %w", host.Place(s.App), s.Text, ErrInterrupted)
+			continue
+		}
+		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
+		if err := s.apply(ctx, h, j); err != nil {
+			errs[i] = fmt.Errorf("%s: %s: %w", host.Place(s.App), s.Text, err)
+		}
+	}
+	return errs
+}
+
+// ErrInterrupted says that a step was not begun, because the operator has interrupted.
+var ErrInterrupted = errors.New("interrupted, and not begun")
 
 func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 	if s.Path != "" {

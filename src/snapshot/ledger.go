@@ -80,6 +80,18 @@ func (l *Ledger) Rename(from, to string) {
 	l.Renamed[from] = to
 }
 
+// Now is what an app is called at present, by a name that it bears or has borne.
+func (l *Ledger) Now(name string) string {
+	for range l.Renamed { // no longer than there are renames
+		to := l.Renamed[name]
+		if to == "" {
+			break
+		}
+		name = to
+	}
+	return name
+}
+
 // Formerly are the names that an app has borne, the newest first.
 func (l *Ledger) Formerly(name string) []string {
 	var names []string
@@ -178,15 +190,25 @@ func (s *Store) SetPending(step string) error {
 	return s.h.Write(s.h.Paths().Data("pending"), 0o600, []byte(step+"\n"))
 }
 
-// Lock keeps every other upgrade-guard process out until the returned function
-// is called. It waits no longer than wait.
+// Lock keeps every other upgrade-guard process from the store until the returned
+// function is called. It waits no longer than wait.
 func Lock(ctx context.Context, h host.Host, wait time.Duration) (unlock func(), err error) {
+	return lock(ctx, h, "lock", wait)
+}
+
+// LockWork keeps every other upgrade-guard process from repairing anything until the
+// returned function is called. Whoever holds both has taken this one first.
+func LockWork(ctx context.Context, h host.Host, wait time.Duration) (unlock func(), err error) {
+	return lock(ctx, h, "work.lock", wait)
+}
+
+func lock(ctx context.Context, h host.Host, name string, wait time.Duration) (unlock func(), err error) {
 	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
 		return nil, fmt.Errorf("%s cannot be made: %w", h.Paths().Data(), err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	l := host.NewLock(h.Paths().Data("lock"), 0o600)
+	l := host.NewLock(h.Paths().Data(name), 0o600)
 	ok, err := l.TryLockContext(ctx, 50*time.Millisecond)
 	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
 		return nil, say.Hint(fmt.Errorf("another upgrade-guard process has held the lock for more than %s", wait),

@@ -16,7 +16,7 @@ import (
 func TestAptUpgrade(t *testing.T) {
 	m := newMachine(t)
 	out := m.run(true, "apt-get", "dist-upgrade")
-	for _, want := range []string{"Dokku 0.20.4 to 0.35.5: 5 losses to prevent", "Dokku 0.20.4 to 0.35.5: no loss to put back"} {
+	for _, want := range []string{"Dokku 0.20.4 to 0.35.5: 5 at risk, 5 handled", "Dokku 0.20.4 to 0.35.5: nothing to do"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -72,7 +72,7 @@ func newRestoring(t *testing.T) *restoring {
 	if err := r.guard(r.h).Install(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.guard(r.h).Apply(context.Background(), false, false); err != nil { // never_deployed wants a scale
+	if _, err := r.guard(r.h).Apply(context.Background(), false); err != nil { // never_deployed wants a scale
 		t.Fatal(err)
 	}
 	m, err := r.guard(r.h).Snapshot(context.Background())
@@ -154,7 +154,7 @@ func TestARestoreThatWasCutOffIsFinished(t *testing.T) {
 				r.t = t
 				dies(t, func() error { return r.restore(killed(r.h, n, mode)) })
 				if n%2 == 0 {
-					if _, err := r.guard(r.h).Apply(context.Background(), false, false); err != nil {
+					if _, err := r.guard(r.h).Apply(context.Background(), false); err != nil {
 						t.Fatal(err)
 					}
 					told := r.told()
@@ -202,7 +202,7 @@ func TestARestoreThatFailedIsNotForgotten(t *testing.T) {
 	if err := r.h.Write(vhost, 0o644, []byte("third.example.org\n")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.guard(r.h).Apply(context.Background(), false, false); err != nil {
+	if _, err := r.guard(r.h).Apply(context.Background(), false); err != nil {
 		t.Fatal(err)
 	}
 	if b, _ := os.ReadFile(vhost); string(b) != "third.example.org\n" {
@@ -276,7 +276,7 @@ func TestAnApplyThatWasCutOffBuildsNginx(t *testing.T) {
 					return ""
 				}})
 			})
-			if _, err := g.Apply(context.Background(), false, false); err != nil {
+			if _, err := g.Apply(context.Background(), false); err != nil {
 				t.Fatal(err)
 			}
 			if b, err := h.ReadFile(h.Paths().App("my_app") + "/nginx.conf"); err != nil || !strings.Contains(string(b), "shop.example.org") {
@@ -304,7 +304,7 @@ func TestACutOffRestoreOpensNothing(t *testing.T) {
 	if err := r.guard(r.h).Store.BeginRestore("my_app", snapshot.Restore{Snapshot: m.ID, Parts: guard.Parts}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.guard(r.h).Apply(context.Background(), false, false); err != nil {
+	if _, err := r.guard(r.h).Apply(context.Background(), false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.h.Lstat(conf); err == nil {

@@ -57,11 +57,11 @@ func TestHealthyHostsGiveNoFinding(t *testing.T) {
 				t.Fatal(err)
 			}
 			c, err := g.Check(context.Background(), version)
-			if err != nil || len(c.Present) > 0 || c.Bad() {
+			if err != nil || len(c.Present) > 0 || c.ForYou() {
 				t.Errorf("%v: %+v", err, c)
 			}
-			if n, err := g.Apply(context.Background(), true, false); n > 0 || err != nil {
-				t.Errorf("%d things to do, %v", n, err)
+			if p, err := g.DryRun(context.Background()); p.Due() || err != nil {
+				t.Errorf("%+v to do, %v", p, err)
 			}
 			r, err := g.Report(context.Background(), "")
 			if err != nil || len(r.Apps) != 5 {

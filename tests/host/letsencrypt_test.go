@@ -46,7 +46,7 @@ func ofLetsencrypt(op host.Op) bool {
 }
 
 func applyLetsencrypt(h host.Host) error {
-	_, err := quietGuard(h, &strings.Builder{}).Apply(context.Background(), false, false)
+	_, err := quietGuard(h, &strings.Builder{}).Apply(context.Background(), false)
 	return err
 }
 

@@ -121,21 +121,21 @@ func read(files *app.Files) side { return side{files, app.Read(files)} }
 // another.
 func stepsOf(t *testing.T, before, after side, apps []string) []string {
 	was, now := before.state, after.state
-	jump := hazard.Jump{From: was.Dokku, To: now.Dokku, Record: "the record", Fresh: true, Files: after.files, Old: func() *app.Files { return before.files }, Plugins: noPlugins}
+	jump := hazard.Context{From: was.Dokku, To: now.Dokku, Record: "the record", JustInstalled: true, Files: after.files, Old: func() *app.Files { return before.files }, Plugins: noPlugins}
 	var steps []string
 	take := func(found []hazard.Finding) {
 		for _, f := range found {
-			if f.Step != nil && !f.Step.Guess {
+			if f.Kind == hazard.Repair {
 				steps = append(steps, f.App+": "+f.Step.Text)
 			}
-			if strings.Contains(f.What, "could not be looked at") {
+			if strings.Contains(f.What, "check failed") {
 				t.Error(f.What)
 			}
 		}
 	}
-	take(hazard.DetectHost(hazard.HostSubject{Jump: jump, Now: now, Before: &was.Global}))
+	take(hazard.DetectHost(hazard.HostSubject{Context: jump, Now: now, Before: &was.Global}))
 	for _, name := range apps {
-		s := hazard.Subject{Jump: jump, Now: now.Apps[name]}
+		s := hazard.Subject{Context: jump, Now: now.Apps[name]}
 		if b, ok := was.Apps[name]; ok && !b.Scale.Unreadable {
 			b.Unknown = nil // as in a record from before there was such
 			s.Before = &b
@@ -149,10 +149,10 @@ func stepsOf(t *testing.T, before, after side, apps []string) []string {
 
 func foreseenSteps(before side, to string, apps []string) []string {
 	now := before.state
-	jump := hazard.Jump{From: now.Dokku, To: to, Files: before.files, Old: func() *app.Files { return nil }, Plugins: noPlugins, Seeded: func(string, string) bool { return false }}
+	jump := hazard.Context{From: now.Dokku, To: to, Files: before.files, Old: func() *app.Files { return nil }, Plugins: noPlugins, Seeded: func(string, string) bool { return false }}
 	var steps []string
 	for _, name := range apps {
-		for _, f := range hazard.Foresee(hazard.Subject{Jump: jump, Now: now.Apps[name]}) {
+		for _, f := range hazard.Foresee(hazard.Subject{Context: jump, Now: now.Apps[name]}) {
 			if f.Step != nil {
 				steps = append(steps, fmt.Sprintf("%s: %s", f.App, f.Step.Text))
 			}

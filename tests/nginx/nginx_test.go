@@ -177,17 +177,17 @@ func TestRoutes(t *testing.T) {
 		m.withdraw("alpha")
 		m.readdress("alpha", subnet+"111")
 		out, err := m.routes()
-		if err != nil || !strings.Contains(out, "beta: nginx configuration, set aside") {
+		if err != nil || !strings.Contains(out, "beta: nginx configuration, quarantined") {
 			t.Errorf("%v\n%s", err, out)
 		}
 		ok("alpha", "gamma")
 		m.answers("http", "beta", http.StatusServiceUnavailable)
 		m.answers("https", "beta", http.StatusServiceUnavailable)
-		if said := m.check(); !strings.Contains(said, "beta: its nginx configuration is set aside") {
+		if said := m.check(); !strings.Contains(said, "beta: its nginx configuration is quarantined") {
 			t.Errorf("it is not reported:\n%s", said)
 		}
 		os.Remove(m.path("home/dokku/beta/nginx.conf.d/broken.conf"))
-		repaired("beta: its nginx configuration is set aside")
+		repaired("beta: its nginx configuration is quarantined")
 		ok("alpha", "beta", "gamma")
 		m.answers("https", "beta", http.StatusOK)
 		if left, _ := filepath.Glob(m.path("home/dokku/*/nginx.conf.set-aside")); len(left) > 0 {

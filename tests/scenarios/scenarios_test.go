@@ -11,6 +11,7 @@
 //	without-hooks           take away what apt, dpkg and dokku call us by
 //	upgrade VERSION         apt-get install dokku=VERSION
 //	answers DOMAIN APP      a request for the domain is answered by the app
+//	for-you COMMAND...      the command ends with exit code 2: something is left to a person
 //	dead DOMAIN             a request for the domain is answered by no app
 //	scale APP [WANT...]     what Dokku itself prints as the app's scale
 //	settings / kept         every setting that was in force is in force; ! kept: some
@@ -29,6 +30,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -89,7 +91,7 @@ func TestScenarios(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": cmdHost, "real": cmdReal, "install-guard": cmdInstallGuard, "without-hooks": cmdWithoutHooks, "upgrade": cmdUpgrade,
-			"answers": cmdAnswers, "dead": cmdDead, "scale": cmdScale,
+			"answers": cmdAnswers, "for-you": cmdForYou, "dead": cmdDead, "scale": cmdScale,
 			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "mark-app": cmdMarkApp, "same-app": cmdSameApp, "probe": cmdProbe, "probed": cmdProbed, "damage": cmdDamage,
 			"settings": cmdSettings, "kept": cmdKept,
 			"letsencrypt": cmdLetsencrypt, "issue": cmdIssue,
@@ -197,6 +199,15 @@ func cmdWithoutHooks(ts *testscript.TestScript, _ bool, _ []string) {
 
 func cmdUpgrade(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("apt-get", "install", "-y", "--allow-downgrades", "dokku="+args[0]))
+}
+
+// cmdForYou runs a command that leaves something to a person, which is no error.
+func cmdForYou(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[0], args[1:]...)
+	var exit *exec.ExitError
+	if neg || !errors.As(err, &exit) || exit.ExitCode() != 2 {
+		ts.Fatalf("%v, and not exit status 2", err)
+	}
 }
 
 func cmdAnswers(ts *testscript.TestScript, neg bool, args []string) {

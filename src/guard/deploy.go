@@ -5,10 +5,10 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/snapshot"
@@ -32,7 +32,7 @@ func (g *Guard) Refresh(ctx context.Context, name string) error {
 	if len(app.Read(files).Apps[name].Unreadable) > 0 {
 		return nil // a worse record never replaces a better one
 	}
-	return g.locked(ctx, hurry, func() error {
+	return g.locked(ctx, deployLockTimeout, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
 			return err
@@ -84,7 +84,7 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 // nothing is owed to it any more, and what was seeded for it is withdrawn, so
 // that a new app of the same name begins without a past.
 func (g *Guard) Forget(ctx context.Context, name string) error {
-	return g.locked(ctx, hurry, func() error {
+	return g.locked(ctx, deployLockTimeout, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 // a name it looks after all apps: they are about to be started after a reboot,
 // which without a scale takes their nginx configuration away (ATLAS 6.4).
 func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
-	return g.locked(ctx, hurry, func() error {
+	return g.locked(ctx, deployLockTimeout, func() error {
 		ledger, err := g.ledger()
 		if err != nil {
 			return err
@@ -128,19 +128,28 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 		if err != nil {
 			return err
 		}
-		apps := files.Apps
-		if stamp == disk {
-			apps = slices.DeleteFunc(slices.Clone(apps), func(name string) bool { _, open := ledger.Open[name]; return !open })
+		o := &Observation{Files: files, Now: app.Read(files), renaming: g.halves()}
+		m, err := g.remember(o)
+		if err != nil {
+			return err
 		}
-		records, _ := g.records(stamp, apps, ledger)
-		steps, _ := split(g.detect(files, app.Read(files), records, ledger))
+		if !m.upgraded {
+			for name := range m.baselines {
+				if _, open := ledger.Open[name]; !open {
+					delete(m.baselines, name)
+				}
+			}
+			files.Apps = slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { _, open := ledger.Open[name]; return !open })
+		}
 		// The scale and nothing else: that is what the deploy would stop the app for,
 		// and in the middle of it nobody looks at what else is changed.
-		steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return !strings.HasPrefix(s.Hazard, "scale-") })
+		steps := m.next(g.losses(o, m), occasion{about: hazard.AboutScale})
 		journal := plan.NewJournal(g.Host, "before-deploy")
 		err = steps.Apply(ctx, g.Host, journal, g.Out)
-		ledger.Runs = journal.AddTo(ledger.Runs)
-		return errors.Join(err, g.Store.SaveLedger(ledger))
+		return joined(err, g.changeState(func(state *snapshot.Ledger) error {
+			state.Runs = journal.AddTo(state.Runs)
+			return nil
+		}))
 	})
 }
 
@@ -149,7 +158,7 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 // installation begins anew. Snapshots, records and journals stay, and so does the key
 // of the fingerprints. What belongs to root is taken away by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
-	return g.locked(ctx, patience, func() error {
+	return g.locked(ctx, lockTimeout, func() error {
 		if err := g.givenUp(); err != nil { // whatever upgrade was announced, it is not ours any more
 			return err
 		}

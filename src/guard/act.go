@@ -1,0 +1,330 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/go-multierror"
+
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// occasion is what a run of act is for.
+type occasion struct {
+	// about chooses the hazards by their subject; "" for all.
+	about string
+	// hook tells that apt or dpkg waits for us: what takes longer than seconds is
+	// queued (law 9).
+	hook bool
+}
+
+func (oc occasion) chooses(f hazard.Finding) bool {
+	return oc.about == "" || hazard.Named(f.Hazard).About == oc.about
+}
+
+// fewBuilds are as many as Dokku builds in seconds.
+const fewBuilds = 5
+
+// outcome is what a run of act has left.
+type outcome struct {
+	*Observation
+	found []hazard.Finding
+	// done tells that something was done, queued that the rest of it was queued.
+	done, queued bool
+}
+
+// act does what the findings say can be done, and is the only writing of repairs. Each
+// round takes of every finding the next rung of its ladder that was not tried in this
+// run, and of these only the first stage; then the host is observed again: what one
+// stage did may have ended what the next was to end. It ends by itself, when nothing is
+// left that was not tried. Answers are renewed when nothing else is left to do.
+//
+// The store's lock is held for files and settings, and not while Dokku builds, docker
+// starts or requests are out: deploys wait for it.
+func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion, journal *plan.Journal) (outcome, error) {
+	out := outcome{Observation: o}
+	failed := map[string]error{} // by app and hazard, the last
+	var errs *multierror.Error
+	stale := false // something was done since the answers were asked for
+	for {
+		out.found = g.assess(out.Observation, m)
+		steps := m.next(out.found, oc)
+		if ctx.Err() != nil {
+			errs = multierror.Append(errs, ctx.Err())
+			break
+		}
+		if len(steps) == 0 {
+			if len(m.run.Unloaded) > 0 && out.refused == "" && out.nginxUnknown == "" {
+				// What was written without Dokku is loaded once, when all of it is there.
+				if err := host.ReloadNginx(ctx, g.Host); err != nil {
+					errs = multierror.Append(errs, err)
+				}
+				clear(m.run.Unloaded)
+				stale = true
+			}
+			if out.asked && !stale {
+				break
+			}
+			g.ask(ctx, out.Observation)
+			stale = false
+			continue
+		}
+		if n := appsOf(steps); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
+			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", Plural(n, "app"))
+			out.queued = true
+			return out, g.locked(ctx, lockTimeout, func() error {
+				return g.changeState(func(state *snapshot.Ledger) error { return g.enqueue(state, snapshot.Job{Kind: JobRoutes}) })
+			})
+		}
+		out.done, stale = true, true
+		for i, err := range g.round(ctx, steps, m, journal) {
+			key := steps[i].App + "\x00" + steps[i].Hazard
+			delete(failed, key)
+			switch {
+			case err == nil:
+			case m.hasNext(out.found, steps[i]):
+				g.Out.Error(err) // and the next rung is tried
+				failed[key] = nil
+			default:
+				failed[key] = err
+			}
+		}
+		next, err := g.observe(ctx, out.scope()...)
+		if err != nil {
+			return out, multierror.Append(errs, err)
+		}
+		out.Observation = next
+	}
+	for i, f := range out.found {
+		if f.Kind != hazard.Repair || !oc.chooses(f) || f.Step == nil {
+			continue
+		}
+		key := f.App + "\x00" + f.Hazard
+		err := failed[key]
+		delete(failed, key)
+		switch {
+		case f.Command != "": // it is a person's now, who is told what to type
+			if out.found[i].Kind = hazard.Manual; err != nil {
+				g.Out.Error(err)
+			}
+		case err == nil:
+			errs = multierror.Append(errs, fmt.Errorf("%s: %s", host.Place(f.App), f.What))
+		default:
+			errs = multierror.Append(errs, err)
+		}
+	}
+	for _, err := range failed {
+		if err != nil { // what failed, and is found no more
+			errs = multierror.Append(errs, err)
+		}
+	}
+	return out, errs.ErrorOrNil()
+}
+
+// round does steps of one stage.
+func (g *Guard) round(ctx context.Context, steps plan.Plan, m *memory, journal *plan.Journal) []error {
+	for _, s := range steps {
+		m.tried[rung(s)] = true
+	}
+	if steps[0].Stage != plan.Files {
+		for _, s := range steps {
+			if s.Stage > plan.Build {
+				g.sayWhy(s, m)
+			}
+		}
+		return steps.Results(ctx, g.Host, journal, g.Out)
+	}
+	var results []error
+	err := g.locked(ctx, lockTimeout, func() error {
+		// They stand in the state, so that they are known to whoever goes on where this
+		// is killed, or queued.
+		err := g.changeState(func(state *snapshot.Ledger) error {
+			state.Unbuilt = unbuiltAfter(steps, state.Unbuilt)
+			m.state.Unbuilt = state.Unbuilt
+			return nil
+		})
+		if err != nil {
+			g.Out.Error(err)
+		}
+		results = steps.Results(ctx, g.Host, journal, g.Out)
+		return nil
+	})
+	if results == nil { // not even begun
+		results = make([]error, len(steps))
+		for i, s := range steps {
+			results[i] = fmt.Errorf("%s: %s: %w", host.Place(s.App), s.Text, err)
+		}
+	}
+	return results
+}
+
+// sayWhy says of a rung that is no build of Dokku's why it is needed.
+func (g *Guard) sayWhy(s plan.Step, m *memory) {
+	if why := m.why[rung(s)]; why != "" {
+		g.Out.Trouble("%s: %s", host.Place(s.App), why)
+	}
+}
+
+// next are the steps of the next round: of every finding that the occasion chooses the
+// first rung that was not tried, as far as they belong to the first stage.
+func (m *memory) next(found []hazard.Finding, oc occasion) plan.Plan {
+	var steps plan.Plan
+	chosen := map[string]bool{}
+	m.why = map[string]string{}
+	for _, f := range found {
+		if !oc.chooses(f) || f.Kind != hazard.Repair && (f.Kind != hazard.Guess || !m.guesses) {
+			continue
+		}
+		for _, s := range f.Ladder() {
+			if m.tried[rung(s)] {
+				continue
+			}
+			if s.Stage == plan.Quarantine && !m.run.MayQuarantine(s.App) {
+				break
+			}
+			if m.why[rung(s)] = f.What; !chosen[rung(s)] {
+				chosen[rung(s)] = true
+				steps = append(steps, s)
+			}
+			break
+		}
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	first := slices.MinFunc(steps, func(a, b plan.Step) int { return int(a.Stage - b.Stage) }).Stage
+	return slices.DeleteFunc(steps, func(s plan.Step) bool { return s.Stage != first })
+}
+
+// hasNext tells whether a finding that a step was to end has another rung.
+func (m *memory) hasNext(found []hazard.Finding, s plan.Step) bool {
+	for _, f := range found {
+		if f.App != s.App || f.Hazard != s.Hazard {
+			continue
+		}
+		ladder := f.Ladder()
+		for i := range ladder {
+			if rung(ladder[i]) == rung(s) {
+				return i+1 < len(ladder)
+			}
+		}
+	}
+	return false
+}
+
+// rung tells steps apart within a run. Several findings of an app may be ended by one
+// build, and those of all apps by one reload of nginx.
+func rung(s plan.Step) string {
+	switch {
+	case s.Stage == plan.Reload:
+		return s.Text
+	case s.Stage == plan.Quarantine:
+		return s.App + "\x00" + hazard.TextQuarantine
+	case s.Stage != plan.Files:
+		return s.App + "\x00" + s.Text
+	}
+	return s.App + "\x00" + s.Hazard + "\x00" + s.Text
+}
+
+func appsOf(steps plan.Plan) int {
+	names := map[string]bool{}
+	for _, s := range steps {
+		names[s.App] = true
+	}
+	return len(names)
+}
+
+// scope are the apps that were observed; none for all.
+func (o *Observation) scope() []string {
+	if !o.Files.Partial {
+		return nil
+	}
+	return o.Files.Apps
+}
+
+// unbuiltAfter are the apps of which something was put back that must be in nginx's
+// configuration, when these steps are done.
+func unbuiltAfter(steps plan.Plan, names []string) []string {
+	names = slices.Clone(names)
+	for _, s := range steps {
+		if hazard.Named(s.Hazard).InNginx && !slices.Contains(names, s.App) {
+			names = append(names, s.App)
+		}
+	}
+	return names
+}
+
+// forgetQuarantined removes the copies of configurations that were quarantined and are
+// good again: docker has spoken, nothing is wrong, and what stands there is Dokku's.
+func (g *Guard) forgetQuarantined(o *Observation) error {
+	var errs *multierror.Error
+	for _, name := range o.Files.Apps {
+		path := quarantinePath(g.Host, name)
+		if _, err := g.Host.Lstat(path); err == nil && o.goodAgain(name) {
+			if err := g.Host.Remove(path); err != nil {
+				errs = multierror.Append(errs, err)
+			}
+		}
+	}
+	return errs.ErrorOrNil()
+}
+
+// changeState reads the state, changes it and stores it. The caller holds the store's
+// lock.
+func (g *Guard) changeState(change func(*snapshot.Ledger) error) error {
+	state, err := g.ledger()
+	if err != nil {
+		return err
+	}
+	return errors.Join(change(&state), g.Store.SaveLedger(state))
+}
+
+// printLeft says what is left when a run has ended: what is a person's, and what is only
+// to be known and has consequences.
+func (g *Guard) printLeft(found []hazard.Finding) {
+	for _, f := range found {
+		if !f.ForYou() && (f.Kind != hazard.Notice || f.Command == "" && f.Consequence == "") {
+			continue
+		}
+		g.Out.Trouble("%s: %s.", host.Place(f.App), f.What)
+		if f.Consequence != "" {
+			g.Out.Trouble("    %s", f.Consequence)
+		}
+		if f.Kind == hazard.Guess {
+			g.Out.Trouble("    A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", f.Does)
+		}
+		if f.Command != "" {
+			g.Out.Trouble("    To do: %s", f.Command)
+		}
+	}
+}
+
+// printPlan shows what act would do, by the same findings: the first rung of each, and
+// what follows where it does not end it.
+func printPlan(out *say.Printer, found []hazard.Finding) {
+	routing, printed := false, map[string]bool{}
+	for _, f := range found {
+		if f.Kind != hazard.Repair || f.Step == nil || printed[rung(*f.Step)] {
+			continue
+		}
+		printed[rung(*f.Step)] = true
+		out.Result("       %-4s %s: %s", f.Step.Mark, host.Place(f.App), f.Does)
+		for _, next := range f.Next {
+			out.Result("            if that is not enough: %s", next)
+		}
+		routing = routing || f.Step.Stage > plan.Files || hazard.Named(f.Hazard).InNginx
+	}
+	if routing {
+		out.Result("       %-4s %s", plan.Change, ConditionalRouting)
+	}
+}
+
+// ConditionalRouting is what may follow any change of nginx's configurations: nginx
+// names one file that it refuses at a time, so nobody knows beforehand which is next.
+const ConditionalRouting = "if nginx then names an app's configuration: built by Dokku, else its fallback upstream, else quarantined; then nginx, reloaded"

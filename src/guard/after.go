@@ -1,0 +1,365 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// PostUpgrade puts back what the upgrade dropped. Without auto-apply it only says what
+// that is. It does nothing when there is nothing to do, and goes on where a killed one
+// has stopped.
+func (g *Guard) PostUpgrade(ctx context.Context, from, to string) error {
+	if err := checkVersions(from, to); err != nil {
+		return err
+	}
+	disk, lastSeen, err := g.versions()
+	if err != nil {
+		return err
+	}
+	if disk != to {
+		g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, to)
+	}
+	if lastSeen == "" {
+		if err := g.locked(ctx, lockTimeout, func() error { return g.Store.SetStamp(from) }); err != nil {
+			return err
+		}
+	}
+	return g.postUpgrade(ctx, occasion{})
+}
+
+// postUpgrade is the work after an upgrade, where it is due.
+func (g *Guard) postUpgrade(ctx context.Context, oc occasion) error {
+	if _, _, err := g.versions(); err != nil {
+		return err
+	}
+	return g.alone(ctx, func() error {
+		if !g.autoApply() {
+			return g.announce(ctx)
+		}
+		_, err := g.finish(ctx, oc, false)
+		return err
+	})
+}
+
+// announce says what finish would do.
+func (g *Guard) announce(ctx context.Context) error {
+	o, m, err := g.look(ctx)
+	if err != nil {
+		return err
+	}
+	found := g.assess(o, m)
+	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", m.lastSeen, o.Now.Dokku)
+	printPlan(g.Out, found)
+	g.printLeft(found)
+	if len(repairs(found)) > 0 {
+		g.Out.Detail("To do this: dokku upgrade-guard:apply")
+	}
+	if !m.upgraded {
+		return g.locked(ctx, lockTimeout, func() error { return g.Store.SetPending("") }) // nothing has changed that would be unresolved
+	}
+	return nil
+}
+
+// look is the host as it is, and what is remembered of it.
+func (g *Guard) look(ctx context.Context) (*Observation, *memory, error) {
+	o, err := g.observe(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := g.remember(o)
+	return o, m, err
+}
+
+// finish is the work after an upgrade from beginning to end: what can be done is done
+// and verified, apps that are in order are resolved, the others stay unresolved, and
+// the last-seen version becomes the running one. Nothing is written where nothing is
+// left to do. It returns what is left.
+func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []hazard.Finding, err error) {
+	if err := g.configured(ctx); err != nil {
+		return nil, err
+	}
+	pending := g.Store.Pending() != ""
+	o, m, err := g.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.guesses = guesses
+	disk := o.Now.Dokku
+	var errs *multierror.Error
+	note := func(err error) { // what goes wrong here stops nothing that follows
+		if err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
+	if m.upgraded || pending {
+		note(g.locked(ctx, lockTimeout, g.makeKey)) // before drift is told
+	}
+	due := g.assess(o, m)
+	unresolved := len(m.state.Open) > 0
+	switch {
+	case m.upgraded:
+		g.Out.Title("Dokku %s to %s: %s", m.lastSeen, disk, count(due, "repair"))
+		if len(m.baselines) == 0 && len(o.Files.Apps) > 0 {
+			note(say.Hint(fmt.Errorf("there is no baseline from Dokku %s, so nothing can be compared", m.lastSeen),
+				"See dokku upgrade-guard:report for what is wrong now."))
+		}
+	case pending || unresolved || len(repairs(due)) > 0 || guesses:
+		g.Out.Title("Dokku %s: %s", disk, count(due, "repair"))
+	}
+	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
+	out, failure := g.act(ctx, o, m, oc, journal)
+	note(failure)
+	note(g.locked(ctx, lockTimeout, func() error { return g.resolve(ctx, m, out, pending, errs, journal) }))
+	if len(out.found) > 0 || out.done {
+		g.printLeft(out.found)
+	}
+	g.sum(ctx, out, m, pending || unresolved, errs.ErrorOrNil())
+	return out.found, errs.ErrorOrNil()
+}
+
+// resolve enters what has come of a run: which apps are unresolved, which upgrade is
+// through, what differs from the baseline for no known reason. The caller holds the
+// store's lock.
+func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, pending bool, before *multierror.Error, journal *plan.Journal) error {
+	var errs *multierror.Error
+	note := func(err error) {
+		if err != nil {
+			errs = multierror.Append(errs, err)
+		}
+	}
+	disk := out.Now.Dokku
+	if !m.upgraded {
+		// A run that is killed right before its end has not stored what it left.
+		if list, err := g.of(disk); err == nil && len(list) == 0 && out.done {
+			_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
+			note(err)
+		}
+	}
+	state, err := g.ledger()
+	if err != nil {
+		return err
+	}
+	g.close(&state, out.Now, m.baselines, out.found, m.lastSeen, m.broken)
+	if m.upgraded || pending {
+		note(noteDrift(journal, out.found))
+	}
+	if !out.queued && out.Now.DockerMissing == "" && !slices.ContainsFunc(out.found, func(f hazard.Finding) bool { return f.Hazard == "nginx-outdated" }) {
+		state.Unbuilt = nil
+	}
+	note(g.forgetQuarantined(out.Observation))
+	// Not where something could not be looked at: nothing is risked for a name.
+	if m.upgraded && before == nil && out.Now.DockerMissing == "" && out.nginxUnknown == "" {
+		note(g.queueRenames(&state, out))
+	}
+	g.enterUpgrade(&state, journal, m.lastSeen, disk)
+	if err := g.settleSeeds(&state, disk, pending); err != nil {
+		return multierror.Append(errs, err)
+	}
+	if n := len(state.Runs); n > runsTold {
+		state.Runs = slices.Clone(state.Runs[n-runsTold:])
+	}
+	if err := g.Store.SaveLedger(state); err != nil {
+		return multierror.Append(errs, err)
+	}
+	if m.upgraded {
+		if err := g.Store.SetStamp(disk); err != nil {
+			return multierror.Append(errs, err)
+		}
+		_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
+		note(err)
+	}
+	if pending {
+		note(g.Store.SetPending(""))
+	}
+	return errs.ErrorOrNil()
+}
+
+// runsTold is how many runs since the last upgrade the report tells of.
+const runsTold = 20
+
+// sum is the last line of a run: what the apps are, held to the baseline.
+func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, failure error) {
+	state, err := g.Store.Ledger()
+	if err != nil {
+		return
+	}
+	drift := 0
+	for _, f := range out.found {
+		if f.Hazard == hazard.Drift {
+			drift++
+		}
+	}
+	yours := len(forYou(out.found))
+	switch {
+	case len(state.Open) > 0:
+		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(state.Open))
+	case failure != nil || yours > 0:
+	case (m.upgraded || compared) && drift > 0:
+		g.Out.Step("%s from the baseline, and nothing was done about it. See dokku upgrade-guard:report", Plural(drift, "setting")+map[bool]string{true: " differs", false: " differ"}[drift == 1])
+	case m.upgraded || compared:
+		g.Out.Step("All apps match the baseline. See dokku upgrade-guard:report")
+	case !out.done:
+		g.Out.Title("Dokku %s: nothing to do", out.Now.Dokku)
+	}
+}
+
+// enterUpgrade enters the upgrade that is through, with the journals of what was done
+// for it.
+func (g *Guard) enterUpgrade(ledger *snapshot.Ledger, journal *plan.Journal, stamp, disk string) {
+	ledger.Runs = journal.AddTo(ledger.Runs)
+	if stamp != disk {
+		j := snapshot.Jump{From: stamp, To: disk, Time: g.Host.Now()}
+		if snapshots, err := g.of(stamp); err == nil && len(snapshots) > 0 {
+			j.Baseline = snapshots[0].ID
+		}
+		ledger.Jumps = append(ledger.Jumps, j)
+	}
+	if n := len(ledger.Jumps); n > 0 && len(ledger.Runs) > 0 {
+		last := &ledger.Jumps[n-1]
+		last.Runs = slices.Compact(append(last.Runs, ledger.Runs...))
+		ledger.Runs = nil
+	}
+}
+
+// settleSeeds lets go of what was seeded for the version that is there now, which is
+// Dokku's own, and withdraws what was seeded for one that has not come. Where no
+// upgrade was pending somebody ran apply between pre-upgrade and the upgrade.
+func (g *Guard) settleSeeds(ledger *snapshot.Ledger, disk string, pending bool) error {
+	maps.DeleteFunc(ledger.Seeds, func(_ string, s snapshot.Seed) bool { return !app.Before(disk, s.ReadFrom) })
+	if pending {
+		if err := g.withdraw(ledger, func(snapshot.Seed) bool { return true }); err != nil {
+			return err
+		}
+	}
+	if len(ledger.Seeds) == 0 {
+		ledger.Seeds = nil
+	}
+	return nil
+}
+
+// noteDrift keeps for the report what differs from the record right after the
+// upgrade. Later nobody can tell any more what was the upgrade's doing.
+func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
+	for _, f := range found {
+		if f.Hazard == hazard.Drift {
+			if err := journal.Drift(f.App, f.What); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// configured tells whether the package manager has brought Dokku's installation
+// to its end. Before that, half of it is still to come, and closing an app would
+// close it too early. A host without dpkg, or without a package, says nothing.
+func (g *Guard) configured(ctx context.Context) error {
+	status := g.packageStatus(ctx)
+	if status == "" || status == "installed" || removed(status) {
+		return nil
+	}
+	return say.Hint(fmt.Errorf("the installation of Dokku has not come to its end (dpkg says %s)", status),
+		"First: dpkg --configure -a. Then: dokku upgrade-guard:apply")
+}
+
+// packageStatus is dpkg's word on the package of Dokku, "" where it knows of none.
+func (g *Guard) packageStatus(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := g.Host.Run(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}", "dokku")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// removed tells that the package is gone, and at most its settings are left.
+func removed(status string) bool { return status == "not-installed" || status == "config-files" }
+
+// close enters which apps are still owed something, and by which record. Owed is
+// also whoever could not be looked at: an app whose scale cannot be read, and one
+// without a record while a snapshot that may hold it cannot be read.
+func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]baseline, left []hazard.Finding, stamp string, broken bool) {
+	open := map[string]snapshot.Baseline{}
+	keep := func(name, hazard string) {
+		b, again := open[name]
+		if !again {
+			b = snapshot.Baseline{Dokku: stamp}
+			if r, ok := records[name]; ok {
+				b = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+			} else if old, ok := ledger.Open[name]; ok {
+				b = old
+			}
+		}
+		if hazard != "" && !slices.Contains(b.Owed, hazard) {
+			b.Owed = append(b.Owed, hazard)
+		}
+		open[name] = b
+	}
+	for _, f := range left {
+		if f.Recorded && f.Kind != hazard.Notice {
+			keep(f.App, f.Hazard)
+		}
+	}
+	for name, s := range now.Apps {
+		_, recorded := records[name]
+		if s.Scale.Unreadable || broken && !recorded {
+			keep(name, "")
+		}
+	}
+	if len(open) == 0 {
+		open = nil
+	}
+	ledger.Open = open
+}
+
+// differ says, in words, what is unresolved: "2 apps differ".
+func differ(open map[string]snapshot.Baseline) string {
+	_, hostToo := open[host.GlobalScope]
+	switch n := len(open); {
+	case hostToo && n == 1:
+		return host.Place(host.GlobalScope) + " differs"
+	case hostToo:
+		return Plural(n-1, "app") + " and " + host.Place(host.GlobalScope) + " differ"
+	case n == 1:
+		return "1 app differs"
+	default:
+		return Plural(n, "app") + " differ"
+	}
+}
+
+// enterSeed enters that a file is about to hold a content of ours.
+func enterSeed(l *snapshot.Ledger, s plan.Step, now time.Time) {
+	if l.Seeds == nil {
+		l.Seeds = map[string]snapshot.Seed{}
+	}
+	seed, digest := l.Seeds[s.Path], app.Digest(s.Data)
+	if !slices.Contains(seed.SHA256, digest) {
+		seed.SHA256 = append(slices.Clone(seed.SHA256), digest)
+	}
+	seed.App, seed.ReadFrom, seed.Time = s.App, s.Seed, now
+	l.Seeds[s.Path] = seed
+}
+
+// checkVersions refuses what cannot be two Dokku versions.
+func checkVersions(from, to string) error {
+	for _, v := range []string{from, to} {
+		if !app.ValidVersion(v) {
+			return say.Hint(fmt.Errorf("%q is not a Dokku version", v), "A version looks like 0.35.5; the trigger takes two, the old and the new one.")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,307 @@
+package guard
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/snapshot"
+)
+
+// memory is what is remembered beside what is seen: of upgrades, of apps from before
+// them, and within one run.
+type memory struct {
+	state snapshot.Ledger
+	// lastSeen is the version at which everything was in order last; upgraded tells that
+	// it is not the one on the disk, underWay that an upgrade, or another run of Dokku's
+	// installation, has not been looked after yet.
+	lastSeen           string
+	upgraded, underWay bool
+	// baselines are the apps, and the host, from before the upgrade, as far as they are
+	// unresolved. broken tells that some may be missing, because a snapshot cannot be
+	// read.
+	baselines map[string]baseline
+	broken    bool
+	// before are the answers from before the last upgrade, read when they are needed.
+	before func() []nginx.Answer
+	// sides are the apps as they were before, as far as they were asked for.
+	sides map[string]*hazard.Side
+	// guesses tells that a person has said yes to all that is guessed.
+	guesses bool
+	run     *hazard.Run
+	// tried are the rungs that were tried in this run, why what those of the next round
+	// are for.
+	tried map[string]bool
+	why   map[string]string
+}
+
+// remember is the memory of the host as it is observed.
+func (g *Guard) remember(o *Observation) (*memory, error) {
+	state, err := g.ledger()
+	if err != nil {
+		return nil, err
+	}
+	disk, lastSeen, err := g.versions()
+	if err != nil {
+		return nil, err
+	}
+	if lastSeen == "" {
+		lastSeen = disk
+	}
+	m := &memory{
+		state: state, lastSeen: lastSeen, upgraded: lastSeen != disk, underWay: g.underWay(o.Now.Dokku),
+		sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
+	}
+	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, state)
+	m.before = func() []nginx.Answer { return g.answersBefore(m) }
+	return m, nil
+}
+
+// answersBefore are the answers of the apps from before the last upgrade; none where
+// nobody answered, or nothing was asked.
+func (g *Guard) answersBefore(m *memory) []nginx.Answer {
+	id := ""
+	if n := len(m.state.Jumps); n > 0 {
+		id = m.state.Jumps[n-1].Baseline
+	}
+	if m.upgraded {
+		if list, err := g.of(m.lastSeen); err == nil && len(list) > 0 {
+			id = list[0].ID
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	data, err := g.Store.File(id, nginx.Facts)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			g.Out.Error(err)
+		}
+		return nil // from before there were such, or nobody answered
+	}
+	return nginx.Decode(data)
+}
+
+// assess is what is lost or wrong on a host, with what is done about it, of every app
+// and of the host itself: by every hazard there is, each restore that was cut off,
+// renames and queued work. It changes nothing and looks at nothing but what was
+// observed and is remembered. Every command and hook goes by it.
+func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
+	m.run.NotRunning = !answering(o.answers)
+	found := g.losses(o, m)
+	expected, certificates := map[string]bool{}, map[string]bool{}
+	for i, f := range found {
+		if f.Kind == hazard.Repair && hazard.Named(f.Hazard).InNginx {
+			expected[f.App] = true
+			certificates[f.App] = certificates[f.App] || f.Hazard == hazard.CertificateLost
+			if byNginx, _ := o.Now.Apps[f.App].Proxy.ByNginx(); byNginx && o.Now.Apps[f.App].Deployed() {
+				found[i].Next = append(slices.Clone(f.Next), hazard.TextBuild)
+			}
+		}
+	}
+	if o.refused != "" && o.culprit == "" {
+		found = append(found, hazard.RouteHost(hazard.HostSubject{Context: g.context(o.Files, "", o.Now.Dokku, m.state), Now: o.Now, Refused: o.refused})...)
+	}
+	worse := map[string][]string{}
+	if len(o.answers) > 0 && len(m.state.Jumps)+len(m.baselines) > 0 {
+		worse = nginx.Worse(m.before(), o.answers)
+	}
+	for _, name := range o.Files.Apps {
+		if o.renaming[name] {
+			continue
+		}
+		s := g.subject(o.Files, o.Now, name, "", o.Now.Dokku, m.state)
+		s.Routing = g.routing(o, m, name, expected[name])
+		if certificates[name] { // that nginx finds none is said by its loss
+			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Certificate })
+		}
+		s.Routing.Worse = worse[name]
+		found = append(found, g.cutOff(s, m.state)...) // its build ends what is wrong by it, too
+		found = append(found, hazard.Route(s)...)
+	}
+	if len(m.state.Jumps) > 0 {
+		found = append(found, g.keptNames(o.Files, o.Now)...)
+	}
+	return found
+}
+
+// losses asks the hazards what has happened to the host and to the apps. Only what is
+// unresolved has a Before: what was resolved is not held against anybody. That goes for
+// each hazard by itself, once the upgrade has been looked after.
+func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
+	var found []hazard.Finding
+	look := func(name string, ask func(*baseline) []hazard.Finding) {
+		b, ok := m.baselines[name]
+		if !ok {
+			found = append(found, ask(nil)...)
+			return
+		}
+		recorded, present := ask(&b), ask(nil)
+		for i := range recorded {
+			// What would be found without the baseline too was so before.
+			recorded[i].Recorded = !slices.ContainsFunc(present, func(f hazard.Finding) bool {
+				return f.Hazard == recorded[i].Hazard && f.What == recorded[i].What
+			})
+		}
+		unresolved := m.state.Open[name].Owed
+		if len(unresolved) == 0 || m.underWay {
+			found = append(found, recorded...)
+			return
+		}
+		is := func(f hazard.Finding) bool { return slices.Contains(unresolved, f.Hazard) }
+		found = append(found, slices.DeleteFunc(present, is)...)
+		found = append(found, slices.DeleteFunc(recorded, func(f hazard.Finding) bool { return !is(f) })...)
+	}
+	if !o.Files.Partial {
+		look(host.GlobalScope, func(b *baseline) []hazard.Finding {
+			s := hazard.HostSubject{Context: g.context(o.Files, "", o.Now.Dokku, m.state), Now: o.Now}
+			if b != nil {
+				s.Before, s.Context = &b.global, g.since(s.Context, *b)
+			}
+			return hazard.DetectHost(s)
+		})
+	}
+	for _, name := range o.Files.Apps {
+		if o.Now.Apps[name].Scale.Unreadable || o.renaming[name] {
+			continue // what cannot be read, or is just being copied, is not known to be lost
+		}
+		look(name, func(b *baseline) []hazard.Finding {
+			s := g.subject(o.Files, o.Now, name, "", o.Now.Dokku, m.state)
+			if b != nil {
+				s.Before, s.Context = &b.state, g.since(s.Context, *b)
+			}
+			return hazard.Detect(s)
+		})
+	}
+	return found
+}
+
+// routing is how nginx serves one app. Where repairs are expected that put back its
+// names and ports, what they put back was reachable (hazard.Subject.Opens), and a build
+// comes after them.
+func (g *Guard) routing(o *Observation, m *memory, name string, expected bool) *hazard.Routing {
+	s := o.Now.Apps[name]
+	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name], Refused: o.refused != "" && o.culprit == name}
+	for _, list := range [][]nginx.Finding{o.routing, o.judged} {
+		for _, f := range list {
+			if f.App == name {
+				r.Findings = append(r.Findings, f)
+			}
+		}
+	}
+	if slices.Contains(m.state.Unbuilt, name) && !o.wrong(name) && o.Now.DockerMissing == "" {
+		if f := hazard.Unbuilt(o.Files, s); f != nil {
+			r.Findings = append(r.Findings, *f)
+		}
+	}
+	r.Before = func() *hazard.Side {
+		side, known := m.sides[name]
+		if !known {
+			side = g.before(name)
+			m.sides[name] = side
+		}
+		return side
+	}
+	r.Public = func() hazard.Verdict {
+		v := hazard.Serving(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before())
+		if expected {
+			v.NoBuild = ""
+		}
+		return m.withGuesses(v)
+	}
+	r.MayStart = func() hazard.Verdict { return m.withGuesses(hazard.Starting(r.Before())) }
+	return r
+}
+
+// withGuesses lets a person's yes to all guesses count for what is not known.
+func (m *memory) withGuesses(v hazard.Verdict) hazard.Verdict {
+	if m.guesses {
+		v.Unknown = ""
+	}
+	return v
+}
+
+// answering tells whether nginx accepts connections, as far as anybody was asked.
+func answering(answers []nginx.Answer) bool {
+	asked, refused := 0, 0
+	for _, a := range answers {
+		if a.Via == nginx.ViaNginx {
+			asked++
+			if a.Error == nginx.NoConnection {
+				refused++
+			}
+		}
+	}
+	return asked == 0 || refused < asked
+}
+
+// context is what the hazards look at beside an app or the host.
+func (g *Guard) context(files *app.Files, from, to string, state snapshot.Ledger) hazard.Context {
+	return hazard.Context{
+		Paths: g.Host.Paths(), Time: g.Host.Now(), From: from, To: to,
+		NoBaseline: len(state.Jumps) == 0, JustInstalled: g.justInstalled(), Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins, Shown: g.fingerprint,
+		Seeded: func(path, digest string) bool {
+			return slices.Contains(state.Seeds[path].SHA256, digest)
+		},
+	}
+}
+
+// subject is an app as the hazards look at it.
+func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, state snapshot.Ledger) hazard.Subject {
+	return hazard.Subject{Context: g.context(files, from, to, state), Now: now.Apps[name], NoDocker: now.DockerMissing != ""}
+}
+
+// since is a context that begins at a baseline.
+func (g *Guard) since(c hazard.Context, b baseline) hazard.Context {
+	c.Record, c.From = b.id, b.state.Dokku
+	c.Old = func() *app.Files {
+		files := g.oldFiles(b.id)
+		if files == nil || b.state.Name == b.as || b.as == host.GlobalScope {
+			return files
+		}
+		return files.Renamed(b.state.Name, b.as) // it bore another name then
+	}
+	return c
+}
+
+// foresee is what an upgrade will do to the host, with what prevents it.
+func (g *Guard) foresee(o *Observation, from, to string, state snapshot.Ledger) []hazard.Finding {
+	found := hazard.ForeseeHost(hazard.HostSubject{Context: g.context(o.Files, from, to, state), Now: o.Now})
+	for _, name := range o.Files.Apps {
+		found = append(found, hazard.Foresee(g.subject(o.Files, o.Now, name, from, to, state))...)
+	}
+	if from != to {
+		found = append(found, g.renamesForetold(o, to)...)
+	}
+	return found
+}
+
+// forYou are the findings that are left to a person.
+func forYou(found []hazard.Finding) []hazard.Finding {
+	return slices.DeleteFunc(slices.Clone(found), func(f hazard.Finding) bool { return !f.ForYou() })
+}
+
+// repairs are the findings that the guard does something about.
+func repairs(found []hazard.Finding) []hazard.Finding {
+	return slices.DeleteFunc(slices.Clone(found), func(f hazard.Finding) bool { return f.Kind != hazard.Repair })
+}
+
+// count counts findings in words: "2 to repair, 1 for you".
+func count(found []hazard.Finding, what string) string {
+	var parts []string
+	if n := len(repairs(found)); n > 0 {
+		parts = append(parts, Plural(n, what))
+	}
+	if n := len(forYou(found)); n > 0 {
+		parts = append(parts, Plural(n, "finding")+" for you")
+	}
+	if len(parts) == 0 {
+		return "nothing to do"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,208 @@
+package guard
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/snapshot"
+)
+
+// baseline is what is known of an app from before an upgrade; of the host itself
+// (GlobalScope) it is global, and of the state nothing but the version.
+type baseline struct {
+	as     string // what the app is called now
+	state  app.State
+	global app.Global
+	id     string
+	time   time.Time
+}
+
+// baselines finds for each app, or GlobalScope, the one it is repaired by: the newest of its
+// version that knows the app's scale, in the snapshots, in the app's running
+// record, or in its open baseline. A snapshot in which the scale could not be
+// read is passed over for the one before it; so is one that is damaged, which is
+// named and told by the second result.
+func (g *Guard) baselines(dokku string, apps []string, ledger snapshot.Ledger) (found map[string]baseline, broken bool) {
+	found = map[string]baseline{}
+	opened := map[string]*snapshot.Manifest{}
+	manifest := func(id string, read func() (snapshot.Manifest, error)) *snapshot.Manifest {
+		m, known := opened[id]
+		if !known {
+			read, err := read()
+			if err == nil {
+				m = &read
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				g.Out.Error(err)
+				broken = true
+			}
+			opened[id] = m
+		}
+		return m
+	}
+	take := func(name string, m *snapshot.Manifest) {
+		if m == nil {
+			return
+		}
+		s, ok := m.Host.Apps[name]
+		for _, old := range ledger.Formerly(name) {
+			if !ok {
+				s, ok = m.Host.Apps[old]
+			}
+		}
+		before, has := found[name]
+		newer := !has || g.Store.Dated(m.Time).After(g.Store.Dated(before.time))
+		if name == host.GlobalScope {
+			if newer {
+				found[name] = baseline{as: name, state: app.State{Name: name, Dokku: m.Dokku}, global: m.Host.Global, id: m.ID, time: m.Time}
+			}
+			return
+		}
+		switch {
+		case !ok || s.Scale.Unreadable:
+		case has && s.EffectiveScale().Empty() && !before.state.EffectiveScale().Empty():
+			// A worse one never takes the place of a better one.
+		case newer:
+			found[name] = baseline{as: name, state: s, id: m.ID, time: m.Time}
+		}
+	}
+	list, err := g.Store.List()
+	if err != nil {
+		g.Out.Error(err)
+	}
+	// newest takes an app's newest of a version.
+	newest := func(name, version string) {
+		for _, e := range list {
+			if e.Dokku != version {
+				continue
+			}
+			m := manifest(e.ID, func() (snapshot.Manifest, error) { return g.Store.Manifest(e.ID) })
+			if m == nil {
+				continue
+			}
+			take(name, m)
+			if s, there := m.Host.Apps[name]; !there || !s.Scale.Unreadable {
+				break // not there: it did not exist yet
+			}
+		}
+		live := manifest("live/"+name, func() (snapshot.Manifest, error) { return g.Store.Live(name) })
+		if live != nil && live.Dokku == version {
+			take(name, live)
+		}
+	}
+	disk := host.DokkuVersion(g.Host)
+	for _, name := range apps {
+		b, open := ledger.Open[name]
+		if open && b.Snapshot != "" && b.Snapshot != "live/"+name {
+			take(name, manifest(b.Snapshot, func() (snapshot.Manifest, error) { return g.Store.Manifest(b.Snapshot) }))
+		}
+		if open {
+			if _, has := found[name]; !has {
+				newest(name, b.Dokku)
+			}
+		}
+		// What the present version has recorded is no record of what it lost.
+		if !open || dokku != disk {
+			newest(name, dokku)
+		}
+	}
+	return found, broken
+}
+
+// unresolved are the baselines that are unresolved: after a jump, or another run of
+// Dokku's installation, those of all apps; otherwise those of the apps in which
+// something is not resolved.
+func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, ledger snapshot.Ledger) (found map[string]baseline, broken bool) {
+	names := append([]string{host.GlobalScope}, files.Apps...)
+	if !g.underWay(now.Dokku) {
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, open := ledger.Open[name]
+			return !open
+		})
+	}
+	return g.baselines(stamp, names, ledger)
+}
+
+// oldFiles are the files of a snapshot, read once; nil, and named, where they
+// cannot be read.
+func (g *Guard) oldFiles(id string) *app.Files {
+	if files, known := g.old[id]; known {
+		return files
+	}
+	files, err := g.Store.Files(id)
+	if err != nil {
+		g.Out.Error(err)
+		files = nil
+	} else {
+		for _, l := range files.Refused {
+			g.Out.Trouble("%s", l)
+		}
+	}
+	if g.old == nil {
+		g.old = map[string]*app.Files{}
+	}
+	g.old[id] = files
+	return files
+}
+
+// before is an app as it was before whatever has happened to it: in the record that
+// an upgrade has left open, or else in the newest that is not one which an upgrade has
+// just left behind. nil where none holds the app.
+func (g *Guard) before(name string) *hazard.Side {
+	ledger, _ := g.Store.Ledger() // a damaged one is named by whoever needs it
+	names := append([]string{name}, ledger.Formerly(name)...)
+	records, _ := g.Store.List()
+	records = slices.DeleteFunc(records, func(e snapshot.Entry) bool { return e.Reason == snapshot.PostUpgrade })
+	if live, err := g.Store.Live(name); err == nil {
+		records = append(records, snapshot.Entry{ID: live.ID, Time: live.Time})
+	}
+	slices.SortStableFunc(records, func(a, b snapshot.Entry) int { return b.Time.Compare(a.Time) })
+	if b, open := ledger.Open[name]; open && b.Snapshot != "" {
+		records = append([]snapshot.Entry{{ID: b.Snapshot}}, records...)
+	}
+	for _, e := range records {
+		files, host := g.oldFiles(e.ID), g.oldHost(e.ID)
+		for i, n := range names {
+			s, there := host.Apps[n]
+			if !there {
+				continue
+			}
+			if i > 0 {
+				files, s.Name = files.Renamed(n, name), name
+			}
+			side := &hazard.Side{State: s, Files: files, Of: "by " + e.ID, NoDocker: host.DockerMissing != ""}
+			if byNginx, _ := s.Proxy.ByNginx(); byNginx && e.Reason == snapshot.Installed && !served(*side) {
+				return nil // the guard may have come after what has taken it down
+			}
+			return side
+		}
+	}
+	return nil
+}
+
+// served tells whether an app was up in a record: nginx had it, and it ran.
+func served(s hazard.Side) bool {
+	_, has := s.Files.Text(nginx.ConfPath(s.State.Name))
+	return has && s.State.Running() > 0
+}
+
+// oldHost is what the files of a record say, read once; nothing where they cannot be
+// read.
+func (g *Guard) oldHost(id string) app.Host {
+	host, known := g.hosts[id]
+	if !known {
+		if files := g.oldFiles(id); files != nil {
+			host = app.Read(files)
+		}
+		if g.hosts == nil {
+			g.hosts = map[string]app.Host{}
+		}
+		g.hosts[id] = host
+	}
+	return host
+}

@@ -1,0 +1,333 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/packages"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+)
+
+// Hook points at which the package manager lets us look before an upgrade, in the
+// order in which they come. Not all of them come on every way of upgrading.
+const (
+	BeforeApt   = "apt"          // apt knows what it will do and has touched nothing
+	BeforePrerm = "prerm"        // the old package's last act; everything is still old
+	BeforeCore  = "core-install" // unpacked, and no install trigger has run
+)
+
+// ErrRefused says that the upgrade must not go on (law 4): because no baseline could be
+// stored, or because the version to come deletes what no snapshot holds. Only apt's hook
+// point may refuse.
+var ErrRefused = errors.New("the upgrade of Dokku is refused")
+
+// errNoBaseline says that the baseline could not be stored.
+var errNoBaseline = errors.New("no baseline could be stored")
+
+// PreUpgrade takes the baseline of the whole host and does what can be done ahead of
+// the upgrade. It is safe to call again: what was seeded before is brought up to
+// date. Once the new version is on the disk it is too late, and it says so: what
+// its installation has deleted must not become the newest baseline.
+func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
+	if err := checkVersions(from, to); err != nil {
+		return err
+	}
+	disk, lastSeen, err := g.versions()
+	if err != nil {
+		return err
+	}
+	if disk != from && disk == to {
+		return say.Hint(fmt.Errorf("this host has Dokku %s already: it is too late for pre-upgrade", disk),
+			"%s puts back what is in the baseline.", say.Command("dokku plugin:trigger post-upgrade", from, to))
+	}
+	if disk != from {
+		g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, from)
+	}
+	if lastSeen != "" && lastSeen != disk {
+		g.finishEarlier(ctx)
+	}
+	return g.locked(ctx, lockTimeout, func() error { return g.preUpgrade(ctx, disk, to) })
+}
+
+// finishEarlier does the work of an earlier upgrade that is unfinished. It comes first:
+// its baseline is older than any that is taken now.
+func (g *Guard) finishEarlier(ctx context.Context) {
+	if err := g.postUpgrade(ctx, occasion{hook: true}); err != nil {
+		g.Out.Error(err)
+	}
+}
+
+// preUpgrade is PreUpgrade for a state that is known to be from's: because from
+// is on the disk, or because its successor was unpacked and nothing of it has
+// run. The caller holds the store's lock.
+func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
+	m, files, err := g.snapshotNow(ctx, snapshot.PreUpgrade, from)
+	if err != nil {
+		// What can be prevented still is: the scales are a few bytes elsewhere.
+		if files != nil {
+			err = errors.Join(err, g.prevent(ctx, files, app.Read(files), from, to))
+		}
+		return say.Hint(fmt.Errorf("%w: %w", errNoBaseline, err), "The upgrade is not guarded by a new snapshot. Make room or repair what is named, then: dokku upgrade-guard:snapshot")
+	}
+	if g.Store.Stamp() == "" {
+		if err := g.Store.SetStamp(from); err != nil {
+			return err
+		}
+	}
+	return g.prevent(ctx, files, m.Host, from, to)
+}
+
+// prevent asks the hazards what the upgrade will do, says so, and does what they know
+// to prevent it. With auto-apply off nothing is written.
+func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, from, to string) error {
+	state, err := g.ledger()
+	if err != nil {
+		return err
+	}
+	found := g.foresee(&Observation{Files: files, Now: now}, from, to, state)
+	title := fmt.Sprintf("Dokku %s to %s", from, to)
+	if from == to {
+		title = fmt.Sprintf("Dokku %s, to be installed again", from)
+	}
+	g.Out.Title("%s: %s", title, atRisk(found, g.autoApply()))
+	g.printLeft(found)
+	if !g.autoApply() {
+		if n := len(repairs(found)); n > 0 {
+			g.Out.Trouble("auto-apply is off, so %s not prevented. To have it done: dokku upgrade-guard:set --global auto-apply true, before the upgrade", Plural(n, "loss")+map[bool]string{true: " is", false: " are"}[n == 1])
+		}
+		return nil
+	}
+	var steps plan.Plan
+	for _, f := range repairs(found) {
+		if f.Step != nil {
+			steps = append(steps, *f.Step)
+		}
+	}
+	for _, s := range steps {
+		if s.Seed != "" {
+			enterSeed(&state, s, g.Host.Now())
+		}
+	}
+	// A seed that is not entered is only not known to be ours; better than none.
+	err = g.Store.SaveLedger(state)
+	return joined(err, steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, snapshot.PreUpgrade), g.Out))
+}
+
+// preventAgain does what prevent does, for a state of which there is a baseline.
+func (g *Guard) preventAgain(ctx context.Context, from, to string) error {
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true, Dokku: from})
+	if err != nil {
+		return err
+	}
+	return g.prevent(ctx, files, app.Read(files), from, to)
+}
+
+// atRisk counts what an upgrade would lose: "5 at risk, 5 handled, 0 for you".
+func atRisk(found []hazard.Finding, handled bool) string {
+	theirs, ours := len(forYou(found)), len(repairs(found))
+	switch {
+	case theirs+ours == 0:
+		return "nothing known to be at risk"
+	case !handled:
+		return fmt.Sprintf("%d at risk, 0 handled", theirs+ours)
+	}
+	return fmt.Sprintf("%d at risk, %d handled, %d for you", theirs+ours, ours, theirs)
+}
+
+// refusals refuses an upgrade that deletes what no snapshot holds, or that would end
+// half-way because auto-apply keeps us from preventing that (law 4).
+func (g *Guard) refusals(ctx context.Context, from, to string) error {
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return err
+	}
+	state, err := g.ledger()
+	if err != nil {
+		return err
+	}
+	auto := g.autoApply()
+	var errs []error
+	for _, f := range g.foresee(&Observation{Files: files, Now: app.Read(files)}, from, to, state) {
+		switch {
+		case f.Kind == hazard.Refuse:
+			errs = append(errs, say.Hint(fmt.Errorf("%s: %s", host.Place(f.App), f.What), "%s", f.Consequence))
+		case f.Halts && f.Step != nil && !auto:
+			errs = append(errs, say.Hint(fmt.Errorf("%s: %s, and auto-apply is off", host.Place(f.App), f.What),
+				"%s To have it prevented: dokku upgrade-guard:set --global auto-apply true", f.Consequence))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrRefused, joined(errs...))
+}
+
+// Before is called at one of the hook points before an upgrade. At the first it
+// takes the baseline; at a later one it takes another only if the state is not
+// what the first has recorded. apt's list is read from stdin at apt's.
+func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error {
+	disk, stamp, err := g.versions()
+	if err != nil {
+		return err
+	}
+	from, to := disk, newestKnown
+	switch point {
+	case BeforeApt:
+		changes, err := aptList(ctx, stdin)
+		if err != nil {
+			g.Out.Error(err) // what can be read of the list is still good
+		}
+		if len(changes) == 0 || changes[0].To == "" || changes[0].From == "" {
+			return nil // not an upgrade of Dokku
+		}
+		to = changes[0].To
+	case BeforePrerm:
+		if v := packages.PrermTarget(); v != "" {
+			to = v
+		}
+	case BeforeCore:
+		if stamp == "" || stamp == disk {
+			return nil // no upgrade: somebody runs the installation again
+		}
+		from, to = stamp, disk
+	default:
+		return fmt.Errorf("upgrade-guard knows no hook point %q", point)
+	}
+	// A Debian revision or a build from a branch is no version to compare with.
+	to, _, _ = strings.Cut(to, "-")
+	if !app.ValidVersion(from) || !app.ValidVersion(to) {
+		return fmt.Errorf("%q to %q is no upgrade from one Dokku version to another", from, to)
+	}
+	if point != BeforeCore && stamp != "" && stamp != disk && !g.recorded(ctx, point, from) {
+		g.finishEarlier(ctx)
+	}
+	begins := false
+	err = g.locked(ctx, lockTimeout, func() error {
+		if point == BeforeApt {
+			if err := g.refusals(ctx, from, to); err != nil {
+				return err
+			}
+		}
+		if point == BeforeCore {
+			whole, err := g.whole(ctx, from)
+			if err != nil || !whole {
+				return err
+			}
+		}
+		// An upgrade begins also where nothing has changed since the last one, and no
+		// new baseline is due.
+		begins = g.Store.Pending() == ""
+		if !g.recorded(ctx, point, from) {
+			begins = true
+			err := g.preUpgrade(ctx, from, to)
+			if errors.Is(err, errNoBaseline) && point == BeforeApt {
+				return errors.Join(ErrRefused, err)
+			}
+			if err != nil {
+				g.Out.Error(err)
+			}
+		} else if point == BeforeApt { // recorded by hand, perhaps for another version
+			if err := g.preventAgain(ctx, from, to); err != nil {
+				g.Out.Error(err)
+			}
+		}
+		return g.Store.SetPending(point)
+	})
+	if begins && !errors.Is(err, ErrRefused) { // without the lock: another plugin may call dokku, and dokku us
+		g.fire(ctx, "pre-upgrade", from, to)
+	}
+	return err
+}
+
+// aptList is what apt's list says of Dokku. Whoever holds the other end of it open
+// does not hold us.
+func aptList(ctx context.Context, list io.Reader) ([]packages.Change, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var changes []packages.Change
+	var err error
+	read := make(chan bool)
+	go func() {
+		changes, err = packages.Read(list, "dokku")
+		close(read)
+	}()
+	select {
+	case <-read:
+		return changes, err
+	case <-ctx.Done():
+		return nil, errors.New("apt's list did not come to its end in time")
+	}
+}
+
+// recorded tells whether this upgrade's baseline has been taken already. dpkg's
+// hook points come minutes after apt's, and in between an operator may have given up
+// one upgrade and begun another; so a baseline counts only if the state is still
+// what it recorded. Once the new version is unpacked there is no such doubt.
+func (g *Guard) recorded(ctx context.Context, point, from string) bool {
+	snapshots, err := g.of(from)
+	// A person may have taken one by hand since.
+	i := slices.IndexFunc(snapshots, func(e snapshot.Entry) bool { return !e.Future && strings.HasPrefix(e.Reason, snapshot.PreUpgrade) })
+	if err != nil || i < 0 {
+		return false
+	}
+	if point == BeforeCore {
+		return g.Store.Pending() != "" && g.recent(snapshots[i].Time, time.Hour)
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return false
+	}
+	old, err := g.Store.Files(snapshots[i].ID)
+	if err != nil {
+		return false
+	}
+	ledger, err := g.ledger()
+	if err != nil {
+		return false
+	}
+	return slices.EqualFunc(g.compared(files, ledger), g.compared(old, ledger), func(a, b app.File) bool {
+		return a.Path == b.Path && a.SHA256 == b.SHA256 && a.Link == b.Link
+	})
+}
+
+// whole tells whether the state is still the old version's. After a postinst that
+// has failed half-way, dpkg --configure -a comes by here again with some of it
+// migrated and some deleted, which must not become the newest baseline.
+func (g *Guard) whole(ctx context.Context, from string) (bool, error) {
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true, Dokku: from})
+	if err != nil {
+		return false, err
+	}
+	ledger, err := g.ledger()
+	if err != nil {
+		return false, err
+	}
+	records, _ := g.baselines(from, files.Apps, ledger)
+	for name, now := range app.Read(files).Apps {
+		if r, ok := records[name]; ok && now.EffectiveScale().Empty() && !r.state.EffectiveScale().Empty() {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// compared are the files by which two states are told apart: none of what
+// commands answered, and not what we have seeded ourselves.
+func (g *Guard) compared(files *app.Files, ledger snapshot.Ledger) []app.File {
+	lib := g.Host.Paths().LibRoot
+	return slices.DeleteFunc(slices.Clone(files.All()), func(f app.File) bool {
+		rel, inLib := strings.CutPrefix(f.Path, "lib/")
+		_, seeded := ledger.Seeds[lib+"/"+rel]
+		return strings.HasPrefix(f.Path, "facts/") || f.Mode.IsDir() || inLib && seeded
+	})
+}

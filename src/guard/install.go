@@ -1,0 +1,108 @@
+package guard
+
+import (
+	"context"
+	"slices"
+
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/snapshot"
+)
+
+// Install is called when Dokku installs plugins: ours for the first time, ours
+// again, or any other. It sees to the first snapshot; and where the version has
+// changed since the guard last looked, it does the post-upgrade work, because
+// dokku-update and newer Docker images come by here after an upgrade.
+func (g *Guard) Install(ctx context.Context) error {
+	due, first := false, false
+	err := g.locked(ctx, lockTimeout, func() error {
+		for _, put := range []func() error{g.writeDokkurc, g.makeKey} {
+			if err := put(); err != nil {
+				g.Out.Error(err)
+			}
+		}
+		running, lastSeen, err := g.versions()
+		if err != nil {
+			return err
+		}
+		list, err := g.Store.List()
+		if err != nil {
+			return err
+		}
+		if lastSeen == "" && len(list) > 0 && !list[0].Future {
+			lastSeen = list[0].Dokku // installed before, and taken away since
+			if err := g.Store.SetStamp(lastSeen); err != nil {
+				return err
+			}
+		}
+		if lastSeen != "" && lastSeen != running {
+			due = true
+			return nil
+		}
+		if lastSeen == "" || !slices.ContainsFunc(list, func(e snapshot.Entry) bool { return e.Dokku == running }) {
+			if _, _, err := g.snapshotNow(ctx, snapshot.Installed, running); err != nil {
+				return err
+			}
+		}
+		first = lastSeen == ""
+		return g.Store.SetStamp(running)
+	})
+	switch {
+	case err != nil:
+		return err
+	case due:
+		return g.postUpgrade(ctx, occasion{})
+	case first: // what was lost before we came is said at once
+		if o, m, err := g.look(ctx); err == nil {
+			if found := g.assess(o, m); len(repairs(found))+len(forYou(found)) > 0 {
+				g.Out.Trouble("Something was lost before upgrade-guard was installed. See dokku upgrade-guard:check")
+			}
+		}
+	}
+	return nil
+}
+
+// Update is what Install is, when any plugin has been updated. If it was the
+// letsencrypt plugin, it may look for its settings, its certificates and its orders
+// to renew them elsewhere now; they are put there, before somebody enables an app
+// and orders a certificate that is there already.
+func (g *Guard) Update(ctx context.Context) error {
+	if err := g.Install(ctx); err != nil || !g.autoApply() {
+		return err
+	}
+	return g.alone(ctx, func() error {
+		o, m, err := g.look(ctx)
+		if err != nil || m.upgraded {
+			return err
+		}
+		return g.repairOnly(ctx, o, m, hazard.AboutLetsencrypt, "plugin-update")
+	})
+}
+
+// repairOnly repairs what belongs to one subject, in one round, and nothing else.
+func (g *Guard) repairOnly(ctx context.Context, o *Observation, m *memory, about, why string) error {
+	steps := m.next(g.losses(o, m), occasion{about: about})
+	if len(steps) == 0 {
+		return nil
+	}
+	journal := plan.NewJournal(g.Host, why)
+	var failure error
+	err := g.locked(ctx, lockTimeout, func() error {
+		failure = steps.Apply(ctx, g.Host, journal, g.Out)
+		return g.changeState(func(state *snapshot.Ledger) error {
+			state.Runs = journal.AddTo(state.Runs)
+			return nil
+		})
+	})
+	return joined(failure, err)
+}
+
+// Snapshot takes one because a person asked for it.
+func (g *Guard) Snapshot(ctx context.Context) (snapshot.Manifest, error) {
+	var m snapshot.Manifest
+	err := g.locked(ctx, lockTimeout, func() (err error) {
+		m, _, err = g.snapshotNow(ctx, snapshot.Manual, "")
+		return err
+	})
+	return m, err
+}

@@ -1,0 +1,169 @@
+package guard
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
+)
+
+// Observation is a host at one moment: its files, what docker says of its containers,
+// what nginx says of its configuration, and, where it was wanted, what is answered. It
+// is the only look at a host, and has no opinion.
+type Observation struct {
+	Files *app.Files
+	Now   app.Host
+
+	// routing is what is wrong with how nginx serves the apps, by their files.
+	routing []nginx.Finding
+	// refused is what nginx -t does not take, culprit the app whose file it names; ""
+	// for a file that is no app's.
+	refused, culprit string
+	// nginxUnknown says why nginx could not be asked.
+	nginxUnknown string
+
+	// asked tells that requests were made; answers are what came of them, judged what
+	// is wrong by them, unasked the apps that have more addresses than there was time
+	// to ask for.
+	asked   bool
+	answers []nginx.Answer
+	judged  []nginx.Finding
+	unasked []string
+
+	// renaming are both halves of each rename that is under way or was cut off. What
+	// looks wrong with them is the rename's to end.
+	renaming map[string]bool
+	// locked are the apps with a stopped container that are being deployed, or locked.
+	locked map[string]bool
+}
+
+// askingAgain is how long it may take to ask again whoever answered wrongly at once.
+const askingAgain = 15 * time.Second
+
+// notAllAsked says of an app that its addresses were too many.
+const notAllAsked = "not all of its addresses were asked for: there was no time"
+
+// observe looks at the host, or at some of its apps. Nothing is asked by requests: see
+// ask.
+func (g *Guard) observe(ctx context.Context, apps ...string) (*Observation, error) {
+	files, err := app.Capture(ctx, g.Host, app.What{Apps: apps})
+	if err != nil {
+		return nil, err
+	}
+	o := &Observation{Files: files, Now: app.Read(files), renaming: g.halves(), locked: map[string]bool{}}
+	if o.Now.DockerMissing != "" {
+		return o, nil // nothing can be said of what leads to a container
+	}
+	o.routing = nginx.Check(files, o.Now)
+	for _, f := range o.routing {
+		if f.Kind == nginx.Stopped && !o.locked[f.App] {
+			_, err := g.Host.Lstat(app.DeployLock(g.Host.Paths(), o.Now.Dokku, f.App))
+			o.locked[f.App] = err == nil
+		}
+	}
+	if !slices.ContainsFunc(files.Apps, func(name string) bool { _, has := files.Text(nginx.ConfPath(name)); return has }) {
+		return o, nil
+	}
+	complaint, err := host.TestNginx(ctx, g.Host)
+	if err != nil {
+		o.nginxUnknown = err.Error()
+		return o, nil
+	}
+	o.culprit = nginx.Culprit(complaint, g.Host.Paths().DokkuRoot, files.Apps)
+	if o.culprit != "" || !files.Partial { // of another app nothing is said here
+		o.refused = complaint
+	}
+	if o.culprit != "" && !o.wrong(o.culprit, nginx.NoUpstream, nginx.Certificate) { // that is why, else, and it is said
+		o.routing = append(o.routing, nginx.Finding{App: o.culprit, Kind: nginx.Refused, What: "nginx refuses to load its configuration: " + complaint})
+	}
+	return o, nil
+}
+
+// observeAndAsk is observe, and ask.
+func (g *Guard) observeAndAsk(ctx context.Context, apps ...string) (*Observation, error) {
+	o, err := g.observe(ctx, apps...)
+	if err == nil {
+		g.ask(ctx, o)
+	}
+	return o, err
+}
+
+// wrong tells whether anything of these kinds, or anything at all, is known to be wrong
+// with how an app is served.
+func (o *Observation) wrong(name string, kinds ...nginx.Kind) bool {
+	return slices.ContainsFunc(o.routing, func(f nginx.Finding) bool {
+		return f.App == name && (len(kinds) == 0 && f.Kind != nginx.Large || slices.Contains(kinds, f.Kind))
+	})
+}
+
+// ask makes the requests. Whose files are wrong is not asked: nothing is learnt by
+// waiting for an address that nobody has.
+func (g *Guard) ask(ctx context.Context, o *Observation) {
+	o.asked = true
+	if o.Now.DockerMissing != "" {
+		return
+	}
+	o.answers = nginx.Ask(ctx, g.Host.Dial, g.questions(o, slices.DeleteFunc(slices.Clone(o.Files.Apps), func(name string) bool { return o.wrong(name) })))
+	o.unasked = nil
+	asked := map[string]int{}
+	for _, a := range o.answers {
+		if asked[a.App]++; (a.Error == nginx.NotAsked || asked[a.App] == nginx.MaxQuestions) && !slices.Contains(o.unasked, a.App) {
+			o.unasked = append(o.unasked, a.App)
+		}
+	}
+	o.judged = g.judge(ctx, o)
+}
+
+// judge finds the apps whose files are right and whose answers are not. For a moment
+// after a reload nginx's old workers answer too, so whoever answers at once is asked
+// again.
+func (g *Guard) judge(ctx context.Context, o *Observation) []nginx.Finding {
+	ctx, cancel := context.WithTimeout(ctx, askingAgain)
+	defer cancel()
+	for n := 0; ; n++ {
+		var suspects []string
+		found := slices.DeleteFunc(nginx.Judge(o.Now, o.answers), func(f nginx.Finding) bool { return o.wrong(f.App) })
+		for _, f := range found {
+			if !f.Slow && !slices.Contains(suspects, f.App) {
+				suspects = append(suspects, f.App)
+			}
+		}
+		if len(suspects) == 0 || n == 5 || ctx.Err() != nil {
+			return found
+		}
+		time.Sleep(300 * time.Millisecond)
+		again := nginx.Ask(ctx, g.Host.Dial, g.questions(o, suspects))
+		if ctx.Err() != nil {
+			return found // not all were asked
+		}
+		o.answers = append(slices.DeleteFunc(o.answers, func(a nginx.Answer) bool { return slices.Contains(suspects, a.App) }), again...)
+	}
+}
+
+// questions are what there is to ask of these apps, as far as they may be asked.
+func (g *Guard) questions(o *Observation, names []string) []nginx.Question {
+	var questions []nginx.Question
+	for _, name := range names {
+		if g.probes(name) {
+			questions = append(questions, nginx.Questions(o.Files, o.Now.Apps[name])...)
+		}
+	}
+	return questions
+}
+
+// probes tells whether an app may be asked.
+func (g *Guard) probes(name string) bool {
+	return g.appProperty(name, "probe", "true") == "true"
+}
+
+// addAnswers puts what the apps answer now among the files of a snapshot.
+func (g *Guard) addAnswers(ctx context.Context, files *app.Files) {
+	o := &Observation{Files: files, Now: app.Read(files)}
+	answers := nginx.Ask(ctx, g.Host.Dial, g.questions(o, files.Apps))
+	if data, err := nginx.Encode(answers); err == nil && len(answers) > 0 {
+		files.AddFact(nginx.Facts, data)
+	}
+}

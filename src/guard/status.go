@@ -1,0 +1,135 @@
+package guard
+
+import (
+	"net"
+	"slices"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/nginx"
+)
+
+// What an app's status can be, the worst first.
+const (
+	// StatusDown: it should serve and does not, or is at zero everywhere and nobody ran
+	// ps:stop.
+	StatusDown = "down"
+	// StatusLost: something is lost or wrong that the guard can put right.
+	StatusLost = "lost"
+	// StatusActionRequired: something is left to a person.
+	StatusActionRequired = "action-required"
+	// StatusUnknown: docker or nginx could not be asked, or what nginx has for it cannot
+	// be read.
+	StatusUnknown = "unknown"
+	// StatusNoBaseline: an upgrade has happened, and nothing from before it can be read
+	// for this app.
+	StatusNoBaseline = "no-baseline"
+	// StatusUnreadable: its state cannot be read.
+	StatusUnreadable = "unreadable"
+	// StatusRepaired: something was lost and put back, and nothing else is to be said.
+	StatusRepaired = "repaired"
+	// StatusOK: no unresolved loss, and it serves, or is not meant to.
+	StatusOK = "ok"
+)
+
+// Statuses are all of them, the worst first.
+var Statuses = []string{StatusDown, StatusLost, StatusActionRequired, StatusUnknown, StatusNoBaseline, StatusUnreadable, StatusRepaired, StatusOK}
+
+// status is an app's status, by what was observed and found.
+func (o *Observation) status(name string, found []hazard.Finding, noBaseline, repaired bool) string {
+	s := o.Now.Apps[name]
+	down, known := o.serving(name)
+	has := func(kinds ...hazard.Kind) bool {
+		return slices.ContainsFunc(found, func(f hazard.Finding) bool { return slices.Contains(kinds, f.Kind) })
+	}
+	switch {
+	case down || slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.ScaleZero }):
+		return StatusDown
+	case has(hazard.Repair):
+		return StatusLost
+	case has(hazard.Guess, hazard.Manual, hazard.Refuse):
+		return StatusActionRequired
+	case !known:
+		return StatusUnknown
+	case noBaseline:
+		return StatusNoBaseline
+	case s.Scale.Unreadable:
+		return StatusUnreadable
+	case repaired:
+		return StatusRepaired
+	}
+	return StatusOK
+}
+
+// serving tells whether an app that should serve does not, and whether that is known at
+// all. Not meant to serve is an app that was never deployed, was stopped by a person, or
+// has no web process; one behind another proxy or scheduler is not asked about.
+func (o *Observation) serving(name string) (down, known bool) {
+	s := o.Now.Apps[name]
+	byNginx, _ := s.Proxy.ByNginx()
+	switch {
+	case !s.Deployed() || s.Stopped:
+		return false, true
+	case s.Proxy.Scheduler != "" && s.Proxy.Scheduler != "docker-local":
+		return false, true // a cluster's
+	case o.Now.DockerMissing != "":
+		return false, false
+	}
+	if slices.ContainsFunc(s.Containers, func(c app.Container) bool { return nginx.Wanted(s, c) && !c.Running }) && s.Running() == 0 {
+		return true, true
+	}
+	if len(s.Web()) == 0 || !byNginx || s.Proxy.StaticListener != "" {
+		return false, true
+	}
+	good, bad := 0, 0
+	for _, a := range o.answers {
+		switch {
+		case a.App != name || a.Via != nginx.ViaNginx || a.Error == nginx.NotAsked:
+		case a.Good():
+			good++
+		default:
+			bad++
+		}
+	}
+	switch {
+	case good > 0:
+		return false, true
+	case bad > 0:
+		return true, true
+	}
+	return o.byConfiguration(s)
+}
+
+// byConfiguration is serving by what nginx has on the disk.
+func (o *Observation) byConfiguration(s app.State) (down, known bool) {
+	config, err := nginx.Read(o.Files, s.Name)
+	switch {
+	case o.nginxUnknown != "":
+		return false, false
+	case err != nil:
+		file, there := o.Files.Get(nginx.ConfPath(s.Name))
+		unreadable := there && (file.Error != "" || file.LeftOut())
+		return !unreadable && s.EffectiveScale().Of("web") > 0, !unreadable
+	case config.Mark != "" && o.wrong(s.Name, nginx.Quarantined):
+		return true, true
+	}
+	running := map[string]bool{}
+	for _, c := range s.Web() {
+		for _, address := range c.Addresses {
+			running[address] = c.Running
+		}
+	}
+	routed, upstreams := false, false
+	for _, u := range config.Upstreams {
+		for _, server := range u.Servers {
+			upstreams = true
+			host, _, err := net.SplitHostPort(server)
+			routed = routed || err != nil || net.ParseIP(host) == nil || running[host] // a name or a socket: whoever wrote it knows
+		}
+	}
+	if !upstreams || routed {
+		// Without an upstream of its own it may pass to wherever its template says.
+		return o.wrong(s.Name, nginx.NoUpstream, nginx.Returns502), true
+	}
+	return true, true
+}

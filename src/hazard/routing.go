@@ -1,0 +1,360 @@
+package hazard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+)
+
+// Nginx's hazards need no baseline: what is wrong with how nginx serves an app is seen
+// at present (package nginx). Here is what they have in common, their ladder:
+//
+//   - Dokku builds the app's configuration;
+//   - if that did not end it, the configuration gets a fallback upstream from the
+//     addresses of the app's running containers;
+//   - if nginx still refuses it, it is quarantined, so that the others can be loaded.
+//
+// Nothing of it makes anything reachable that was not (public.go).
+
+// Routing is how nginx serves an app, as it was observed.
+type Routing struct {
+	// Findings are what is wrong, by the app's files, by nginx's own verdict, and by
+	// what was answered.
+	Findings []nginx.Finding
+	// Host are all apps: an address may be another's.
+	Host app.Host
+	// Refused tells that nginx -t names a file of the app.
+	Refused bool
+	// Locked tells that the app is being deployed, or locked.
+	Locked bool
+	// Worse are the addresses that answered before the last upgrade and do not now.
+	Worse []string
+	// Public and MayStart are the verdicts on having nginx serve the app, and on
+	// starting its containers; Before is the app as it was before. They may take the
+	// reading of a whole snapshot, so they are asked for when they are needed.
+	Public, MayStart func() Verdict
+	Before           func() *Side
+	// Run is what one run of act remembers; never nil.
+	Run *Run
+}
+
+// Run is what is remembered of nginx within one run.
+type Run struct {
+	// Configurations are the apps' as they were before the run touched them.
+	Configurations map[string]string
+	// Unloaded are the apps of which something was written that nginx has not loaded.
+	Unloaded map[string]bool
+	// NotRunning tells that nginx does not accept connections.
+	NotRunning bool
+}
+
+// NewRun is a run that has done nothing yet.
+func NewRun() *Run { return &Run{Configurations: map[string]string{}, Unloaded: map[string]bool{}} }
+
+// MayQuarantine tells whether an app's configuration may be taken out of nginx's way:
+// where something else waits to be loaded, or nginx does not run, or it was quarantined
+// before. Else nobody waits, and nginx may still serve the app as it was before its
+// file was broken: that is not ended by us.
+func (r *Run) MayQuarantine(name string) bool {
+	for other := range r.Unloaded {
+		if other != name {
+			return true
+		}
+	}
+	return r.NotRunning || nginx.IsQuarantined(r.Configurations[name])
+}
+
+// What is done, in words.
+const (
+	TextBuild      = "nginx configuration, built by Dokku"
+	TextFallback   = "fallback upstream in its nginx configuration, from its containers' addresses"
+	TextQuarantine = "nginx configuration, quarantined"
+	TextReload     = "nginx, reloaded"
+	TextStart      = "its containers, started"
+)
+
+// unserved are the kinds that a fallback upstream ends as well as a build: all but the
+// names, which it does not change.
+var unserved = []nginx.Kind{nginx.Refused, nginx.Unreadable, nginx.Roots, nginx.NoUpstream, nginx.Certificate, nginx.Foreign, nginx.NoConfig,
+	nginx.Returns502, nginx.Dead, nginx.LeftOut, nginx.Fallback, nginx.Quarantined}
+
+// routingFinding is what is wrong of some kinds with how nginx serves an app.
+func (s Subject) routingFinding(consequence string, kinds ...nginx.Kind) *Finding {
+	if s.Routing == nil {
+		return nil
+	}
+	var what []string
+	for _, f := range s.Routing.Findings {
+		if slices.Contains(kinds, f.Kind) {
+			what = append(what, f.What)
+		}
+	}
+	if len(what) == 0 {
+		return nil
+	}
+	return &Finding{What: strings.Join(what, "; "), Consequence: consequence}
+}
+
+// built is a finding of some kinds with the ladder that begins with a build by Dokku.
+func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
+	f := s.routingFinding(consequence, kinds...)
+	if f == nil {
+		return nil
+	}
+	var ladder []plan.Step
+	command := say.Command("dokku proxy:build-config", s.Now.Name)
+	fallback := func() {
+		if s.mayFallBack(kinds) {
+			ladder = append(ladder, s.fallbackStep())
+		}
+	}
+	v := s.Routing.Public()
+	switch {
+	case v.Closed != "":
+		f.Command = command
+		f.What += "; Dokku is not asked to build it, because " + v.Closed
+		return []Finding{*f}
+	case v.Unknown != "":
+		f.Kind = Guess
+		f.What += "; Dokku is not asked to build it, because " + v.Unknown
+		ladder = append(ladder, s.buildStep())
+	case v.NoBuild != "":
+		f.Command = command
+		f.What += "; Dokku is not asked to build it, because " + v.NoBuild
+	case !s.buildable():
+		// Its scale waits for a person, or there is nothing to route to.
+	default:
+		ladder = append(ladder, s.buildStep())
+	}
+	fallback()
+	if s.Routing.Refused {
+		ladder = append(ladder, s.quarantineStep())
+	}
+	if len(ladder) > 0 {
+		f.Step, f.Then = &ladder[0], ladder[1:]
+	}
+	return []Finding{*f}
+}
+
+// alive tells whether there is anything to route to.
+func (s Subject) alive() bool {
+	return s.Now.Proxy.StaticListener != "" || slices.ContainsFunc(s.Now.Web(), func(c app.Container) bool { return c.Running })
+}
+
+// buildable tells whether Dokku would build the app's configuration: from 0.25 on it
+// stops at an app without a scale, and up to 0.37 it deletes the configuration of an
+// app without a running web container.
+func (s Subject) buildable() bool {
+	return s.alive() && (!s.Now.EffectiveScale().Empty() || app.ScaleInFile(s.Now.Dokku))
+}
+
+// mayFallBack tells whether a fallback upstream can end findings of some kinds.
+func (s Subject) mayFallBack(kinds []nginx.Kind) bool {
+	_, has := s.Files.Text(nginx.ConfPath(s.Now.Name))
+	return s.alive() && slices.ContainsFunc(kinds, func(k nginx.Kind) bool { return slices.Contains(unserved, k) }) &&
+		(has || s.configurationBefore() != "")
+}
+
+// configurationBefore is the app's nginx configuration as it was before.
+func (s Subject) configurationBefore() string {
+	before := s.Routing.Before()
+	if before == nil {
+		return ""
+	}
+	text, _ := before.Files.Text(nginx.ConfPath(s.Now.Name))
+	return text
+}
+
+// buildStep has Dokku build an app's nginx configuration. Dokku fails here, too, when
+// another app's file is refused: what counts is what it has written.
+func (s Subject) buildStep() plan.Step {
+	name, run := s.Now.Name, s.Routing.Run
+	return plan.Step{Mark: plan.Change, Text: TextBuild, Stage: plan.Build,
+		Do: func(ctx context.Context, h host.Host) error {
+			s.remember()
+			err := s.writeListeners(h)
+			if err == nil {
+				err = host.BuildProxy(ctx, h, name)
+			}
+			if err == nil {
+				clear(run.Unloaded) // nginx has loaded everything
+			} else {
+				run.Unloaded[name] = true
+			}
+			if wrong := s.stillWrong(ctx, h); wrong != nil {
+				return say.Hint(errors.Join(wrong, err), "To see why: %s", say.Command("dokku --trace proxy:build-config", name))
+			}
+			return nil
+		},
+	}
+}
+
+// remember keeps the app's configuration as it was before the run touched it.
+func (s Subject) remember() {
+	if _, known := s.Routing.Run.Configurations[s.Now.Name]; !known {
+		s.Routing.Run.Configurations[s.Now.Name], _ = s.Files.Text(nginx.ConfPath(s.Now.Name))
+	}
+}
+
+// writeListeners writes the files by which Dokku knows where an app's containers
+// listen, where they are missing. Without them 0.29 to 0.37 delete the app's
+// configuration instead of building it.
+func (s Subject) writeListeners(h host.Host) error {
+	for _, c := range s.Now.Web() {
+		address := nginx.ContainerAddress(c)
+		if !c.Running || address == "" {
+			continue
+		}
+		suffix := "." + c.Type + "." + c.Index
+		if c.IP == "" {
+			if err := h.Write(filepath.Join(s.Paths.App(s.Now.Name), "IP"+suffix), 0o644, []byte(address)); err != nil {
+				return err
+			}
+		}
+		if c.Port == "" {
+			if err := h.Write(filepath.Join(s.Paths.App(s.Now.Name), "PORT"+suffix), 0o644, []byte(nginx.ContainerPort(s.Now))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stillWrong looks at an app's configuration as it is on the disk now, for all but some
+// kinds.
+func (s Subject) stillWrong(ctx context.Context, h host.Host, besides ...nginx.Kind) error {
+	files, err := app.Capture(ctx, h, app.What{Apps: []string{s.Now.Name}, NoCommands: true})
+	if err != nil {
+		return err
+	}
+	for _, f := range nginx.CheckApp(files, s.Routing.Host, s.Now.Name) {
+		if f.Kind != nginx.Stopped && f.Kind != nginx.Fallback && !slices.Contains(besides, f.Kind) {
+			return errors.New(f.What)
+		}
+	}
+	return nil
+}
+
+// fallbackStep writes the upstream that Dokku could not build into one of the texts
+// that there are of the app's configuration: what is there now, what was there before
+// the build, what is quarantined, what was recorded.
+func (s Subject) fallbackStep() plan.Step {
+	return plan.Step{Mark: plan.Change, Text: TextFallback, Stage: plan.Fallback, Do: s.fallBack}
+}
+
+func (s Subject) fallBack(ctx context.Context, h host.Host) error {
+	s.remember()
+	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
+	present, missing := h.ReadFile(path)
+	if missing != nil && !errors.Is(missing, fs.ErrNotExist) {
+		return missing // what cannot be read is not replaced
+	}
+	aside, _ := h.ReadFile(nginx.QuarantinePath(path))
+	err := nginx.ErrNoFallback
+	written := false
+	for _, text := range []string{string(present), s.Routing.Run.Configurations[s.Now.Name], string(aside), s.configurationBefore()} {
+		var mended string
+		if mended, err = nginx.WriteFallback(text, s.Now); err != nil {
+			continue
+		}
+		if err = h.Write(path, 0o644, []byte(mended)); err != nil {
+			return err
+		}
+		written = true
+		// Names are not changed by it, and wait for Dokku's own build.
+		if err = s.stillWrong(ctx, h, nginx.Names); err == nil {
+			s.Routing.Run.Unloaded[s.Now.Name] = true
+			return nil
+		}
+	}
+	// None of them is right, and the last one tried must not be what is left.
+	switch {
+	case written && missing == nil:
+		return errors.Join(err, h.Write(path, 0o644, present))
+	case written:
+		return errors.Join(err, h.Remove(path))
+	}
+	return err
+}
+
+// quarantineStep takes the configuration of an app out of nginx's way, under another
+// name beside it. It is the whole of it, and not only a snippet that nginx names: what
+// a snippet forbids must not be served without it. In its place the app's names answer
+// 503, because nginx gives the requests for a name that nobody has to another app.
+func (s Subject) quarantineStep() plan.Step {
+	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
+	text, readable := s.Files.Text(nginx.ConfPath(s.Now.Name))
+	step := plan.Step{Mark: plan.Change, Text: TextQuarantine, Stage: plan.Quarantine}
+	substitute, leftOut := "", []string(nil)
+	again := nginx.IsQuarantined(text) // not even that is taken: its port is what nginx refuses
+	if !again {
+		substitute, leftOut = s.substitute()
+	}
+	if substitute == "" {
+		step.Text += " without a substitute: nginx does not know the app until then"
+	}
+	if len(leftOut) > 0 {
+		step.Text += "; meanwhile answered by another app, or not at all: " + strings.Join(leftOut, ", ")
+	}
+	was := s.Digest(path)
+	step.Do = func(_ context.Context, h host.Host) error {
+		if !readable {
+			return errors.New("its nginx.conf cannot be read")
+		}
+		s.remember()
+		s.Routing.Run.Unloaded[s.Now.Name] = true
+		if !again {
+			if err := h.Write(nginx.QuarantinePath(path), 0o644, []byte(text)); err != nil {
+				return err
+			}
+		}
+		if substitute == "" {
+			return h.Remove(path)
+		}
+		return plan.Put(h, path, 0o644, []byte(substitute), was)
+	}
+	return step
+}
+
+// substitute is what is to answer 503 in place of an app's configuration: under the
+// names and on the ports of that, or of the one before where that says nothing; "" for
+// nothing, so that no port is opened for it. leftOut is what it has of these and cannot
+// be kept.
+func (s Subject) substitute() (text string, leftOut []string) {
+	dir := s.Paths.App(s.Now.Name)
+	if text, leftOut = nginx.WriteSubstitute(s.Files, s.Now, dir); text != "" {
+		return text, leftOut
+	}
+	if before := s.Routing.Before(); before != nil && s.Routing.Public().Closed == "" {
+		text, leftOut = nginx.WriteSubstitute(before.Files, s.Now, dir)
+	}
+	return text, leftOut
+}
+
+// reloadStep has nginx take what is on the disk.
+func reloadStep(run *Run) plan.Step {
+	return plan.Step{Mark: plan.Change, Text: TextReload, Stage: plan.Reload,
+		Do: func(ctx context.Context, h host.Host) error {
+			if err := host.ReloadNginx(ctx, h); err != nil {
+				return err
+			}
+			clear(run.Unloaded)
+			return nil
+		},
+	}
+}
+
+// seeLogs says where to look for what went wrong.
+func seeLogs(name string) string {
+	return fmt.Sprintf("See %s and %s.", say.Command("dokku logs", name), say.Command("dokku nginx:error-logs", name))
+}
