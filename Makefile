@@ -7,9 +7,8 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' plugin.toml)
 
 .PHONY: build demo test torture e2e bench fmt release clean
 
-build: ## the binary and its links, so that ./pre-upgrade FROM TO works in place
+build: ## the binary, so that ./pre-upgrade FROM TO works in place
 	$(BUILD) -o bin/upgrade-guard ./src
-	bin/upgrade-guard links
 
 demo: build ## the story of dokku/dokku issue 7253, without and with the guard
 	@go run ./tests/demo
@@ -36,11 +35,11 @@ release: ## dist/upgrade-guard-VERSION.tar.gz for dokku plugin:install, and its 
 	GOARCH=amd64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-amd64 ./src
 	GOARCH=arm64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-arm64 ./src
 	GOARCH=arm GOARM=7 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-armhf ./src
-	cp -P plugin.toml install update uninstall run README.md CHANGELOG.md LICENSE dist/upgrade-guard/
+	cp -RP plugin.toml install uninstall run subcommands $$(find . -maxdepth 1 -type l) README.md CHANGELOG.md LICENSE dist/upgrade-guard/
 	mkdir dist/upgrade-guard/hook && cp hook/packages hook/apt.conf hook/dpkg.cfg hook/README dist/upgrade-guard/hook/
 	cd dist/upgrade-guard/bin && sha256sum upgrade-guard-* > SHA256SUMS
 	tar -C dist --owner=0 --group=0 --sort=name -czf dist/upgrade-guard-$(VERSION).tar.gz upgrade-guard
 	cd dist && sha256sum *.tar.gz > SHA256SUMS && cat SHA256SUMS
 
 clean:
-	rm -rf bin dist subcommands commands report pre-* post-*
+	rm -rf bin dist

@@ -6,18 +6,14 @@
 //	upgrade-guard command NAME ...      a command, with its full name before its arguments
 //	upgrade-guard commands PPID ...     the plugin's part of dokku help
 //
-// The hooks call before MOMENT, after MOMENT PACKAGE... and queue; install calls
-// links. A person calls upgrade-guard COMMAND, where the plugin is not
-// installed.
+// The hooks call before MOMENT, after MOMENT PACKAGE... and queue. A person calls
+// upgrade-guard COMMAND, where the plugin is not installed.
 package main
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -49,54 +45,9 @@ func main() {
 		os.Exit(fromHook(func(ctx context.Context, h host.Host) int { return trigger.After(ctx, h, name, args) }))
 	case "queue":
 		os.Exit(fromHook(trigger.Queue))
-	case "links":
-		if err := makeLinks(); err != nil {
-			say.Loud().Error(err)
-			os.Exit(1)
-		}
 	default:
 		os.Exit(command(os.Args[1:], "help"))
 	}
-}
-
-// makeLinks puts the links to run where Dokku looks for triggers and commands:
-// in the plugin's directory and in subcommands.
-func makeLinks() error {
-	exe, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(filepath.Dir(exe))
-	if err := os.MkdirAll(filepath.Join(dir, "subcommands"), 0o755); err != nil {
-		return err
-	}
-	links := map[string]string{"commands": "run"}
-	for _, name := range trigger.Names() {
-		links[name] = "run"
-	}
-	for _, name := range cli.Names() {
-		links["subcommands/"+name] = "../run"
-	}
-	for _, shell := range []string{"install", "update", "uninstall"} {
-		delete(links, shell) // these are shell themselves: root's part
-	}
-	for name, target := range links {
-		link := filepath.Join(dir, name)
-		if old, err := os.Readlink(link); err == nil && old == target {
-			continue
-		}
-		// Made beside and renamed, so that there is no moment without one.
-		if err := os.Remove(link + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := os.Symlink(target, link+".new"); err != nil {
-			return err
-		}
-		if err := os.Rename(link+".new", link); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // shift takes the first of the arguments, "" when there is none.

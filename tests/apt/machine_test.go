@@ -164,7 +164,7 @@ func bare(t *testing.T) *machine {
 	tree := m.root + plugins + "/available/upgrade-guard"
 	m.must(os.MkdirAll(tree+"/bin", 0o755))
 	for _, cmd := range [][]string{
-		{"sh", "-c", "cp -RP plugin.toml install update uninstall run hook " + tree},
+		{"sh", "-c", "cp -RP plugin.toml install uninstall run hook subcommands $(find . -maxdepth 1 -type l) " + tree},
 		{"go", "build", "-o", tree + "/bin/upgrade-guard-" + architecture(), "./src"},
 	} {
 		command := exec.Command(cmd[0], cmd[1:]...)

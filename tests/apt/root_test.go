@@ -216,7 +216,7 @@ func TestNothingOfRootsReachesTheDokkuUser(t *testing.T) {
 			if typed+secrets > 0 {
 				t.Error("there must be none")
 			}
-			for _, want := range []string{"before apt", "before prerm", "before core-install", "after dpkg dokku", "after apt dokku nginx", "trigger install", "trigger uninstall upgrade-guard", "queue", "links"} {
+			for _, want := range []string{"before apt", "before prerm", "before core-install", "after dpkg dokku", "after apt dokku nginx", "trigger install", "trigger uninstall upgrade-guard", "queue"} {
 				if !slices.Contains(calls, want) {
 					t.Errorf("%q is not among the calls %q", want, calls)
 				}
