@@ -8,9 +8,9 @@ import (
 
 // scaleZero is what scaleLost ends in when a deploy comes before the repair:
 // Dokku writes 0 for every process type of the Procfile and stops the
-// containers (ATLAS 1.4; recorded on 0.38.27: ps:rebuild --all took every site
-// down). The zeros are a value that is set now, which the guard does not touch
-// (law 2): a person says so with one command.
+// containers (docs/dokku-versions.md#what-is-left-of-a-lost-scale; recorded on 0.38.27:
+// ps:rebuild --all took every site down). The zeros are a value that is set now, which
+// the guard does not touch (law 2): a person says so with one command.
 var scaleZero = Hazard{
 	Name:    "scale-zero",
 	Threads: "dokku/dokku#7253, #6066",
