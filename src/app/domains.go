@@ -1,7 +1,7 @@
 package app
 
 // Domains are an app's vhosts. The file VHOST has been their place in every
-// version; what its absence means has not (ATLAS 2.2).
+// version; what its absence means has not (docs/dokku-versions.md#domains).
 type Domains struct {
 	// Names are the lines of the app's VHOST file.
 	Names []string `json:"names,omitempty"`

@@ -69,7 +69,7 @@ type Files struct {
 	// Apps are the names of the apps captured, sorted.
 	Apps []string
 	// Strays are directories beside the apps that hold nothing of an app. Some
-	// versions take them for apps (DESIGN, ATLAS 4.3).
+	// versions take them for apps (docs/dokku-versions.md#stray-directories).
 	Strays []string
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.

@@ -109,7 +109,7 @@ func has(f *Files, path string) bool {
 // 0.11.8 and later: what nginx serves is, byte for byte, the certificate of the
 // app's first domain below letsencrypt/certs/current. Nothing of it is stored, so
 // there is nothing to be restored but these files. The installed plugin is not
-// asked: 0.11.5 to 0.11.7 and others are wrong about it (LETSENCRYPT 3.1).
+// asked: 0.11.5 to 0.11.7 and others are wrong about it (docs/letsencrypt.md#active).
 func (l *Letsencrypt) readActive(f *Files, app string, domains Domains, certificate *Certificate, global Letsencrypt) {
 	l.Directory = f.letsencryptCurrent(app)
 	served, ok := f.Served(app)

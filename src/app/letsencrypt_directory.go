@@ -60,7 +60,7 @@ type LetsencryptDirectory struct {
 // LetsencryptDirectory works out where the plugin looks for an app's certificate.
 // It matters, and is known, where a certificate that lies there is not ordered
 // again: up to 0.10 and from 0.25 on. In between, every letsencrypt:enable is an
-// order (LETSENCRYPT 3.3).
+// order (docs/letsencrypt.md#orders).
 func (f *Files) LetsencryptDirectory(app string) (d LetsencryptDirectory, ok bool) {
 	plugin := f.LetsencryptPlugin()
 	domains := letsencryptDomains(readDomains(f, app, readEnv(f, app)), plugin)

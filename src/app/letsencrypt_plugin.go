@@ -13,7 +13,7 @@ const pluginFact = "facts/letsencrypt-plugin"
 // pluginMark is what tells releases of the letsencrypt plugin apart: a file that
 // exists, and holds a text, from a release on. Its plugin.toml says 0.20.4 in
 // every release from 0.20.4 to 0.25.0, and its git tags are there only where it
-// was cloned whole (LETSENCRYPT 1.4).
+// was cloned whole (docs/letsencrypt.md#which-release-is-installed).
 type pluginMark struct {
 	from, to   string // the releases that have this mark and none further up
 	file, text string

@@ -8,9 +8,9 @@ import (
 // Namespaces are the directories below config in which Dokku's plugins, and the
 // letsencrypt plugin, keep their properties. From 0.38.0 on an app's environment
 // lies at the same level, config/<app>/ENV, and goes with the whole directory when
-// the app is destroyed or renamed (ATLAS 4.5). They are all there have been from
-// 0.20.4 to 0.38.27; none was ever keyed by anything but the app, so a rename goes by
-// this one list on every version.
+// the app is destroyed or renamed (docs/dokku-versions.md#a-name-that-is-a-plugins).
+// They are all there have been from 0.20.4 to 0.38.27; none was ever keyed by anything
+// but the app, so a rename goes by this one list on every version.
 var Namespaces = []string{
 	"app-json", "apps", "builder", "builder-dockerfile", "builder-herokuish", "builder-lambda", "builder-nixpacks", "builder-pack",
 	"builder-railpack", "buildpacks", "builds", "caddy", "checks", "common", "config", "cron", "docker-options", "domains", "git", "haproxy",
@@ -18,7 +18,8 @@ var Namespaces = []string{
 	"scheduler-docker-local", "scheduler-k3s", "storage", "traefik", "upgrade-guard",
 }
 
-// creatable are the names of new apps that a version takes (ATLAS 4.1).
+// creatable are the names of new apps that a version takes
+// (docs/dokku-versions.md#names-of-apps).
 func creatable(dokku string) *regexp.Regexp {
 	switch {
 	case Before(dokku, "0.22.0"):

@@ -14,7 +14,8 @@ import (
 var exclusive = regexp.MustCompile(`(?:^|\s)(-p|-P|--publish|--publish-all|--name|--ip|--ip6|--mac-address|--cidfile|--net(?:work)?[= ](?:"|')?(?:host|container:\S*))(?:[= ]|\d|$)`)
 
 // DeployLock is the file by which Dokku keeps deploys of an app out; while it is
-// there, one is under way, or a person has locked the app (ATLAS 9).
+// there, one is under way, or a person has locked the app
+// (docs/dokku-versions.md#data-directories-and-the-deploy-lock).
 func DeployLock(p host.Paths, dokku, name string) string {
 	if Before(dokku, "0.34.0") {
 		return filepath.Join(p.App(name), ".deploy.lock")

@@ -43,7 +43,7 @@ func TestNoOverlap(t *testing.T) {
 	}
 }
 
-// Which names which version takes: ATLAS 4.1.
+// Which names which version takes: docs/dokku-versions.md#names-of-apps.
 func TestNames(t *testing.T) {
 	for _, c := range []struct {
 		dokku, name      string

@@ -25,7 +25,7 @@ type Scale struct {
 	Malformed []string `json:"malformed,omitempty"`
 	// Dirty tells that the file holds more than clean type=quantity lines:
 	// comments, blanks, duplicates. The import of 0.25 to 0.29 stops at some
-	// of these (ATLAS 1.2).
+	// of these (docs/dokku-versions.md#the-import-of-025-to-029).
 	Dirty bool `json:"dirty,omitempty"`
 }
 
@@ -150,7 +150,8 @@ var scaleLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*=[ \t]*([0-9]+)$`)
 // to 0.24 together: comments, blank lines and carriage returns are nothing, and
 // the last of two lines for the same type counts. A line that none of them
 // could read is kept as malformed; such lines are Dokku's own doing too, which
-// appended to files that did not end in a newline (ATLAS 1.3).
+// appended to files that did not end in a newline
+// (docs/dokku-versions.md#what-readers-to-024-took).
 func parseScaleFile(t string) *Scale {
 	s := scaleReader{at: map[string]int{}}
 	for i, raw := range strings.Split(strings.TrimSuffix(t, "\n"), "\n") {

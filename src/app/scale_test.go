@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// ATLAS 1.3: what Dokku's readers up to 0.24 accepted between them.
+// What Dokku's readers up to 0.24 accepted between them:
+// docs/dokku-versions.md#what-readers-to-024-took.
 func TestScaleFile(t *testing.T) {
 	for _, c := range []struct {
 		about, file, want string

@@ -8,12 +8,12 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// bindAll is about apps that are opened to the network (ATLAS 3, 10: 29). Since
-// 0.20.0 core's installation means to set bind-all-interfaces for apps whose proxy
-// is disabled, asks for it by an exit code that is always 0, and so sets it for
-// every app without the property: those made under 0.38.8 and later, or before
-// 0.20. At its next deploy the container's port is published on all interfaces,
-// past nginx and its certificates.
+// bindAll is about apps that are opened to the network
+// (docs/dokku-versions.md#network-and-proxy). Since 0.20.0 core's installation means to
+// set bind-all-interfaces for apps whose proxy is disabled, asks for it by an exit code
+// that is always 0, and so sets it for every app without the property: those made under
+// 0.38.8 and later, or before 0.20. At its next deploy the container's port is
+// published on all interfaces, past nginx and its certificates.
 var bindAll = Hazard{
 	Name:  "bind-all-interfaces",
 	Guide: "https://dokku.com/docs/networking/network/",

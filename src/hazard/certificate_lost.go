@@ -15,9 +15,10 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// certificateLost is about an app whose certificate or key is gone (ATLAS 10: 42):
-// https stops at the next build of nginx's configuration. It makes no difference
-// who issued it. Both are put back byte for byte, and none is ever ordered.
+// certificateLost is about an app whose certificate or key is gone
+// (docs/dokku-versions.md#certificates): https stops at the next build of nginx's
+// configuration. It makes no difference who issued it. Both are put back byte for byte,
+// and none is ever ordered.
 var certificateLost = Hazard{
 	Name:    CertificateLost,
 	InNginx: true,

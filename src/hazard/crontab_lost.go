@@ -11,9 +11,9 @@ import (
 
 // crontabLost is about what people have put into the dokku user's crontab: from
 // 0.23 on it is Dokku's own, which overwrites it at every deploy and deletes it
-// when no app has a task (ATLAS 9, 10: 38). Lines put back there would go the same
-// way; they belong somewhere else, so it is told once and nothing is owed. They may
-// hold secrets and are not shown.
+// when no app has a task (docs/dokku-versions.md#cron). Lines put back there would go
+// the same way; they belong somewhere else, so it is told once and nothing is owed.
+// They may hold secrets and are not shown.
 var crontabLost = Hazard{
 	Name:    "crontab-lost",
 	Threads: "dokku/dokku-letsencrypt#215, #225",

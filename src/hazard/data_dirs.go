@@ -12,10 +12,11 @@ import (
 	"upgrade-guard/src/plan"
 )
 
-// dataDirs is about directories that only core's installation makes (ATLAS 9, 10:
-// 37). Where it did not come to its end, and in the Docker image up to 0.34, where
-// it is never run, they are missing; from 0.34 on the lock of every deploy is one of
-// the files in them, and no deploy can begin.
+// dataDirs is about directories that only core's installation makes
+// (docs/dokku-versions.md#data-directories-and-the-deploy-lock). Where it did not come
+// to its end, and in the Docker image up to 0.34, where it is never run, they are
+// missing; from 0.34 on the lock of every deploy is one of the files in them, and no
+// deploy can begin.
 var dataDirs = Hazard{
 	Name:    "data-directories",
 	Threads: "dokku/dokku#7018, #8223",

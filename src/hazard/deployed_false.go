@@ -4,11 +4,11 @@ import (
 	"upgrade-guard/src/plan"
 )
 
-// deployedFalse is about a cached answer that is wrong (ATLAS 9, 10: 40). From
-// 0.23.4 on core's installation asks once whether an app is deployed and keeps the
-// answer; where docker was down just then, or an app stopped, it is false for good,
-// and nginx configuration, ps:restart and ps:restore pass the app over. Without
-// the property Dokku asks again.
+// deployedFalse is about a cached answer that is wrong
+// (docs/dokku-versions.md#deployed-or-not). From 0.23.4 on core's installation asks
+// once whether an app is deployed and keeps the answer; where docker was down just
+// then, or an app stopped, it is false for good, and nginx configuration, ps:restart
+// and ps:restore pass the app over. Without the property Dokku asks again.
 var deployedFalse = Hazard{
 	Name:  "deployed-false",
 	Guide: "https://dokku.com/docs/appendices/0.23.0-migration-guide/",

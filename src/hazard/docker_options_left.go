@@ -11,8 +11,9 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// dockerOptionsLeft is about files that come too late (ATLAS 9, 10: 34). 0.38.0
-// drains DOCKER_OPTIONS_BUILD, _DEPLOY and _RUN of an app's directory into
+// dockerOptionsLeft is about files that come too late
+// (docs/dokku-versions.md#docker-options-and-storage). 0.38.0 drains
+// DOCKER_OPTIONS_BUILD, _DEPLOY and _RUN of an app's directory into
 // properties, once for the whole host: a file that a restored backup, a rename or a
 // way back to 0.37 brings later is ignored, mounts and all. Whether its options are
 // wanted still, nobody has recorded, so they are a guess.

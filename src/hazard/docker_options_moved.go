@@ -14,9 +14,10 @@ import (
 )
 
 // dockerOptionsMoved is about the docker options that 0.38 keeps as something else,
-// and did not: its storage plugin takes mounts out of the list, and from 0.38.9 on
-// its ps plugin the restart policy, each once for an app, by a mark that it leaves.
-// Where the mark was there already, after a way back to 0.37 and up again, or where
+// and did not: its storage plugin takes mounts out of the list, once for an app, by a
+// mark that it leaves, and from 0.38.9 on its ps plugin the restart policy
+// (docs/dokku-versions.md#docker-options-and-storage). Where a mark was there already,
+// that one or the list's own, after a way back to 0.37 and up again, or where
 // the installation did not come to its end, what was in force is in neither place:
 // at its next deploy the app writes into its container, and loses that with the next.
 var dockerOptionsMoved = Hazard{

@@ -18,8 +18,9 @@ import (
 // they say is a guess (law 8): a person may have taken the domains away since.
 //
 // From 0.25 on a missing VHOST file means no domain at all. Before, it meant the
-// host's own (ATLAS 2.2). From 0.27 on each run of core's installation, the one for
-// plugin:install of the guard too, gives an app without the file its default one.
+// host's own (docs/dokku-versions.md#domains). From 0.27 on each run of core's
+// installation, the one for plugin:install of the guard too, gives an app without the
+// file its default one.
 var domainsGuessed = Hazard{
 	Name:    "domains-guessed",
 	Threads: "dokku/dokku#7253",
@@ -49,8 +50,8 @@ var domainsGuessed = Hazard{
 		}
 		if s.Now.Domains.Disabled {
 			// Core's installation disables the domains of an app without a VHOST
-			// file from 0.27 on, and up to 0.35.16 builds nothing (ATLAS 2.3). To
-			// enable them is Dokku's own to write.
+			// file from 0.27 on, and up to 0.35.16 builds nothing. To enable them is
+			// Dokku's own to write.
 			f.What = fmt.Sprintf("the app's domains are disabled, none were recorded, and it is still served under %s", strings.Join(names, " "))
 			f.Command = domainsCommand(s.Now.Name, names)
 			return []Finding{f}

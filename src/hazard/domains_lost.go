@@ -10,9 +10,9 @@ import (
 )
 
 // domainsLost is about an app whose VHOST file an upgrade has emptied or taken
-// away (ATLAS 2; PAIN, cluster 8). The file has been the place of an app's domains
-// in every version, so what is missing is put back as it was. Domains that differ
-// were set since, by a person or by Dokku, and stay.
+// away (docs/dokku-versions.md#domains). The file has been the place of an app's
+// domains in every version, so what is missing is put back as it was. Domains that
+// differ were set since, by a person or by Dokku, and stay.
 var domainsLost = Hazard{
 	Name:    DomainsLost,
 	InNginx: true,

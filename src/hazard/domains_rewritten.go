@@ -18,7 +18,7 @@ import (
 )
 
 // domainsRewritten is about deployed apps without a VHOST file, whose meaning has
-// changed under them (ATLAS 2.2, 2.3, 10: 21 and 23). Up to 0.21 such an app
+// changed under them (docs/dokku-versions.md#domains). Up to 0.21 such an app
 // answers to the host's own domains, up to 0.24 to its HOSTNAME, later to no name
 // at all. And from 0.27 on each run of core's installation gives it the default
 // domain, or where the host has none disables its domains.

@@ -12,7 +12,8 @@ import (
 )
 
 // envFlags is about settings that are variables of the environment in one version
-// and not read any more in a later one (ATLAS 5, 10: 30, 31, 32 and 45). Core moves
+// and not read any more in a later one
+// (docs/dokku-versions.md#variables-that-stop-counting). Core moves
 // most of them into properties itself. It does not for some; it looked into the
 // wrong scope for the host's scheduler from 0.26 to 0.32; and from 0.38.0 to 0.38.25
 // three plugins look for theirs before the environment is where they look.

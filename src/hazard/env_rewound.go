@@ -13,10 +13,10 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// envRewound is about 0.38.26 alone (ATLAS 5, 10: 33). 0.38.0 to 0.38.25 copy an
-// app's ENV to its new place and leave the old file lying; 0.38.26 reads it once
-// more and puts its old values over the present ones: what was set since is gone,
-// what was unset is back. Later versions keep their hands off it.
+// envRewound is about 0.38.26 alone (docs/dokku-versions.md#environment). 0.38.0 to
+// 0.38.25 copy an app's ENV to its new place and leave the old file lying; 0.38.26
+// reads it once more and puts its old values over the present ones: what was set since
+// is gone, what was unset is back. Later versions keep their hands off it.
 var envRewound = Hazard{
 	Name:    "env-rewound",
 	Threads: "dokku/dokku#8929, #8875",

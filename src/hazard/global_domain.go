@@ -8,10 +8,10 @@ import (
 	"upgrade-guard/src/plan"
 )
 
-// globalDomain is about hosts without a global domain (ATLAS 10: 22). From 0.25
-// on the package's postinst writes one where it finds none and debconf's answer
-// from long ago says so, before core's installation reads it: apps without domains
-// then get one below it.
+// globalDomain is about hosts without a global domain (docs/dokku-versions.md#domains).
+// From 0.25 on the package's postinst writes one where it finds none and debconf's
+// answer from long ago says so, before core's installation reads it: apps without
+// domains then get one below it.
 var globalDomain = Hazard{
 	Name:    "global-domain",
 	Threads: "dokku/dokku#2146, #2927",

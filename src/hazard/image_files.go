@@ -10,11 +10,11 @@ import (
 
 // imageFiles is about files of an app that old versions fetch from its image each
 // time they need them, and new ones expect where the last build from source has put
-// them (ATLAS 6.6, 9, 10: 35 and 36). Between the upgrade and the next such build
-// they are not there: without its Procfile an app is restarted with the image's own
-// command, for every process type; without nginx.conf.sigil its nginx configuration
-// is built from Dokku's own template. Core's move of the latter, in 0.29 and later,
-// writes into a directory that it does not make, and is never tried again.
+// them (docs/dokku-versions.md#files-from-the-image). Between the upgrade and the next
+// such build they are not there: without its Procfile an app is restarted with the
+// image's own command, for every process type; without nginx.conf.sigil its nginx
+// configuration is built from Dokku's own template. Core's move of the latter, in 0.29
+// and later, writes into a directory that it does not make, and is never tried again.
 //
 // So they are fetched from the running container before the upgrade, and written
 // where the new version reads them and the old one does not.

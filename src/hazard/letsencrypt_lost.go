@@ -18,8 +18,8 @@ import (
 // letsencryptLost is about an app that has its certificate and is not renewed any
 // more: the plugin goes by the files below letsencrypt/ alone, skips in silence
 // what it takes for inactive, and https ends with the certificate, up to 90 days
-// later (LETSENCRYPT 3). The link current points into a directory that is gone,
-// after a rename; it has become a directory, after a backup; files are missing;
+// later (docs/letsencrypt.md#active). The link current points into a directory that is
+// gone, after a rename; it has become a directory, after a backup; files are missing;
 // or they are root's.
 //
 // Whatever is there is put in order, and what is missing comes from the record. A

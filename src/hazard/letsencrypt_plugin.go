@@ -7,10 +7,10 @@ import (
 )
 
 // letsencryptPlugin is about releases of the letsencrypt plugin that do not work
-// with a Dokku (LETSENCRYPT 2.6): it sources core's shell functions, which have
-// moved, and an upgrade of Dokku does not touch it. Certificates are served and not
-// renewed; nothing says so until they end. It is told before the upgrade, because
-// the order is Dokku first, then the plugin.
+// with a Dokku (docs/letsencrypt.md#releases-that-do-not-work): it sources core's shell
+// functions, which have moved, and an upgrade of Dokku does not touch it. Certificates
+// are served and not renewed; nothing says so until they end. It is told before the
+// upgrade, because the order is Dokku first, then the plugin.
 var letsencryptPlugin = Hazard{
 	Name:    "letsencrypt-plugin",
 	About:   AboutLetsencrypt,

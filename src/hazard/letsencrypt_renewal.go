@@ -15,9 +15,9 @@ import (
 )
 
 // letsencryptRenewal is about renewals that were asked for and stand in no
-// crontab any more (LETSENCRYPT 5). Up to plugin 0.9 they are a line there, which
-// core from 0.23 on overwrites at the next deploy. From 0.10 on they are a marker
-// file that core asks the plugin for; nobody makes it out of the line, and 0.25
+// crontab any more (docs/letsencrypt.md#renewal). Up to plugin 0.9 they are a line
+// there, which core from 0.23 on overwrites at the next deploy. From 0.10 on they are a
+// marker file that core asks the plugin for; nobody makes it out of the line, and 0.25
 // looks for it elsewhere. And of the triggers that make core write the crontab the
 // plugin knows only the one of 0.23.2 to 0.35.
 var letsencryptRenewal = Hazard{

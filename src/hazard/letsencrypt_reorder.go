@@ -15,8 +15,8 @@ import (
 // overlook. The directory they lie in is named by a hash of the client's
 // arguments, which have changed in nine releases; what lies under the old name is
 // valid, renewed in time, and ordered again by the first letsencrypt:enable
-// (LETSENCRYPT 3.3). From 0.25 on nothing is ordered for a certificate that lies
-// under the right name; in 0.11 to 0.24 every letsencrypt:enable is an order and
+// (docs/letsencrypt.md#orders). From 0.25 on nothing is ordered for a certificate that
+// lies under the right name; in 0.11 to 0.24 every letsencrypt:enable is an order and
 // no name helps.
 //
 // The files are copied to the name that the installed release looks for: tried

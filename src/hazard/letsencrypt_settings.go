@@ -16,12 +16,12 @@ import (
 )
 
 // letsencryptSettings is about the plugin's settings that are still variables of
-// the environment where it reads properties, from 0.20 on (LETSENCRYPT 2.3, 2.4).
-// Its own hook moves them, but after a docker pull: where that fails, nothing is
-// moved, and renewals fail for want of an e-mail address. And where the property
-// is set, the hook overwrites it by a stale variable, which dokku 0.38.26 brings
-// back from the dead. So they are moved here, without docker, and only to where
-// nothing is.
+// the environment where it reads properties, from 0.20 on
+// (docs/letsencrypt.md#settings). Its own hook moves them, but after a docker pull:
+// where that fails, nothing is moved, and renewals fail for want of an e-mail address.
+// And where the property is set, the hook overwrites it by a stale variable, which
+// dokku 0.38.26 brings back from the dead. So they are moved here, without docker, and
+// only to where nothing is.
 var letsencryptSettings = Hazard{
 	Name:    "letsencrypt-settings",
 	About:   AboutLetsencrypt,
@@ -191,7 +191,8 @@ func fill(h host.Host, path, value string) error {
 
 // lostSettings is about properties that the record has and nobody has any more:
 // apps:rename drops them with the old name, and from 0.38 on destroying an app
-// called letsencrypt drops those of every app (ATLAS 4.4, 4.5).
+// called letsencrypt drops those of every app (docs/letsencrypt.md#renames,
+// docs/dokku-versions.md#a-name-that-is-a-plugins).
 func lostSettings(j Context, scope string, now app.Letsencrypt, before *app.Letsencrypt) []Finding {
 	if before == nil || !j.Files.LetsencryptPlugin().Is("0.20.0") || j.Old() == nil {
 		return nil

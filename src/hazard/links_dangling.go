@@ -10,7 +10,7 @@ import (
 // linksDangling is about links anywhere below DOKKU_LIB_ROOT that point nowhere at
 // the moment of the upgrade: to a disk that is not mounted, or to a place that only
 // a container has. Up to 0.32.3 the package's postinst deletes them all; later ones
-// look into the plugins' directories only (ATLAS 9).
+// look into the plugins' directories only (docs/dokku-versions.md#packaging).
 var linksDangling = Hazard{
 	Name: "links-dangling",
 

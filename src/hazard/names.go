@@ -11,11 +11,11 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// names is about names that one Dokku takes and another does not (ATLAS 4, 10: 11,
-// 12, 14 and 20). 0.20 to 0.22.1 delete the directory of an app whose name they find
-// invalid; 0.38.2 does not reach apps with other characters than it allows; and from
-// 0.38.0 on, destroying or renaming an app that is called like one of Dokku's own
-// plugins takes that plugin's settings of all apps along.
+// names is about names that one Dokku takes and another does not
+// (docs/dokku-versions.md#names-of-apps). 0.20 to 0.22.1 delete the directory of an app
+// whose name they find invalid; 0.38.2 does not reach apps with other characters than
+// it allows; and from 0.38.0 on, destroying or renaming an app that is called like one
+// of Dokku's own plugins takes that plugin's settings of all apps along.
 var names = Hazard{
 	Name:    Names,
 	Threads: "dokku/dokku#4267, #4308, #4129, #2915",
@@ -77,10 +77,10 @@ var (
 )
 
 // strayNames is about directories beside the apps that are none, a Maildir or a
-// backup (ATLAS 4.3, 10: 12 and 13). 0.23.4 to 0.36.6 take them for apps and stop the
-// whole installation at the first name that is invalid, which leaves dokku
-// half-configured. They only do so where no answer to "is it deployed?" is kept for
-// it; so that answer is written before. 0.20 to 0.22.1 delete such a directory.
+// backup (docs/dokku-versions.md#stray-directories). 0.23.4 to 0.36.6 take them for
+// apps and stop the whole installation at the first name that is invalid, which leaves
+// dokku half-configured. They only do so where no answer to "is it deployed?" is kept
+// for it; so that answer is written before. 0.20 to 0.22.1 delete such a directory.
 func strayNames(s HostSubject) []Finding {
 	var found []Finding
 	for _, name := range s.Now.Strays {

@@ -9,9 +9,9 @@ import (
 	"upgrade-guard/src/plan"
 )
 
-// percent is about values with a % in them (ATLAS 8.2, 10: 41). Up to 0.25.3 a
-// property was written through a format, so that a value which an installation or
-// a rename copied came out as "50%!d(MISSING)".
+// percent is about values with a % in them (docs/dokku-versions.md#properties). Up to
+// 0.25.3 a property was written through a format, so that a value which an installation
+// or a rename copied came out as "50%!d(MISSING)".
 var percent = Hazard{
 	Name:  "percent",
 	Guide: "https://dokku.com/docs/appendices/0.25.0-migration-guide/",

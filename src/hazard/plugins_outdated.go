@@ -9,9 +9,9 @@ import (
 )
 
 // pluginsOutdated is about plugins that are not Dokku's and use what a version of
-// it has removed: functions and files that they source, triggers, commands (PAIN,
-// cluster 7). A hook that sources a file which is not there any more fails, and
-// with it every deploy of every app.
+// it has removed: functions and files that they source, triggers, commands
+// (docs/dokku-versions.md#plugins-and-triggers). A hook that sources a file which is
+// not there any more fails, and with it every deploy of every app.
 //
 // What they use is read out of their own files; src/plugins has the table of what
 // went when.

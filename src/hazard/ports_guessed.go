@@ -11,8 +11,8 @@ import (
 
 // portsGuessed is about an app without a port map, of which nothing is recorded,
 // and whose nginx.conf, built before, listens elsewhere than its next build will
-// (ATLAS 10: 24 to 26). Where there is no nginx.conf any more, the port on which
-// its container listens is left, in PORT.web.1.
+// (docs/dokku-versions.md#ports). Where there is no nginx.conf any more, the port on
+// which its container listens is left, in PORT.web.1.
 //
 // What is left is a guess (law 8). No map is what most apps have from 0.31 on, so
 // something is said only where it differs from what Dokku goes by without one.

@@ -13,13 +13,13 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// portsLost is about port maps that core's own installation drops (ATLAS 3, 10:
-// 24 to 26). On 0.27 to 0.36 it runs domains' set-up for every app, which for an
-// app without a VHOST file on a host without a global domain ends in ports:clear:
-// the app comes up on a random port at its next build, from 0.35.17 on at once.
-// And the step over 0.31, from the environment to a property, drops everything
-// from the first entry that it cannot read, does nothing where a property from long
-// ago lies in its way (26), and forgets DOKKU_DOCKERFILE_PORTS (28).
+// portsLost is about port maps that core's own installation drops
+// (docs/dokku-versions.md#ports). On 0.27 to 0.36 it runs domains' set-up for every
+// app, which for an app without a VHOST file on a host without a global domain ends in
+// ports:clear: the app comes up on a random port at its next build, from 0.35.17 on at
+// once. And the step over 0.31, from the environment to a property, drops everything
+// from the first entry that it cannot read, does nothing where a property from long ago
+// lies in its way, and forgets DOKKU_DOCKERFILE_PORTS.
 var portsLost = Hazard{
 	Name:    PortsLost,
 	InNginx: true,

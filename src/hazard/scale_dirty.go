@@ -13,8 +13,8 @@ import (
 // earlier versions read or skipped: comments, blanks around the sign, a lost
 // newline ("Missing count for process type"). The install triggers of every
 // plugin after ps then never run, and dpkg leaves dokku half-configured
-// (ATLAS 1.2, 10: 2). Going through 0.29, as the guides advise, is not safe by
-// itself.
+// (docs/dokku-versions.md#the-import-of-025-to-029). Going through 0.29, as the guides
+// advise, is not safe by itself.
 //
 // The prevention is to rewrite the file with the same scale in clean lines.
 // Lines that say nothing are left out and named; the snapshot keeps the file as

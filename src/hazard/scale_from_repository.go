@@ -8,8 +8,9 @@ import (
 
 // scaleFromRepository is about apps whose DOKKU_SCALE comes with their code: up
 // to 0.24 it is taken from the image at every deploy, 0.25 to 0.29 translate it
-// with a warning, and 0.30 ignores it (ATLAS 10: 6). The scale itself is kept by
-// scaleLost; what only the app's author can do is to write the formation.
+// with a warning, and 0.30 ignores it
+// (docs/dokku-versions.md#a-scale-that-comes-with-the-code). The scale itself is kept
+// by scaleLost; what only the app's author can do is to write the formation.
 var scaleFromRepository = Hazard{
 	Name:    "scale-from-repository",
 	About:   AboutScale,

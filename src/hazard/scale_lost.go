@@ -17,7 +17,7 @@ const guide030 = "https://dokku.com/docs/appendices/0.30.0-migration-guide/"
 // scaleProperty is the first version that keeps the scale in a property.
 const scaleProperty = "0.25.0"
 
-// scaleLost is the hazard most people met (ATLAS 10: 1, 3 and 5). Up to 0.24 an
+// scaleLost is the hazard most people met (docs/dokku-versions.md#scale). Up to 0.24 an
 // app's scale is the file DOKKU_SCALE. 0.25 to 0.29 import it into a property;
 // 0.30.0 dropped the import (5dcc1cb13) and kept the deletion, so a jump from
 // below 0.25 to 0.30 or later deletes every scale unread. The sites go on

@@ -9,7 +9,7 @@ import (
 
 // scaleMalformed is about a scale property with a line that is none. Every
 // reader stops at it, and from 0.36.0 on ps-set-scale too, so that ps:scale
-// cannot mend it (ATLAS 10: 4).
+// cannot mend it (docs/dokku-versions.md#a-malformed-property).
 var scaleMalformed = Hazard{
 	Name:    "scale-malformed",
 	About:   AboutScale,

@@ -10,10 +10,10 @@ import (
 
 // scaleZero is what scaleLost ends in when a deploy comes before the repair:
 // Dokku writes 0 for every process type of the Procfile and stops the
-// containers (ATLAS 1.4; recorded on 0.38.27: ps:rebuild --all took every site
-// down). The zeros are a value that is set now, which the guard does not touch
-// (law 2): a person says so with one command. Without a baseline it may be what
-// somebody wants, and who wants it says so with ps:stop.
+// containers (docs/dokku-versions.md#what-is-left-of-a-lost-scale; recorded on 0.38.27:
+// ps:rebuild --all took every site down). The zeros are a value that is set now, which
+// the guard does not touch (law 2): a person says so with one command. Without
+// a baseline it may be what somebody wants, and who wants it says so with ps:stop.
 var scaleZero = Hazard{
 	Name:    ScaleZero,
 	About:   AboutScale,

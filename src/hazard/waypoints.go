@@ -60,10 +60,10 @@ var badStops = []stop{
 	{first: "0.38.26", last: "0.38.26", good: "0.38.27", loses: true, why: "its installation puts settings from before 0.38 over what was set since"},
 }
 
-// abortsWithoutScale is about 0.35.17 to 0.37 (ATLAS 10: 10). Their installation
-// builds the nginx configuration of every app without domains on a host without a
-// global one, and where such an app has no scale it stops there, which leaves dokku
-// half-configured. A scale that is known is seeded before; so it is the apps
+// abortsWithoutScale is about 0.35.17 to 0.37 (docs/dokku-versions.md#domains). Their
+// installation builds the nginx configuration of every app without domains on a host
+// without a global one, and where such an app has no scale it stops there, which leaves
+// dokku half-configured. A scale that is known is seeded before; so it is the apps
 // without one that are told.
 func abortsWithoutScale(s HostSubject) *Finding {
 	if app.Before(s.To, "0.35.17") || !app.Before(s.To, "0.38.0") || len(s.Now.Global.Domains) > 0 {

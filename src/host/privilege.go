@@ -13,7 +13,7 @@ import (
 // BecomeDokku gives up root for good. Dokku and dpkg call plugins as root here
 // and as the Dokku user there; everything the guard reads and writes belongs to
 // the Dokku user, and what root does in directories of another user is a way to
-// root (DESIGN, law 6). So it is always done as that user, who is in the docker
+// root (docs/laws.md, law 6). So it is always done as that user, who is in the docker
 // group and needs nothing more.
 func BecomeDokku(p Paths) error {
 	u, err := user.Lookup(p.User)

@@ -279,7 +279,7 @@ func sizeOf(h host.Host, dir string, skip func(rel string) bool) (uint64, error)
 
 // IsNamespace tells whether a directory of properties bears this name, or may: on
 // 0.38 and later, destroying or renaming an app of that name removes the properties
-// of all apps in it (ATLAS 4.5).
+// of all apps in it (docs/dokku-versions.md#a-name-that-is-a-plugins).
 func IsNamespace(h host.Host, name string) bool {
 	if slices.Contains(app.Namespaces, name) {
 		return true

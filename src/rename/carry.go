@@ -13,8 +13,9 @@ import (
 // called when Dokku's plugins and letsencrypt have carried over what they do, and
 // before the old app is destroyed, and carries over the rest: on 0.34.0 to 0.36.5
 // that is the whole directory with code and certificates, on every version what
-// letsencrypt deletes of the copy, its properties, those of checks, and more (ATLAS
-// 4.4). An error must keep Dokku from destroying the old app.
+// letsencrypt deletes of the copy, its properties, those of checks, and more
+// (docs/dokku-versions.md#appsrename). An error must keep Dokku from destroying the old
+// app.
 //
 // What has been carried over is overwritten by the same, which the old app still
 // has; its properties in the namespaces that Dokku does carry are gone by now.

@@ -1,5 +1,5 @@
 // Package rename gives an app another name without loss and without refusing a
-// request, which no apps:rename of Dokku's does (ATLAS 4.4).
+// request, which no apps:rename of Dokku's does (docs/dokku-versions.md#appsrename).
 //
 // The new app is made as a whole copy of the old one, from the old one's own
 // image, beside it; the old one is taken away when the new one has answered in its
@@ -72,8 +72,8 @@ type State struct {
 	Parts  []Part   `json:"parts,omitempty"`
 	Images []string `json:"images,omitempty"`
 	// Domains are the lines the new VHOST is to have, if Vhost says that there is to
-	// be one: a missing file means something else than an empty one (ATLAS 2.2).
-	// NoVhost tells that domains are disabled.
+	// be one: a missing file means something else than an empty one
+	// (docs/dokku-versions.md#domains). NoVhost tells that domains are disabled.
 	Vhost   bool     `json:"vhost,omitempty"`
 	Domains []string `json:"domains,omitempty"`
 	NoVhost bool     `json:"no_vhost,omitempty"`

@@ -9,8 +9,8 @@
 // argument) comes from a host: names of apps, files and certificates, what programs
 // answer. Whoever pushes an app chooses some of them, and the terminal is often
 // root's. So an argument never begins a line and moves no cursor: Plain writes out
-// what would. And nothing that is a secret is printed (DESIGN, law 7): Redact takes
-// out what has the shape of one, and is a net under all those who take care
+// what would. And nothing that is a secret is printed (docs/laws.md, law 7): Redact
+// takes out what has the shape of one, and is a net under all those who take care
 // themselves to hand in names, counts, settings and fingerprints alone.
 package say
 

@@ -1,6 +1,6 @@
 // Package trigger is what Dokku and dpkg call: one function for each trigger.
 // Whatever happens, a trigger of ours exits 0 and says loudly what failed: an
-// upgrade or a deploy goes on without us (DESIGN, laws 4 and 5).
+// upgrade or a deploy goes on without us (docs/laws.md, laws 4 and 5).
 package trigger
 
 import (
@@ -120,7 +120,7 @@ func Known(name string) bool { return triggers[name] != nil }
 func Names() []string { return slices.Sorted(maps.Keys(triggers)) }
 
 // carryOver is the one trigger that may fail: its error is what keeps Dokku from
-// destroying an app that has not been carried over whole (DESIGN, law 5).
+// destroying an app that has not been carried over whole (docs/laws.md, law 5).
 const carryOver = "post-app-rename-setup"
 
 // Run runs a trigger and returns its exit code, which is 0 whatever happens, but

@@ -341,7 +341,8 @@ func (h Host) destroy(name string) error {
 	if !app.Before(h.version(), "0.38.0") {
 		scopes = append(scopes, h.path("var/lib/dokku/config", name)) // its ENV is there
 	}
-	// Each plugin destroys its own, and Dokku forgets some (ATLAS 4.4, 8.4).
+	// Each plugin destroys its own, and Dokku forgets some
+	// (docs/dokku-versions.md#appsrename).
 	scopes = slices.DeleteFunc(scopes, func(dir string) bool {
 		namespace := filepath.Base(filepath.Dir(dir))
 		_, err := os.Stat(h.path("var/lib/dokku/config", namespace, name))

@@ -17,9 +17,9 @@ import (
 )
 
 // buildConfig plays proxy-build-config as the versions were seen to behave
-// (ATLAS 6.3): what comes of a missing scale, a scale without web, and missing
-// listener files, and that another app's broken file keeps everything from being
-// loaded.
+// (docs/dokku-versions.md#what-each-way-to-it-does): what comes of a missing scale, a
+// scale without web, and missing listener files, and that another app's broken file
+// keeps everything from being loaded.
 func (h Host) buildConfig(name string) error {
 	v, dir := h.version(), h.path("home/dokku", name)
 	conf := filepath.Join(dir, "nginx.conf")
