@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -86,8 +85,7 @@ func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() erro
 	defer unlock()
 	// A dokku command that a repair calls fires our own triggers, which would
 	// wait for the lock that we hold.
-	os.Setenv(inOurRun, "yes")
-	defer os.Unsetenv(inOurRun)
+	defer host.Setenv(inOurRun, "yes")()
 	return work()
 }
 

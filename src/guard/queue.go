@@ -256,10 +256,8 @@ func (g *Guard) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		select {
-		case <-ctx.Done():
+		if g.Host.Sleep(ctx, breath) != nil {
 			return
-		case <-time.After(breath):
 		}
 		if !g.restoring(ctx) && !g.installing() {
 			return

@@ -104,7 +104,7 @@ func (r *routes) judged(ctx context.Context, g *Guard) []nginx.Trouble {
 		if len(suspects) == 0 || n == 5 || ctx.Err() != nil {
 			return found
 		}
-		time.Sleep(300 * time.Millisecond)
+		_ = g.Host.Sleep(ctx, 300*time.Millisecond)
 		again := g.ask(ctx, r.questions(g, suspects))
 		if ctx.Err() != nil {
 			return found // not all were asked

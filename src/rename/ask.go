@@ -44,6 +44,9 @@ func (r *Rename) tags(ctx context.Context, name string) ([]string, error) {
 // ask asks what was asked of the old app once more.
 func (r *Rename) ask(ctx context.Context) error { return r.worse(ctx, "") }
 
+// pollInterval is how long nginx is given between two questions.
+const pollInterval = 300 * time.Millisecond
+
 // worse says which of the questions that the old app answered nginx does not answer
 // now; with a name, it is asked for that one instead of the domains. nginx reloads
 // behind our back, so it is given a moment.
@@ -74,7 +77,9 @@ func (r *Rename) worse(ctx context.Context, name string) error {
 			return ctx.Err()
 		}
 		if try < 9 {
-			time.Sleep(300 * time.Millisecond)
+			if err := r.Host.Sleep(ctx, pollInterval); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.New(strings.Join(bad, "; "))

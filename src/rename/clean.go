@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plugins"
@@ -83,10 +82,8 @@ func (r *Rename) destroy(ctx context.Context) error {
 	if _, err := h.Lstat(h.Paths().App(r.From)); err == nil {
 		if r.Runs && !r.Stop && r.Drain > 0 {
 			r.Out.Detail("waiting %s for requests that %s is answering", r.Drain, r.From)
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(r.Drain):
+			if err := r.Host.Sleep(ctx, r.Drain); err != nil {
+				return err
 			}
 		}
 		if _, err := h.Run(ctx, "dokku", "--force", "apps:destroy", r.From); err != nil {
