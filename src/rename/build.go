@@ -143,8 +143,8 @@ func (r *Rename) start(ctx context.Context) error {
 	return err
 }
 
-// prove holds the running containers to the scale and has nginx ask them.
-func (r *Rename) prove(ctx context.Context) error {
+// probe holds the running containers to the scale and has nginx ask them.
+func (r *Rename) probe(ctx context.Context) error {
 	s, err := r.running(ctx)
 	if err != nil || s.EffectiveScale().Of("web") == 0 {
 		return err

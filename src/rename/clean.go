@@ -76,7 +76,7 @@ func (r *Rename) putBack() error {
 	return nil
 }
 
-// destroy takes the old app away with Dokku's own command, and what that forgets.
+// destroy destroys the old app with Dokku's own command, and what that forgets.
 func (r *Rename) destroy(ctx context.Context) error {
 	h := r.Host
 	if _, err := h.Lstat(h.Paths().App(r.From)); err == nil {

@@ -20,12 +20,13 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 	switch {
 	case !slices.Contains(files.Apps, from):
 		return say.Hint(fmt.Errorf("there is no app %s on this host", from), "See dokku apps:list for those there are.")
-	case !app.CreatesName("9999.0.0", to):
-		hint := "A name that every version takes is made of lower-case letters, digits, dots and dashes, and begins with a letter or digit."
+	case app.WhyNoName(to) != "":
+		why := app.WhyNoName(to)
 		if near := app.NearestName(to); near != "" && near != from {
-			hint += " The nearest is " + near + "."
+			why += ". Nearest: " + near
 		}
-		return say.Hint(fmt.Errorf("no app can be called %q", to), "%s", hint)
+		return say.Hint(fmt.Errorf("%s cannot be a new name: %s", say.Word(to), why),
+			"A name that every version takes is made of lower-case letters, digits, dots and dashes, and begins with a letter or digit.")
 	case from == to:
 		return fmt.Errorf("%s has this name already", from)
 	case slices.Contains(files.Apps, to), slices.Contains(files.Strays, to):
@@ -34,7 +35,7 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying an app of that name on Dokku 0.38 removes the settings of all apps", to),
 			"%s <another name>", say.Command("dokku upgrade-guard:rename", from))
 	case !app.Before(files.Dokku, "0.38.0") && IsNamespace(h, from):
-		return say.Hint(fmt.Errorf("%s is the name of a plugin, and taking the app away on Dokku %s would remove the settings of all apps", from, files.Dokku),
+		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying the app on Dokku %s would remove the settings of all apps", from, files.Dokku),
 			"Leave it as it is.")
 	case !app.ReachesName(files.Dokku, from):
 		return say.Hint(fmt.Errorf("no command of Dokku %s works on an app called %s", files.Dokku, from), "Such a name can be changed under an older Dokku only.")

@@ -2,7 +2,7 @@
 // request, which no apps:rename of Dokku's does (ATLAS 4.4).
 //
 // The new app is made as a whole copy of the old one, from the old one's own
-// image, beside it; the old one is taken away when the new one has answered in its
+// image, beside it; the old one is destroyed when the new one has answered in its
 // place. A rename goes through three phases, and each is entered in its state file
 // before its first change:
 //
@@ -49,7 +49,7 @@ type Rename struct {
 	// Note journals that a step begins, is done or has failed.
 	Note func(event, text string, failure error) error
 	// Handover is called when the new app has answered in the old one's place and
-	// before that is taken away: what the guard has recorded is the new one's.
+	// before that is destroyed: what the guard has recorded is the new one's.
 	Handover func() error
 }
 
@@ -155,17 +155,17 @@ func (r *Rename) steps(phase string) []step {
 		},
 		Clean: {
 			{"tell the other plugins", r.tellPlugins},
-			{fmt.Sprintf("take %s away", r.From), r.destroy},
+			{"destroy " + r.From, r.destroy},
 			{"verify", r.verify},
 		},
 	}
 	if r.Runs {
-		start := []step{{"start it", r.start}, {"ask it", r.prove}}
+		start := []step{{"start it", r.start}, {"probe the containers", r.probe}}
 		if r.Stop {
 			start = append([]step{{"stop " + r.From, r.stop}}, start...)
 		}
 		all[Build] = append(all[Build], start...)
-		all[Switch] = append(all[Switch], step{"take them from " + r.From, r.takeDomains})
+		all[Switch] = append(all[Switch], step{"move the domains from " + r.From, r.moveDomains})
 	}
 	return all[phase]
 }
@@ -261,7 +261,7 @@ func (r *Rename) begin(ctx context.Context, resumed bool) (unlock func(), err er
 func (r *Rename) failed(ctx context.Context, what string, why error) error {
 	err := fmt.Errorf("%s to %s: %s: %w", r.From, r.To, what, why)
 	if r.Phase == Clean {
-		return say.Hint(err, "%s serves, and %s is not wholly taken away. To go on: %s", r.To, r.From, r.command())
+		return say.Hint(err, "%s serves, and %s is not wholly destroyed yet. To go on: %s", r.To, r.From, r.command())
 	}
 	// ^C ends the work and not the taking back.
 	if undo := r.takeBack(context.WithoutCancel(ctx)); undo != nil {

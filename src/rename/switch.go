@@ -26,8 +26,8 @@ func (r *Rename) giveDomains(ctx context.Context) error {
 	return r.ask(ctx)
 }
 
-// takeDomains sets the old app's nginx.conf aside and has nginx notice.
-func (r *Rename) takeDomains(ctx context.Context) error {
+// moveDomains sets the old app's nginx.conf aside and has nginx notice.
+func (r *Rename) moveDomains(ctx context.Context) error {
 	err := r.Host.Rename(filepath.Join(r.Host.Paths().App(r.From), "nginx.conf"), r.keep("nginx.conf"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
