@@ -47,11 +47,11 @@ const (
 // inspect. Which of them are an app's is told by its CONTAINER files: anybody's
 // container may bear any label.
 func (c *capture) docker(ctx context.Context, only []string) {
-	patience := 20 * time.Second
+	limit := 20 * time.Second
 	if len(only) == 1 {
-		patience = 5 * time.Second // in a deploy
+		limit = 5 * time.Second // in a deploy
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	filter := "label=com.dokku.app-name"
 	if len(only) == 1 {

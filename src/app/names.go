@@ -1,8 +1,10 @@
 package app
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // Namespaces are the directories below config in which Dokku's plugins, and the
@@ -34,6 +36,31 @@ var nameOfAllVersions = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
 
 // CreatesName tells whether this Dokku would create an app of this name.
 func CreatesName(dokku, name string) bool { return creatable(dokku).MatchString(name) }
+
+// WhyNoName says what in a name keeps which Dokku from creating an app of it, by the
+// oldest that would not; "" for a name that every version takes.
+func WhyNoName(name string) string {
+	for _, rule := range []struct{ since, whose string }{
+		{"0.20.0", "Dokku allows"}, {"0.22.0", "Dokku 0.22 and later allow"}, {"0.38.2", "Dokku 0.38.2 and later allow"},
+	} {
+		if CreatesName(rule.since, name) {
+			continue
+		}
+		for rest := name; rest != ""; {
+			r, n := utf8.DecodeRuneInString(rest)
+			switch {
+			case CreatesName(rule.since, "a"+rest[:n]):
+			case 'A' <= r && r <= 'Z':
+				return rule.whose + " no capital letters"
+			default:
+				return fmt.Sprintf("%s no %q", rule.whose, rest[:n])
+			}
+			rest = rest[n:]
+		}
+		return "it does not begin with a lower-case letter or a digit"
+	}
+	return ""
+}
 
 // ReachesName tells whether this Dokku's commands work on an app of this name.
 // 0.22.2 refuses underscores, and 0.38.2 and later what is no letter, digit, dot,

@@ -62,6 +62,19 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s %s: %t %t", c.dokku, c.name, CreatesName(c.dokku, c.name), ReachesName(c.dokku, c.name))
 		}
 	}
+	for name, want := range map[string]string{
+		"": "it does not begin with a lower-case letter or a digit", "-x": "it does not begin with a lower-case letter or a digit", "_x": "it does not begin with a lower-case letter or a digit",
+		"my_App": "Dokku allows no capital letters", "a:b_c": `Dokku allows no ":"`, "../x": `Dokku allows no "/"`,
+		"api_server": `Dokku 0.22 and later allow no "_"`, "a+b_c": `Dokku 0.22 and later allow no "_"`,
+		"a+b": `Dokku 0.38.2 and later allow no "+"`, "caf\xe9": `Dokku 0.38.2 and later allow no "\xe9"`, "my.app-2": "",
+	} {
+		if got := WhyNoName(name); got != want {
+			t.Errorf("%q: %s", name, got)
+		}
+		if CreatesName("9999.0.0", name) != (want == "") {
+			t.Errorf("%q: the newest Dokku says otherwise", name)
+		}
+	}
 	for name, want := range map[string]string{"my_app": "my-app", "My_App": "my-app", "_x": "x", "a+b": "a-b", "__": "", "ok": "ok", "a_": "a-"} {
 		if got := NearestName(name); got != want {
 			t.Errorf("%s becomes %q", name, got)

@@ -105,7 +105,7 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 // an app's code has been extracted, which is before Dokku reads the scale to
 // deploy it by; pre-deploy would be too late, because ps sorts before us. Without
 // a name it looks after all apps: they are about to be started after a reboot,
-// which without a scale takes their nginx configuration away (ATLAS 6.4).
+// which without a scale takes their nginx configuration away.
 func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 	return g.locked(ctx, deployLockTimeout, func() error {
 		ledger, err := g.ledger()

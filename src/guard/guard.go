@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -82,8 +81,7 @@ func (g *Guard) alone(ctx context.Context, work func() error) error {
 		return err
 	}
 	defer unlock()
-	os.Setenv(inOurRun, "yes")
-	defer os.Unsetenv(inOurRun)
+	defer host.Setenv(inOurRun, "yes")()
 	return work()
 }
 
@@ -108,10 +106,7 @@ func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() erro
 	defer unlock()
 	// A dokku command that a repair calls fires our own triggers, which would
 	// wait for the lock that we hold.
-	if !InOurRun() {
-		os.Setenv(inOurRun, "yes")
-		defer os.Unsetenv(inOurRun)
-	}
+	defer host.Setenv(inOurRun, "yes")()
 	return work()
 }
 

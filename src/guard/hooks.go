@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"upgrade-guard/hook"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/packages"
 	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/say"
@@ -129,8 +130,7 @@ func (g *Guard) installed() bool {
 // fire lets every other plugin do its part, one after the other as plugn would;
 // but where plugn stops at the first that fails, the others still get theirs.
 func (g *Guard) fire(ctx context.Context, trigger, from, to string) {
-	os.Setenv(inOurRun, "yes")
-	defer os.Unsetenv(inOurRun)
+	defer host.Setenv(inOurRun, "yes")()
 	files, err := plugins.Hooks(g.Host, trigger)
 	if err != nil {
 		return // no plugins, no part

@@ -134,7 +134,7 @@ func (g *Guard) judge(ctx context.Context, o *Observation) []nginx.Finding {
 		if len(suspects) == 0 || n == 5 || ctx.Err() != nil {
 			return found
 		}
-		time.Sleep(300 * time.Millisecond)
+		_ = g.Host.Sleep(ctx, 300*time.Millisecond)
 		again := nginx.Ask(ctx, g.Host.Dial, g.questions(o, suspects))
 		if ctx.Err() != nil {
 			return found // not all were asked

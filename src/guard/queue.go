@@ -18,7 +18,7 @@ import (
 )
 
 // The queue holds what takes longer than a run of the package manager may be
-// held up (DESIGN, law 9). It is a list in the ledger, so it is there after a
+// held up (docs/laws.md, law 9). It is a list in the ledger, so it is there after a
 // reboot. One process works at it, which the hooks start detached, or apply in
 // the foreground. It holds the store's lock only for as long as it takes to write
 // down what it does: a deploy's triggers wait for that lock, and would lose
@@ -256,10 +256,8 @@ func (g *Guard) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for {
-		select {
-		case <-ctx.Done():
+		if g.Host.Sleep(ctx, breath) != nil {
 			return
-		case <-time.After(breath):
 		}
 		if !g.restoring(ctx) && !g.installing() {
 			return

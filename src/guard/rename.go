@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/rename"
 	"upgrade-guard/src/say"
@@ -134,17 +133,15 @@ func (g *Guard) renameLock(ctx context.Context) (unlock func(), err error) {
 	if err := g.Host.Mkdir(g.Host.Paths().Data("renames"), 0o700); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, deployLockTimeout)
-	defer cancel()
-	l := flock.New(g.Host.Paths().Data("renames", ".lock"), flock.SetPermissions(0o600))
-	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
-	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
+	name := g.Host.Paths().Data("renames", ".lock")
+	unlock, err = g.Host.Lock(ctx, name, 0o600, deployLockTimeout)
+	if errors.Is(err, host.ErrLocked) {
 		return nil, say.Hint(errRenaming, "Try again when it is done: dokku upgrade-guard:report")
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the lock %s cannot be taken: %w", name, err)
 	}
-	return func() { _ = l.Unlock() }, nil
+	return unlock, nil
 }
 
 func (g *Guard) renaming(from, to string) *rename.Rename {

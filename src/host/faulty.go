@@ -2,10 +2,12 @@ package host
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Op is one change to the machine, or one command, that a Faulty host is about
@@ -26,6 +28,14 @@ type Faulty struct {
 	// "during" (a temporary file is left behind), "after", or "" for not. The
 	// death is a panic with Killed.
 	Kill func(Op) string
+	// Clock is what the clock says in place of the machine's, which may jump.
+	Clock func() time.Time
+	// Pause is called in place of waiting.
+	Pause func(time.Duration) error
+	// Locks is asked before a lock is taken or looked at. Its error is returned, and
+	// ErrLocked says that somebody has it. A lock is no Op: it changes nothing of the
+	// machine, and a process that dies leaves none.
+	Locks func(name string) error
 }
 
 // Killed is what Faulty panics with when the process is to die.
@@ -60,6 +70,48 @@ func (f *Faulty) do(op Op, act func() error) error {
 		panic(Killed{op})
 	}
 	return err
+}
+
+// Now is Host.Now, or what Clock says.
+func (f *Faulty) Now() time.Time {
+	if f.Clock != nil {
+		return f.Clock()
+	}
+	return f.Host.Now()
+}
+
+// Sleep is Host.Sleep, or Pause.
+func (f *Faulty) Sleep(ctx context.Context, d time.Duration) error {
+	if f.Pause == nil {
+		return f.Host.Sleep(ctx, d)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f.Pause(d)
+}
+
+// Lock is Host.Lock, or breaks.
+func (f *Faulty) Lock(ctx context.Context, name string, mode fs.FileMode, wait time.Duration) (unlock func(), err error) {
+	if f.Locks != nil {
+		if err := f.Locks(name); err != nil {
+			return nil, err
+		}
+	}
+	return f.Host.Lock(ctx, name, mode, wait)
+}
+
+// Locked is Host.Locked, or breaks.
+func (f *Faulty) Locked(name string) (bool, error) {
+	if f.Locks != nil {
+		switch err := f.Locks(name); {
+		case errors.Is(err, ErrLocked):
+			return true, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return f.Host.Locked(name)
 }
 
 // Write is Host.Write, or breaks.

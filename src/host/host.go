@@ -21,7 +21,18 @@ import (
 // replaced in one step, and both it and its directory are on the disk.
 type Host interface {
 	Paths() Paths
+
+	// Now is the machine's time, in UTC and whole seconds.
 	Now() time.Time
+	// Sleep waits, or until ctx ends, which is its error then.
+	Sleep(ctx context.Context, d time.Duration) error
+	// Lock takes the lock that a file stands for, and keeps every other process out
+	// until unlock is called, or this one ends. It waits no longer than wait for who
+	// has it (ErrLocked). A file that is missing is made; whatever is in its place,
+	// opening it never waits.
+	Lock(ctx context.Context, name string, mode fs.FileMode, wait time.Duration) (unlock func(), err error)
+	// Locked tells whether somebody has the lock. A file that is missing is nobody's.
+	Locked(name string) (bool, error)
 
 	// ReadFile, Open and ReadDir never wait: what is no regular file, or no directory,
 	// is refused by what it is (ErrNotRegular). Links are followed. ReadFile and
@@ -173,6 +184,20 @@ func distribution() string {
 		}
 	}
 	return ""
+}
+
+// Setenv sets a variable for this process and for all that it runs, until restore is
+// called.
+func Setenv(key, value string) (restore func()) {
+	was, set := os.LookupEnv(key)
+	os.Setenv(key, value)
+	return func() {
+		if set {
+			os.Setenv(key, was)
+		} else {
+			os.Unsetenv(key)
+		}
+	}
 }
 
 func envOr(key, def string) string {

@@ -34,6 +34,18 @@ func (l *Local) Paths() Paths { return l.paths }
 // are made of.
 func (l *Local) Now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
+// Sleep waits.
+func (l *Local) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
 // Lstat describes a file, a link as itself.
 func (l *Local) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 

@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/dokku/dokku/plugins/common"
-	"github.com/gofrs/flock"
 
 	"upgrade-guard/src/say"
 )
@@ -219,10 +218,4 @@ func (l *Local) SetProperty(scope, property, value string) error {
 		return fmt.Errorf("%s does not hold what was written to it: is the disk full?", l.paths.Property(Plugin, scope, property))
 	}
 	return nil
-}
-
-// NewLock is the lock that a file stands for; one that is missing is made. Whatever
-// is in its place, opening it never waits.
-func NewLock(name string, mode fs.FileMode) *flock.Flock {
-	return flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NONBLOCK), flock.SetPermissions(mode))
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,9 +82,8 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 					t.Errorf("listed: %v", err)
 				}
 			}
-			l := NewLock(name, 0o600)
-			if _, err := l.TryLock(); err == nil {
-				_ = l.Unlock()
+			if unlock, err := h.Lock(context.Background(), name, 0o600, time.Second); err == nil {
+				unlock()
 			}
 		})
 	}

@@ -4,11 +4,48 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/nginx"
 )
+
+// now is the state of one of the two.
+func (r *Rename) now(ctx context.Context, name string) (app.State, error) {
+	files, err := app.Capture(ctx, r.Host, app.What{Apps: []string{name}})
+	if err != nil {
+		return app.State{}, err
+	}
+	return app.Read(files).Apps[name], nil
+}
+
+func (r *Rename) running(ctx context.Context) (app.State, error) {
+	s, err := r.now(ctx, r.To)
+	if err != nil {
+		return s, err
+	}
+	if want := s.EffectiveScale(); s.Running() != want.Total() {
+		return s, fmt.Errorf("%d of its containers run, and its scale is %s", s.Running(), want)
+	}
+	return s, nil
+}
+
+// tags are the tags of an app's images.
+func (r *Rename) tags(ctx context.Context, name string) ([]string, error) {
+	out, err := r.Host.Run(ctx, "docker", "images", "--format", "{{.Tag}}", "dokku/"+name)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(strings.Fields(string(out)), func(t string) bool { return t == "<none>" }), nil
+}
+
+// ask asks what was asked of the old app once more.
+func (r *Rename) ask(ctx context.Context) error { return r.worse(ctx, "") }
+
+// pollInterval is how long nginx is given between two questions.
+const pollInterval = 300 * time.Millisecond
 
 // worse says which of the questions that the old app answered nginx does not answer
 // now; with a name, it is asked for that one instead of the domains. nginx reloads
@@ -40,7 +77,9 @@ func (r *Rename) worse(ctx context.Context, name string) error {
 			return ctx.Err()
 		}
 		if try < 9 {
-			time.Sleep(300 * time.Millisecond)
+			if err := r.Host.Sleep(ctx, pollInterval); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.New(strings.Join(bad, "; "))

@@ -290,3 +290,20 @@ func IsNamespace(h host.Host, name string) bool {
 	entries, err := h.ReadDir(filepath.Join(h.Paths().LibRoot, "config", name))
 	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.IsDir() })
 }
+
+// keptAs is the name under which a part is kept.
+func keptAs(h host.Host, dir string) string {
+	rel, err := filepath.Rel(h.Paths().LibRoot, dir)
+	if err != nil {
+		return filepath.Base(dir)
+	}
+	return rel
+}
+
+// skipLock leaves Dokku's deploy lock out, which is ours for the moment.
+func skipLock(rel string) bool { return rel == ".deploy.lock" }
+
+// appJSON is where Dokku keeps the app.json that names the old app's cron tasks.
+func (r *Rename) appJSON() string {
+	return filepath.Join(r.Host.Paths().LibRoot, "data", "app-json", r.From, "app.json")
+}

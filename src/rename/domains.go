@@ -1,6 +1,7 @@
 package rename
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -44,4 +45,16 @@ func domainsOf(old []string, from, to string, hosts, taken []string, keepOld, ce
 		}
 	}
 	return append(names, added...)
+}
+
+// placeholder is the one domain of an app that is not to win any: a name that does
+// not exist by definition (RFC 2606).
+func placeholder(name string) string { return name + ".upgrade-guard.invalid" }
+
+func (r *Rename) putDomains(dir string) error {
+	name := filepath.Join(dir, "VHOST")
+	if !r.Vhost {
+		return r.Host.Remove(name)
+	}
+	return r.Host.Write(name, 0o644, vhost(r.Domains))
 }

@@ -2,14 +2,11 @@ package rename
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
@@ -23,12 +20,13 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 	switch {
 	case !slices.Contains(files.Apps, from):
 		return say.Hint(fmt.Errorf("there is no app %s on this host", from), "See dokku apps:list for those there are.")
-	case !app.CreatesName("9999.0.0", to):
-		hint := "A name that every version takes is made of lower-case letters, digits, dots and dashes, and begins with a letter or digit."
+	case app.WhyNoName(to) != "":
+		why := app.WhyNoName(to)
 		if near := app.NearestName(to); near != "" && near != from {
-			hint += " The nearest is " + near + "."
+			why += ". Nearest: " + near
 		}
-		return say.Hint(fmt.Errorf("no app can be called %q", to), "%s", hint)
+		return say.Hint(fmt.Errorf("%s cannot be a new name: %s", say.Word(to), why),
+			"A name that every version takes is made of lower-case letters, digits, dots and dashes, and begins with a letter or digit.")
 	case from == to:
 		return fmt.Errorf("%s has this name already", from)
 	case slices.Contains(files.Apps, to), slices.Contains(files.Strays, to):
@@ -37,7 +35,7 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying an app of that name on Dokku 0.38 removes the settings of all apps", to),
 			"%s <another name>", say.Command("dokku upgrade-guard:rename", from))
 	case !app.Before(files.Dokku, "0.38.0") && IsNamespace(h, from):
-		return say.Hint(fmt.Errorf("%s is the name of a plugin, and taking the app away on Dokku %s would remove the settings of all apps", from, files.Dokku),
+		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying the app on Dokku %s would remove the settings of all apps", from, files.Dokku),
 			"Leave it as it is.")
 	case !app.ReachesName(files.Dokku, from):
 		return say.Hint(fmt.Errorf("no command of Dokku %s works on an app called %s", files.Dokku, from), "Such a name can be changed under an older Dokku only.")
@@ -145,30 +143,4 @@ func (r *Rename) room() error {
 		}
 	}
 	return nil
-}
-
-// lock keeps deploys of the old app out, as a deploy does.
-func (r *Rename) lock(ctx context.Context, resumed bool) (unlock func(), err error) {
-	name := app.DeployLock(r.Host.Paths(), r.Dokku, r.From)
-	if _, err := r.Host.Lstat(filepath.Dir(name)); errors.Is(err, fs.ErrNotExist) {
-		return func() {}, nil // destroyed already
-	}
-	l := host.NewLock(name, 0o644)
-	_, statErr := r.Host.Lstat(name)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), err == nil && !ok:
-		return nil, say.Hint(fmt.Errorf("%s is being deployed", r.From), "Try again when it is done.")
-	case err != nil:
-		return nil, fmt.Errorf("the deploy lock of %s cannot be taken: %w", r.From, err)
-	case statErr == nil && !resumed:
-		_ = l.Unlock()
-		return nil, say.Hint(fmt.Errorf("deploys of %s are locked", r.From), "%s, if it may be renamed.", say.Command("dokku apps:unlock", r.From))
-	}
-	return func() {
-		_ = r.Host.Remove(name) // Dokku takes the file's being there for a lock
-		_ = l.Unlock()
-	}, nil
 }

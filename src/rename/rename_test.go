@@ -1,10 +1,31 @@
 package rename
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
 )
+
+// newRename is a rename of blog to journal on a host that has nothing but blog.
+func newRename(t *testing.T, h func(host.Host) host.Host) *Rename {
+	t.Helper()
+	dir := t.TempDir()
+	local := host.NewLocal(host.Paths{DokkuRoot: dir + "/home/dokku", LibRoot: dir + "/var/lib/dokku"})
+	r := &Rename{State: State{From: "blog", To: "journal", Dokku: "0.35.5"}, Host: h(local), Out: &say.Printer{},
+		Note: func(string, string, error) error { return nil }}
+	for _, name := range []string{local.Paths().App("blog"), filepath.Dir(app.DeployLock(local.Paths(), r.Dokku, "blog"))} {
+		if err := os.MkdirAll(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
 
 func TestDomainsOf(t *testing.T) {
 	old := strings.Fields("shop.example.org my_app.ex.com not-my_app.ex.com my_app.other.net")

@@ -206,16 +206,14 @@ func lock(ctx context.Context, h host.Host, name string, wait time.Duration) (un
 	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
 		return nil, fmt.Errorf("%s cannot be made: %w", h.Paths().Data(), err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	l := host.NewLock(h.Paths().Data(name), 0o600)
-	ok, err := l.TryLockContext(ctx, 50*time.Millisecond)
-	if errors.Is(err, context.DeadlineExceeded) || err == nil && !ok {
+	path := h.Paths().Data(name)
+	unlock, err = h.Lock(ctx, path, 0o600, wait)
+	if errors.Is(err, host.ErrLocked) {
 		return nil, say.Hint(fmt.Errorf("another upgrade-guard process has held the lock for more than %s", wait),
 			"Try again when it is done; ps aux | grep upgrade-guard shows it.")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the lock %s cannot be taken: %w", l.Path(), err)
+		return nil, fmt.Errorf("the lock %s cannot be taken: %w", path, err)
 	}
-	return func() { _ = l.Unlock() }, nil
+	return unlock, nil
 }

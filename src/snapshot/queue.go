@@ -3,11 +3,8 @@ package snapshot
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"syscall"
+	"fmt"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"upgrade-guard/src/host"
 )
@@ -60,27 +57,21 @@ func LockQueue(ctx context.Context, h host.Host) (release func(), taken bool, er
 	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
 		return nil, false, err
 	}
-	l := host.NewLock(h.Paths().Data("queue.lock"), 0o600)
 	// QueueBusy may hold it for an instant.
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	taken, err = l.TryLockContext(ctx, 50*time.Millisecond)
-	if errors.Is(err, context.DeadlineExceeded) {
+	release, err = h.Lock(ctx, queueLock(h), 0o600, time.Second)
+	if errors.Is(err, host.ErrLocked) {
 		return nil, false, nil
 	}
-	return func() { _ = l.Unlock() }, taken, err
+	if err != nil {
+		return nil, false, fmt.Errorf("the lock %s cannot be taken: %w", queueLock(h), err)
+	}
+	return release, true, nil
 }
+
+func queueLock(h host.Host) string { return h.Paths().Data("queue.lock") }
 
 // QueueBusy tells whether a process works at the queue.
 func QueueBusy(h host.Host) bool {
-	path := h.Paths().Data("queue.lock")
-	if _, err := h.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
-	l := flock.New(path, flock.SetFlag(syscall.O_NONBLOCK)) // to read is enough
-	free, err := l.TryRLock()
-	if free {
-		_ = l.Unlock()
-	}
-	return err == nil && !free
+	busy, _ := h.Locked(queueLock(h)) // one that cannot be looked at is nobody's
+	return busy
 }

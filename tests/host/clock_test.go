@@ -13,12 +13,9 @@ import (
 )
 
 // ahead is a host whose clock runs ahead of time.
-type ahead struct {
-	host.Host
-	by time.Duration
+func ahead(h host.Host, by time.Duration) host.Host {
+	return &host.Faulty{Host: h, Clock: func() time.Time { return h.Now().Add(by) }}
 }
-
-func (a ahead) Now() time.Time { return a.Host.Now().Add(a.by) }
 
 const year = 365 * 24 * time.Hour
 
@@ -26,7 +23,7 @@ const year = 365 * 24 * time.Hour
 // That running record is not newer than all that came after it.
 func TestARecordFromTheFutureIsNotTheNewest(t *testing.T) {
 	s := newStory(t)
-	if err := s.guard(ahead{s.h, year}).Refresh(context.Background(), "blog"); err != nil {
+	if err := s.guard(ahead(s.h, year)).Refresh(context.Background(), "blog"); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := s.guard(s.h).Store.Live("blog"); err != nil || !m.Time.After(s.h.Now()) {
@@ -52,7 +49,7 @@ func TestARecordFromTheFutureIsNotTheNewest(t *testing.T) {
 func TestASeedFromTheFutureIsWithdrawn(t *testing.T) {
 	s := newStory(t)
 	seed := s.h.Paths().Property("ps", "blog", "scale")
-	if err := s.pre(ahead{s.h, year}); err != nil {
+	if err := s.pre(ahead(s.h, year)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(seed); err != nil {

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -11,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"upgrade-guard/src/host"
 	"upgrade-guard/tests/sandbox"
 )
 
@@ -153,11 +153,11 @@ func TestTermEndsTheProgram(t *testing.T) {
 	for _, args := range [][]string{{"report"}, {"snapshot"}, {"trigger", "pre-upgrade", "0.20.4", "0.35.5"}, {"trigger", "post-upgrade", "0.20.4", "0.20.4"}, {"restore", "blog"}} {
 		term(args...)
 	}
-	lock := host.NewLock(h.Paths().Data("lock"), 0o600)
-	if ok, err := lock.TryLock(); !ok || err != nil {
-		t.Fatal(ok, err)
+	unlock, err := h.Lock(context.Background(), h.Paths().Data("lock"), 0o600, time.Second)
+	if err != nil {
+		t.Fatal(err)
 	}
-	defer lock.Unlock()
+	defer unlock()
 	term("snapshot")
 	// And a list of apt's that never ends.
 	r, w, err := os.Pipe()

@@ -245,7 +245,7 @@ func TestRenameTakenBackAnywhere(t *testing.T) {
 // nginx refuses its configuration, for whatever reason, while the domains are moved:
 // the old app has them again, with the nginx.conf it had.
 func TestRenameFailsInSwitch(t *testing.T) {
-	for n, step := range []string{"give it the domains", "take them from my_app"} {
+	for n, step := range []string{"give it the domains", "move the domains from my_app"} {
 		t.Run(step, func(t *testing.T) {
 			r := newRenaming(t)
 			before, i := r.live(), -1
