@@ -6,7 +6,7 @@ import (
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // Apply does, or goes on with, the work after an upgrade, whatever auto-apply says.
@@ -38,7 +38,7 @@ func (g *Guard) Apply(ctx context.Context, guesses bool) (left []hazard.Finding,
 // Plan is what apply would do.
 type Plan struct {
 	Findings []hazard.Finding
-	Jobs     []snapshot.Job
+	Jobs     []state.Job
 }
 
 // Due tells whether there is anything to do, for the guard or for a person.
@@ -72,7 +72,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 	if m.upgraded {
 		for _, d := range g.RenamesDue(o.Files, o.Now, o.Now.Dokku) {
 			if d.Why == nil {
-				g.Out.Result("       %-4s %s", plan.Change, JobText(snapshot.Job{Kind: JobRename, App: d.From, Arg: d.To}))
+				g.Out.Result("       %-4s %s", plan.Change, JobText(state.Job{Kind: JobRename, App: d.From, Arg: d.To}))
 			}
 		}
 	}

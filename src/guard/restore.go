@@ -15,6 +15,7 @@ import (
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // Parts are what can be restored, in the order in which it is done: nginx's
@@ -38,11 +39,11 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if _, _, err := g.versions(); err != nil {
 			return err
 		}
-		ledger, err := g.ledger()
+		known, err := g.readState()
 		if err != nil {
 			return err
 		}
-		if to := ledger.Renamed[name]; to != "" {
+		if to := known.Renamed[name]; to != "" {
 			if _, err := g.Host.Stat(g.Host.Paths().App(name)); errors.Is(err, fs.ErrNotExist) {
 				g.Out.Detail("%s is called %s now", name, to)
 				name = to
@@ -56,10 +57,10 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			return say.Hint(fmt.Errorf("there is no app %s on this host", name),
 				"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
 		}
-		names := append([]string{name}, ledger.Formerly(name)...)
+		names := append([]string{name}, known.Formerly(name)...)
 		switch id {
 		case "":
-			if id, err = g.restorePoint(names, ledger); err != nil {
+			if id, err = g.restorePoint(names, known); err != nil {
 				return err
 			}
 		case "live":
@@ -70,14 +71,14 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			return err
 		}
 		now := app.Read(files)
-		r, err := g.restoration(g.subject(files, now, name, "", now.Dokku, ledger), id, ledger, old)
+		r, err := g.restoration(g.subject(files, now, name, "", now.Dokku, known), id, known, old)
 		if err != nil {
 			return err
 		}
 		if r.called != name {
 			g.Out.Detail("%s was called %s then", name, r.called)
 		}
-		cut, err := g.Store.Restoring(name)
+		cut, err := g.State.Restoring(name)
 		if err != nil {
 			g.Out.Error(err)
 		}
@@ -99,7 +100,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 				g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
 			}
 			if len(cut) > 0 && !dryRun {
-				return g.Store.EndRestore(name, parts)
+				return g.State.EndRestore(name, parts)
 			}
 			return nil
 		}
@@ -111,22 +112,22 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if err != nil {
 			return err
 		}
-		if err := g.Store.BeginRestore(name, snapshot.Restore{Snapshot: id, Parts: parts}); err != nil {
+		if err := g.State.BeginRestore(name, state.Restore{Snapshot: id, Parts: parts}); err != nil {
 			return err
 		}
 		if err := steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, Restored), g.Out); err != nil {
 			return err
 		}
-		if err := g.Store.EndRestore(name, parts); err != nil {
+		if err := g.State.EndRestore(name, parts); err != nil {
 			return err
 		}
 		after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
 		if err != nil {
 			return err
 		}
-		state := app.Read(after).Apps[name]
-		if scale := state.EffectiveScale(); state.Deployed() && slices.Contains(parts, "scale") && state.Running() != scale.Total() {
-			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", state.Running(), scale, say.Command("dokku ps:restart", name))
+		present := app.Read(after).Apps[name]
+		if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(parts, "scale") && present.Running() != scale.Total() {
+			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
 		}
 		g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
 		return nil
@@ -135,16 +136,16 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 
 // restorePoint is the newest snapshot from before the last upgrade that holds
 // the app, by any of its names, or else the newest that does.
-func (g *Guard) restorePoint(names []string, ledger snapshot.Ledger) (string, error) {
-	if b, ok := ledger.Open[names[0]]; ok && b.Snapshot != "" && !strings.HasPrefix(b.Snapshot, "live/") {
+func (g *Guard) restorePoint(names []string, known state.State) (string, error) {
+	if b, ok := known.Unresolved[names[0]]; ok && b.Snapshot != "" && !strings.HasPrefix(b.Snapshot, "live/") {
 		return b.Snapshot, nil
 	}
 	list, err := g.Store.List()
 	if err != nil {
 		return "", err
 	}
-	if n := len(ledger.Jumps); n > 0 {
-		if i := slices.IndexFunc(list, func(e snapshot.Entry) bool { return e.ID == ledger.Jumps[n-1].Baseline }); i >= 0 {
+	if n := len(known.Upgrades); n > 0 {
+		if i := slices.IndexFunc(list, func(e snapshot.Entry) bool { return e.ID == known.Upgrades[n-1].Baseline }); i >= 0 {
 			list = append([]snapshot.Entry{list[i]}, list...)
 		}
 	}
@@ -173,12 +174,12 @@ type restoration struct {
 }
 
 // restoration is an app as it is, beside its files in a snapshot.
-func (g *Guard) restoration(s hazard.Subject, id string, ledger snapshot.Ledger, old *app.Files) (restoration, error) {
+func (g *Guard) restoration(s hazard.Subject, id string, known state.State, old *app.Files) (restoration, error) {
 	if old == nil {
 		return restoration{}, fmt.Errorf("the snapshot %s cannot be read", id)
 	}
 	name := s.Now.Name
-	names := append([]string{name}, ledger.Formerly(name)...)
+	names := append([]string{name}, known.Formerly(name)...)
 	i := slices.IndexFunc(names, func(n string) bool { return slices.Contains(old.Apps, n) })
 	if i < 0 {
 		return restoration{}, say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(old.Apps, ", "))

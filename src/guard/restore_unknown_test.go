@@ -67,8 +67,8 @@ func words(steps plan.Plan, _ []string) []string {
 }
 
 func restorationOf(old, now *app.Files) restoration {
-	state := app.Read(now).Apps["blog"]
-	s := hazard.Subject{Context: hazard.Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, To: now.Dokku, Files: now, Old: func() *app.Files { return nil }}, Now: state}
+	known := app.Read(now).Apps["blog"]
+	s := hazard.Subject{Context: hazard.Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, To: now.Dokku, Files: now, Old: func() *app.Files { return nil }}, Now: known}
 	return restoration{Subject: s, was: app.Read(old).Apps["blog"], old: old, paths: s.Paths}
 }
 
