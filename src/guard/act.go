@@ -76,7 +76,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 			continue
 		}
 		if n := appsOf(steps); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
-			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", Plural(n, "app"))
+			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", say.Plural(n, "app"))
 			out.queued = true
 			return out, g.locked(ctx, lockTimeout, func() error {
 				return g.changeState(func(known *state.State) error { return g.enqueue(known, state.Job{Kind: JobRoutes}) })

@@ -209,7 +209,7 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(known.Unresolved))
 	case failure != nil || yours > 0:
 	case (m.upgraded || compared) && drift > 0:
-		g.Out.Step("%s from the baseline, and nothing was done about it. See dokku upgrade-guard:report", Plural(drift, "setting")+map[bool]string{true: " differs", false: " differ"}[drift == 1])
+		g.Out.Step("%s from the baseline, and nothing was done about it. See dokku upgrade-guard:report", say.Plural(drift, "setting")+map[bool]string{true: " differs", false: " differ"}[drift == 1])
 	case m.upgraded || compared:
 		g.Out.Step("All apps match the baseline. See dokku upgrade-guard:report")
 	case !out.done:
@@ -334,11 +334,11 @@ func differ(open map[string]state.Baseline) string {
 	case hostToo && n == 1:
 		return host.Place(host.GlobalScope) + " differs"
 	case hostToo:
-		return Plural(n-1, "app") + " and " + host.Place(host.GlobalScope) + " differ"
+		return say.Plural(n-1, "app") + " and " + host.Place(host.GlobalScope) + " differ"
 	case n == 1:
 		return "1 app differs"
 	default:
-		return Plural(n, "app") + " differ"
+		return say.Plural(n, "app") + " differ"
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
 )
 
@@ -59,7 +60,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 	}
 	title := count(p.Findings, "repair")
 	if n := len(p.Jobs); n > 0 && len(repairs(p.Findings))+len(forYou(p.Findings)) == 0 {
-		title = Plural(n, "queued job")
+		title = say.Plural(n, "queued job")
 	}
 	g.Out.Title("%s", title)
 	printPlan(g.Out, p.Findings)

@@ -10,6 +10,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
 )
 
@@ -295,10 +296,10 @@ func repairs(found []hazard.Finding) []hazard.Finding {
 func count(found []hazard.Finding, what string) string {
 	var parts []string
 	if n := len(repairs(found)); n > 0 {
-		parts = append(parts, Plural(n, what))
+		parts = append(parts, say.Plural(n, what))
 	}
 	if n := len(forYou(found)); n > 0 {
-		parts = append(parts, Plural(n, "finding")+" for you")
+		parts = append(parts, say.Plural(n, "finding")+" for you")
 	}
 	if len(parts) == 0 {
 		return "nothing to do"

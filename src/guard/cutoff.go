@@ -9,6 +9,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
 )
@@ -31,10 +32,10 @@ func (g *Guard) cutOff(s hazard.Subject, known state.State) (found []hazard.Find
 		f := hazard.Finding{What: fmt.Sprintf("a restore from %s did not come to its end: ", cut.Snapshot)}
 		var left []string
 		var build *plan.Step
-		r, err := g.restoration(s, cut.Snapshot, known, g.oldFiles(cut.Snapshot))
+		r, err := restore.New(s, cut.Snapshot, append([]string{s.Now.Name}, known.Formerly(s.Now.Name)...), g.oldFiles(cut.Snapshot))
 		if err == nil {
-			r.unbuilt = true
-			steps, _ := r.plan(cut.Parts)
+			r.Unbuilt = true
+			steps, _ := r.Plan(cut.Parts)
 			for _, step := range steps {
 				if step.Text == hazard.TextBuild {
 					build = &step
@@ -61,18 +62,15 @@ func (g *Guard) cutOff(s hazard.Subject, known state.State) (found []hazard.Find
 			f.Step = build
 			f.Step.Do = then(f.Step.Do, func() error { return g.State.EndRestore(s.Now.Name, cut.Parts) })
 		}
-		found = append(found, f.Of(s.Now.Name, Restored))
+		found = append(found, f.Of(s.Now.Name, restore.Name))
 	}
 	return found
 }
 
-// Restored is what the steps of a restore, and what is left of one, are told as.
-const Restored = "restore"
-
 // again is the command that finishes a restore.
 func again(name string, cut state.Restore) string {
 	command := say.Command("dokku upgrade-guard:restore", name, "--snapshot", cut.Snapshot)
-	if !slices.Equal(cut.Parts, Parts) {
+	if !slices.Equal(cut.Parts, restore.Parts) {
 		command += " --only " + strings.Join(cut.Parts, ",")
 	}
 	return command

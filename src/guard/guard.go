@@ -22,6 +22,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plugins"
+	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 	"upgrade-guard/src/state"
@@ -174,11 +175,11 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	if err := g.makeKey(); err != nil {
 		g.Out.Error(err) // it is for printing alone
 	}
-	g.Out.Step("Snapshot %s of %s taken", m.ID, Plural(len(m.Apps), "app"))
+	g.Out.Step("Snapshot %s of %s taken", m.ID, say.Plural(len(m.Apps), "app"))
 	for _, missing := range m.Incomplete {
 		g.Out.Trouble("The snapshot is incomplete: %s", missing)
 	}
-	for _, line := range files.NotHeld(notHeldTold) {
+	for _, line := range files.NotHeld(restore.FilesTold) {
 		g.Out.Trouble("The snapshot does not hold %s", line)
 	}
 	for _, file := range files.Under(app.ImageFacts) {
@@ -253,15 +254,4 @@ func (g *Guard) verifyApp(files *app.Files, name string) error {
 		return nil
 	}
 	return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
-}
-
-// Plural is a number with what it counts.
-func Plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	if strings.HasSuffix(what, "s") {
-		what += "e"
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -302,7 +302,7 @@ func (g *Guard) queueRenames(known *state.State, out outcome) error {
 		return nil
 	}
 	g.Out.Step("%s get a name that Dokku %s would take, one after the other, while they serve. Progress: dokku upgrade-guard:report",
-		Plural(len(jobs), "app"), out.Now.Dokku)
+		say.Plural(len(jobs), "app"), out.Now.Dokku)
 	return g.enqueue(known, jobs...)
 }
 

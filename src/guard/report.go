@@ -15,6 +15,7 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
 )
 
@@ -232,7 +233,7 @@ func (o *Observation) health() string {
 			}
 		}
 	}
-	containers := fmt.Sprintf("%d of %s run", running, Plural(wanted, "container"))
+	containers := fmt.Sprintf("%d of %s run", running, say.Plural(wanted, "container"))
 	if o.Now.DockerMissing != "" {
 		containers = "nothing is known of containers: " + o.Now.DockerMissing
 	}

@@ -12,6 +12,7 @@ import (
 
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/restore"
 	"upgrade-guard/src/state"
 	"upgrade-guard/tests/sandbox"
 )
@@ -301,7 +302,7 @@ func TestACutOffRestoreOpensNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.guard(r.h).State.BeginRestore("my_app", state.Restore{Snapshot: m.ID, Parts: guard.Parts}); err != nil {
+	if err := r.guard(r.h).State.BeginRestore("my_app", state.Restore{Snapshot: m.ID, Parts: restore.Parts}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.guard(r.h).Apply(context.Background(), false); err != nil {
