@@ -199,7 +199,10 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 // comes after them.
 func (g *Guard) routing(o *Observation, m *memory, name string, expected bool) *hazard.Routing {
 	s := o.Now.Apps[name]
-	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name], Refused: o.refused != "" && o.culprit == name}
+	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name]}
+	if o.culprit == name {
+		r.Complaint = o.refused
+	}
 	for _, list := range [][]nginx.Finding{o.routing, o.judged} {
 		for _, f := range list {
 			if f.App == name {
