@@ -17,6 +17,7 @@ import (
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
 )
 
@@ -131,7 +132,7 @@ func (c commands) all() []*cli.Command {
 		{Name: "restore", Usage: "Put one app back as a snapshot has it; another snapshot is taken first", ArgsUsage: "<app>",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the running record; the newest from before the last upgrade when left out"},
-				&cli.StringFlag{Name: "only", Usage: "these `parts` only: " + strings.Join(guard.Parts, ",")},
+				&cli.StringFlag{Name: "only", Usage: "these `parts` only: " + strings.Join(restore.Parts, ",")},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
 			}, Action: c.restore},
 		{Name: "rename", Usage: "Rename an app without loss and without refusing a request", ArgsUsage: "<old> <new>",
@@ -327,7 +328,7 @@ func (c commands) restore(ctx *cli.Context) error {
 	if only := ctx.String("only"); only != "" {
 		parts = strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })
 	} else if ctx.IsSet("only") {
-		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(guard.Parts, ","))
+		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(restore.Parts, ","))
 	}
 	return c.guard.Restore(ctx.Context, name, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
 }

@@ -11,7 +11,7 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // PrintApp prints the block of one app, as dokku report has them.
@@ -105,15 +105,15 @@ func printQueue(out *say.Printer, r guard.Report) {
 	owed, done := false, -1
 	for i, j := range r.Queue {
 		switch {
-		case j.State == snapshot.JobDone:
+		case j.State == state.JobDone:
 			done = i
-		case j.State == snapshot.JobFailed:
+		case j.State == state.JobFailed:
 			out.Result("-----> Failed at %s: %s", j.Time.Format(jobTime), j.Text)
 			out.Result("       %s", j.Error)
 			owed = true
-		case j.State == snapshot.JobRunning && r.QueueBusy:
+		case j.State == state.JobRunning && r.QueueBusy:
 			out.Result("-----> Running since %s: %s", j.Time.Format(jobTime), j.Text)
-		case j.State == snapshot.JobRunning:
+		case j.State == state.JobRunning:
 			out.Result("-----> Interrupted, begun at %s: %s", j.Time.Format(jobTime), j.Text)
 			owed = true
 		default:

@@ -12,7 +12,7 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // occasion is what a run of act is for.
@@ -76,10 +76,10 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 			continue
 		}
 		if n := appsOf(steps); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
-			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", Plural(n, "app"))
+			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", say.Plural(n, "app"))
 			out.queued = true
 			return out, g.locked(ctx, lockTimeout, func() error {
-				return g.changeState(func(state *snapshot.Ledger) error { return g.enqueue(state, snapshot.Job{Kind: JobRoutes}) })
+				return g.changeState(func(known *state.State) error { return g.enqueue(known, state.Job{Kind: JobRoutes}) })
 			})
 		}
 		out.done, stale = true, true
@@ -144,9 +144,9 @@ func (g *Guard) round(ctx context.Context, steps plan.Plan, m *memory, journal *
 	err := g.locked(ctx, lockTimeout, func() error {
 		// They stand in the state, so that they are known to whoever goes on where this
 		// is killed, or queued.
-		err := g.changeState(func(state *snapshot.Ledger) error {
-			state.Unbuilt = unbuiltAfter(steps, state.Unbuilt)
-			m.state.Unbuilt = state.Unbuilt
+		err := g.changeState(func(known *state.State) error {
+			known.Unbuilt = unbuiltAfter(steps, known.Unbuilt)
+			m.state.Unbuilt = known.Unbuilt
 			return nil
 		})
 		if err != nil {
@@ -277,12 +277,12 @@ func (g *Guard) forgetQuarantined(o *Observation) error {
 
 // changeState reads the state, changes it and stores it. The caller holds the store's
 // lock.
-func (g *Guard) changeState(change func(*snapshot.Ledger) error) error {
-	state, err := g.ledger()
+func (g *Guard) changeState(change func(*state.State) error) error {
+	known, err := g.readState()
 	if err != nil {
 		return err
 	}
-	return errors.Join(change(&state), g.Store.SaveLedger(state))
+	return errors.Join(change(&known), g.State.Save(known))
 }
 
 // printLeft says what is left when a run has ended: what is a person's, and what is only

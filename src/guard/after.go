@@ -16,6 +16,7 @@ import (
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // PostUpgrade puts back what the upgrade dropped. Without auto-apply it only says what
@@ -33,7 +34,7 @@ func (g *Guard) PostUpgrade(ctx context.Context, from, to string) error {
 		g.Out.Trouble("This host has Dokku %s, not %s; going by what it has", disk, to)
 	}
 	if lastSeen == "" {
-		if err := g.locked(ctx, lockTimeout, func() error { return g.Store.SetStamp(from) }); err != nil {
+		if err := g.locked(ctx, lockTimeout, func() error { return g.State.SetLastSeen(from) }); err != nil {
 			return err
 		}
 	}
@@ -68,7 +69,7 @@ func (g *Guard) announce(ctx context.Context) error {
 		g.Out.Detail("To do this: dokku upgrade-guard:apply")
 	}
 	if !m.upgraded {
-		return g.locked(ctx, lockTimeout, func() error { return g.Store.SetPending("") }) // nothing has changed that would be unresolved
+		return g.locked(ctx, lockTimeout, func() error { return g.State.SetPhase("") }) // nothing has changed that would be unresolved
 	}
 	return nil
 }
@@ -91,7 +92,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []h
 	if err := g.configured(ctx); err != nil {
 		return nil, err
 	}
-	pending := g.Store.Pending() != ""
+	pending := g.State.Phase() != ""
 	o, m, err := g.look(ctx)
 	if err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []h
 		note(g.locked(ctx, lockTimeout, g.makeKey)) // before drift is told
 	}
 	due := g.assess(o, m)
-	unresolved := len(m.state.Open) > 0
+	unresolved := len(m.state.Unresolved) > 0
 	switch {
 	case m.upgraded:
 		g.Out.Title("Dokku %s to %s: %s", m.lastSeen, disk, count(due, "repair"))
@@ -148,41 +149,41 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, pending boo
 			note(err)
 		}
 	}
-	state, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return err
 	}
-	g.close(&state, out.Now, m.baselines, out.found, m.lastSeen, m.broken)
+	g.close(&known, out.Now, m.baselines, out.found, m.lastSeen, m.broken)
 	if m.upgraded || pending {
 		note(noteDrift(journal, out.found))
 	}
 	if !out.queued && out.Now.DockerMissing == "" && !slices.ContainsFunc(out.found, func(f hazard.Finding) bool { return f.Hazard == "nginx-outdated" }) {
-		state.Unbuilt = nil
+		known.Unbuilt = nil
 	}
 	note(g.forgetQuarantined(out.Observation))
 	// Not where something could not be looked at: nothing is risked for a name.
 	if m.upgraded && before == nil && out.Now.DockerMissing == "" && out.nginxUnknown == "" {
-		note(g.queueRenames(&state, out))
+		note(g.queueRenames(&known, out))
 	}
-	g.enterUpgrade(&state, journal, m.lastSeen, disk)
-	if err := g.settleSeeds(&state, disk, pending); err != nil {
+	g.enterUpgrade(&known, journal, m.lastSeen, disk)
+	if err := g.settleSeeds(&known, disk, pending); err != nil {
 		return multierror.Append(errs, err)
 	}
-	if n := len(state.Runs); n > runsTold {
-		state.Runs = slices.Clone(state.Runs[n-runsTold:])
+	if n := len(known.Runs); n > runsTold {
+		known.Runs = slices.Clone(known.Runs[n-runsTold:])
 	}
-	if err := g.Store.SaveLedger(state); err != nil {
+	if err := g.State.Save(known); err != nil {
 		return multierror.Append(errs, err)
 	}
 	if m.upgraded {
-		if err := g.Store.SetStamp(disk); err != nil {
+		if err := g.State.SetLastSeen(disk); err != nil {
 			return multierror.Append(errs, err)
 		}
 		_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
 		note(err)
 	}
 	if pending {
-		note(g.Store.SetPending(""))
+		note(g.State.SetPhase(""))
 	}
 	return errs.ErrorOrNil()
 }
@@ -192,7 +193,7 @@ const runsTold = 20
 
 // sum is the last line of a run: what the apps are, held to the baseline.
 func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, failure error) {
-	state, err := g.Store.Ledger()
+	known, err := g.State.Read()
 	if err != nil {
 		return
 	}
@@ -204,11 +205,11 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 	}
 	yours := len(forYou(out.found))
 	switch {
-	case len(state.Open) > 0:
-		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(state.Open))
+	case len(known.Unresolved) > 0:
+		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(known.Unresolved))
 	case failure != nil || yours > 0:
 	case (m.upgraded || compared) && drift > 0:
-		g.Out.Step("%s from the baseline, and nothing was done about it. See dokku upgrade-guard:report", Plural(drift, "setting")+map[bool]string{true: " differs", false: " differ"}[drift == 1])
+		g.Out.Step("%s from the baseline, and nothing was done about it. See dokku upgrade-guard:report", say.Plural(drift, "setting")+map[bool]string{true: " differs", false: " differ"}[drift == 1])
 	case m.upgraded || compared:
 		g.Out.Step("All apps match the baseline. See dokku upgrade-guard:report")
 	case !out.done:
@@ -218,34 +219,34 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 
 // enterUpgrade enters the upgrade that is through, with the journals of what was done
 // for it.
-func (g *Guard) enterUpgrade(ledger *snapshot.Ledger, journal *plan.Journal, stamp, disk string) {
-	ledger.Runs = journal.AddTo(ledger.Runs)
+func (g *Guard) enterUpgrade(known *state.State, journal *plan.Journal, stamp, disk string) {
+	known.Runs = journal.AddTo(known.Runs)
 	if stamp != disk {
-		j := snapshot.Jump{From: stamp, To: disk, Time: g.Host.Now()}
+		j := state.Upgrade{From: stamp, To: disk, Time: g.Host.Now()}
 		if snapshots, err := g.of(stamp); err == nil && len(snapshots) > 0 {
 			j.Baseline = snapshots[0].ID
 		}
-		ledger.Jumps = append(ledger.Jumps, j)
+		known.Upgrades = append(known.Upgrades, j)
 	}
-	if n := len(ledger.Jumps); n > 0 && len(ledger.Runs) > 0 {
-		last := &ledger.Jumps[n-1]
-		last.Runs = slices.Compact(append(last.Runs, ledger.Runs...))
-		ledger.Runs = nil
+	if n := len(known.Upgrades); n > 0 && len(known.Runs) > 0 {
+		last := &known.Upgrades[n-1]
+		last.Runs = slices.Compact(append(last.Runs, known.Runs...))
+		known.Runs = nil
 	}
 }
 
 // settleSeeds lets go of what was seeded for the version that is there now, which is
 // Dokku's own, and withdraws what was seeded for one that has not come. Where no
 // upgrade was pending somebody ran apply between pre-upgrade and the upgrade.
-func (g *Guard) settleSeeds(ledger *snapshot.Ledger, disk string, pending bool) error {
-	maps.DeleteFunc(ledger.Seeds, func(_ string, s snapshot.Seed) bool { return !app.Before(disk, s.ReadFrom) })
+func (g *Guard) settleSeeds(known *state.State, disk string, pending bool) error {
+	maps.DeleteFunc(known.Seeds, func(_ string, s state.Seed) bool { return !app.Before(disk, s.ReadFrom) })
 	if pending {
-		if err := g.withdraw(ledger, func(snapshot.Seed) bool { return true }); err != nil {
+		if err := g.withdraw(known, func(state.Seed) bool { return true }); err != nil {
 			return err
 		}
 	}
-	if len(ledger.Seeds) == 0 {
-		ledger.Seeds = nil
+	if len(known.Seeds) == 0 {
+		known.Seeds = nil
 	}
 	return nil
 }
@@ -292,20 +293,20 @@ func removed(status string) bool { return status == "not-installed" || status ==
 // close enters which apps are still owed something, and by which record. Owed is
 // also whoever could not be looked at: an app whose scale cannot be read, and one
 // without a record while a snapshot that may hold it cannot be read.
-func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]baseline, left []hazard.Finding, stamp string, broken bool) {
-	open := map[string]snapshot.Baseline{}
+func (g *Guard) close(known *state.State, now app.Host, records map[string]baseline, left []hazard.Finding, stamp string, broken bool) {
+	open := map[string]state.Baseline{}
 	keep := func(name, hazard string) {
 		b, again := open[name]
 		if !again {
-			b = snapshot.Baseline{Dokku: stamp}
+			b = state.Baseline{Dokku: stamp}
 			if r, ok := records[name]; ok {
-				b = snapshot.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
-			} else if old, ok := ledger.Open[name]; ok {
+				b = state.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
+			} else if old, ok := known.Unresolved[name]; ok {
 				b = old
 			}
 		}
-		if hazard != "" && !slices.Contains(b.Owed, hazard) {
-			b.Owed = append(b.Owed, hazard)
+		if hazard != "" && !slices.Contains(b.Hazards, hazard) {
+			b.Hazards = append(b.Hazards, hazard)
 		}
 		open[name] = b
 	}
@@ -323,28 +324,28 @@ func (g *Guard) close(ledger *snapshot.Ledger, now app.Host, records map[string]
 	if len(open) == 0 {
 		open = nil
 	}
-	ledger.Open = open
+	known.Unresolved = open
 }
 
 // differ says, in words, what is unresolved: "2 apps differ".
-func differ(open map[string]snapshot.Baseline) string {
+func differ(open map[string]state.Baseline) string {
 	_, hostToo := open[host.GlobalScope]
 	switch n := len(open); {
 	case hostToo && n == 1:
 		return host.Place(host.GlobalScope) + " differs"
 	case hostToo:
-		return Plural(n-1, "app") + " and " + host.Place(host.GlobalScope) + " differ"
+		return say.Plural(n-1, "app") + " and " + host.Place(host.GlobalScope) + " differ"
 	case n == 1:
 		return "1 app differs"
 	default:
-		return Plural(n, "app") + " differ"
+		return say.Plural(n, "app") + " differ"
 	}
 }
 
 // enterSeed enters that a file is about to hold a content of ours.
-func enterSeed(l *snapshot.Ledger, s plan.Step, now time.Time) {
+func enterSeed(l *state.State, s plan.Step, now time.Time) {
 	if l.Seeds == nil {
-		l.Seeds = map[string]snapshot.Seed{}
+		l.Seeds = map[string]state.Seed{}
 	}
 	seed, digest := l.Seeds[s.Path], app.Digest(s.Data)
 	if !slices.Contains(seed.SHA256, digest) {

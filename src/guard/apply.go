@@ -6,7 +6,8 @@ import (
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/state"
 )
 
 // Apply does, or goes on with, the work after an upgrade, whatever auto-apply says.
@@ -38,7 +39,7 @@ func (g *Guard) Apply(ctx context.Context, guesses bool) (left []hazard.Finding,
 // Plan is what apply would do.
 type Plan struct {
 	Findings []hazard.Finding
-	Jobs     []snapshot.Job
+	Jobs     []state.Job
 }
 
 // Due tells whether there is anything to do, for the guard or for a person.
@@ -59,7 +60,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 	}
 	title := count(p.Findings, "repair")
 	if n := len(p.Jobs); n > 0 && len(repairs(p.Findings))+len(forYou(p.Findings)) == 0 {
-		title = Plural(n, "queued job")
+		title = say.Plural(n, "queued job")
 	}
 	g.Out.Title("%s", title)
 	printPlan(g.Out, p.Findings)
@@ -72,7 +73,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 	if m.upgraded {
 		for _, d := range g.RenamesDue(o.Files, o.Now, o.Now.Dokku) {
 			if d.Why == nil {
-				g.Out.Result("       %-4s %s", plan.Change, JobText(snapshot.Job{Kind: JobRename, App: d.From, Arg: d.To}))
+				g.Out.Result("       %-4s %s", plan.Change, JobText(state.Job{Kind: JobRename, App: d.From, Arg: d.To}))
 			}
 		}
 	}

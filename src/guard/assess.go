@@ -10,13 +10,14 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/state"
 )
 
 // memory is what is remembered beside what is seen: of upgrades, of apps from before
 // them, and within one run.
 type memory struct {
-	state snapshot.Ledger
+	state state.State
 	// lastSeen is the version at which everything was in order last; upgraded tells that
 	// it is not the one on the disk, underWay that an upgrade, or another run of Dokku's
 	// installation, has not been looked after yet.
@@ -42,7 +43,7 @@ type memory struct {
 
 // remember is the memory of the host as it is observed.
 func (g *Guard) remember(o *Observation) (*memory, error) {
-	state, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return nil, err
 	}
@@ -54,10 +55,10 @@ func (g *Guard) remember(o *Observation) (*memory, error) {
 		lastSeen = disk
 	}
 	m := &memory{
-		state: state, lastSeen: lastSeen, upgraded: lastSeen != disk, underWay: g.underWay(o.Now.Dokku),
+		state: known, lastSeen: lastSeen, upgraded: lastSeen != disk, underWay: g.underWay(o.Now.Dokku),
 		sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
 	}
-	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, state)
+	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, known)
 	m.before = func() []nginx.Answer { return g.answersBefore(m) }
 	return m, nil
 }
@@ -66,8 +67,8 @@ func (g *Guard) remember(o *Observation) (*memory, error) {
 // nobody answered, or nothing was asked.
 func (g *Guard) answersBefore(m *memory) []nginx.Answer {
 	id := ""
-	if n := len(m.state.Jumps); n > 0 {
-		id = m.state.Jumps[n-1].Baseline
+	if n := len(m.state.Upgrades); n > 0 {
+		id = m.state.Upgrades[n-1].Baseline
 	}
 	if m.upgraded {
 		if list, err := g.of(m.lastSeen); err == nil && len(list) > 0 {
@@ -108,7 +109,7 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		found = append(found, hazard.RouteHost(hazard.HostSubject{Context: g.context(o.Files, "", o.Now.Dokku, m.state), Now: o.Now, Refused: o.refused})...)
 	}
 	worse := map[string][]string{}
-	if len(o.answers) > 0 && len(m.state.Jumps)+len(m.baselines) > 0 {
+	if len(o.answers) > 0 && len(m.state.Upgrades)+len(m.baselines) > 0 {
 		worse = nginx.Worse(m.before(), o.answers)
 	}
 	for _, name := range o.Files.Apps {
@@ -124,7 +125,7 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		found = append(found, g.cutOff(s, m.state)...) // its build ends what is wrong by it, too
 		found = append(found, hazard.Route(s)...)
 	}
-	if len(m.state.Jumps) > 0 {
+	if len(m.state.Upgrades) > 0 {
 		found = append(found, g.keptNames(o.Files, o.Now)...)
 	}
 	return found
@@ -148,7 +149,7 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 				return f.Hazard == recorded[i].Hazard && f.What == recorded[i].What
 			})
 		}
-		unresolved := m.state.Open[name].Owed
+		unresolved := m.state.Unresolved[name].Hazards
 		if len(unresolved) == 0 || m.underWay {
 			found = append(found, recorded...)
 			return
@@ -241,19 +242,19 @@ func answering(answers []nginx.Answer) bool {
 }
 
 // context is what the hazards look at beside an app or the host.
-func (g *Guard) context(files *app.Files, from, to string, state snapshot.Ledger) hazard.Context {
+func (g *Guard) context(files *app.Files, from, to string, known state.State) hazard.Context {
 	return hazard.Context{
 		Paths: g.Host.Paths(), Time: g.Host.Now(), From: from, To: to,
-		NoBaseline: len(state.Jumps) == 0, JustInstalled: g.justInstalled(), Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins, Shown: g.fingerprint,
+		NoBaseline: len(known.Upgrades) == 0, JustInstalled: g.justInstalled(), Files: files, Old: func() *app.Files { return nil }, Plugins: g.plugins, Shown: g.fingerprint,
 		Seeded: func(path, digest string) bool {
-			return slices.Contains(state.Seeds[path].SHA256, digest)
+			return slices.Contains(known.Seeds[path].SHA256, digest)
 		},
 	}
 }
 
 // subject is an app as the hazards look at it.
-func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, state snapshot.Ledger) hazard.Subject {
-	return hazard.Subject{Context: g.context(files, from, to, state), Now: now.Apps[name], NoDocker: now.DockerMissing != ""}
+func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, known state.State) hazard.Subject {
+	return hazard.Subject{Context: g.context(files, from, to, known), Now: now.Apps[name], NoDocker: now.DockerMissing != ""}
 }
 
 // since is a context that begins at a baseline.
@@ -270,10 +271,10 @@ func (g *Guard) since(c hazard.Context, b baseline) hazard.Context {
 }
 
 // foresee is what an upgrade will do to the host, with what prevents it.
-func (g *Guard) foresee(o *Observation, from, to string, state snapshot.Ledger) []hazard.Finding {
-	found := hazard.ForeseeHost(hazard.HostSubject{Context: g.context(o.Files, from, to, state), Now: o.Now})
+func (g *Guard) foresee(o *Observation, from, to string, known state.State) []hazard.Finding {
+	found := hazard.ForeseeHost(hazard.HostSubject{Context: g.context(o.Files, from, to, known), Now: o.Now})
 	for _, name := range o.Files.Apps {
-		found = append(found, hazard.Foresee(g.subject(o.Files, o.Now, name, from, to, state))...)
+		found = append(found, hazard.Foresee(g.subject(o.Files, o.Now, name, from, to, known))...)
 	}
 	if from != to {
 		found = append(found, g.renamesForetold(o, to)...)
@@ -295,10 +296,10 @@ func repairs(found []hazard.Finding) []hazard.Finding {
 func count(found []hazard.Finding, what string) string {
 	var parts []string
 	if n := len(repairs(found)); n > 0 {
-		parts = append(parts, Plural(n, what))
+		parts = append(parts, say.Plural(n, what))
 	}
 	if n := len(forYou(found)); n > 0 {
-		parts = append(parts, Plural(n, "finding")+" for you")
+		parts = append(parts, say.Plural(n, "finding")+" for you")
 	}
 	if len(parts) == 0 {
 		return "nothing to do"

@@ -11,6 +11,7 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // baseline is what is known of an app from before an upgrade; of the host itself
@@ -28,7 +29,7 @@ type baseline struct {
 // record, or in its open baseline. A snapshot in which the scale could not be
 // read is passed over for the one before it; so is one that is damaged, which is
 // named and told by the second result.
-func (g *Guard) baselines(dokku string, apps []string, ledger snapshot.Ledger) (found map[string]baseline, broken bool) {
+func (g *Guard) baselines(dokku string, apps []string, known state.State) (found map[string]baseline, broken bool) {
 	found = map[string]baseline{}
 	opened := map[string]*snapshot.Manifest{}
 	manifest := func(id string, read func() (snapshot.Manifest, error)) *snapshot.Manifest {
@@ -50,7 +51,7 @@ func (g *Guard) baselines(dokku string, apps []string, ledger snapshot.Ledger) (
 			return
 		}
 		s, ok := m.Host.Apps[name]
-		for _, old := range ledger.Formerly(name) {
+		for _, old := range known.Formerly(name) {
 			if !ok {
 				s, ok = m.Host.Apps[old]
 			}
@@ -97,7 +98,7 @@ func (g *Guard) baselines(dokku string, apps []string, ledger snapshot.Ledger) (
 	}
 	disk := host.DokkuVersion(g.Host)
 	for _, name := range apps {
-		b, open := ledger.Open[name]
+		b, open := known.Unresolved[name]
 		if open && b.Snapshot != "" && b.Snapshot != "live/"+name {
 			take(name, manifest(b.Snapshot, func() (snapshot.Manifest, error) { return g.Store.Manifest(b.Snapshot) }))
 		}
@@ -117,15 +118,15 @@ func (g *Guard) baselines(dokku string, apps []string, ledger snapshot.Ledger) (
 // unresolved are the baselines that are unresolved: after a jump, or another run of
 // Dokku's installation, those of all apps; otherwise those of the apps in which
 // something is not resolved.
-func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, ledger snapshot.Ledger) (found map[string]baseline, broken bool) {
+func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, known state.State) (found map[string]baseline, broken bool) {
 	names := append([]string{host.GlobalScope}, files.Apps...)
 	if !g.underWay(now.Dokku) {
 		names = slices.DeleteFunc(names, func(name string) bool {
-			_, open := ledger.Open[name]
+			_, open := known.Unresolved[name]
 			return !open
 		})
 	}
-	return g.baselines(stamp, names, ledger)
+	return g.baselines(stamp, names, known)
 }
 
 // oldFiles are the files of a snapshot, read once; nil, and named, where they
@@ -154,15 +155,15 @@ func (g *Guard) oldFiles(id string) *app.Files {
 // an upgrade has left open, or else in the newest that is not one which an upgrade has
 // just left behind. nil where none holds the app.
 func (g *Guard) before(name string) *hazard.Side {
-	ledger, _ := g.Store.Ledger() // a damaged one is named by whoever needs it
-	names := append([]string{name}, ledger.Formerly(name)...)
+	known, _ := g.State.Read() // a damaged one is named by whoever needs it
+	names := append([]string{name}, known.Formerly(name)...)
 	records, _ := g.Store.List()
 	records = slices.DeleteFunc(records, func(e snapshot.Entry) bool { return e.Reason == snapshot.PostUpgrade })
 	if live, err := g.Store.Live(name); err == nil {
 		records = append(records, snapshot.Entry{ID: live.ID, Time: live.Time})
 	}
 	slices.SortStableFunc(records, func(a, b snapshot.Entry) int { return b.Time.Compare(a.Time) })
-	if b, open := ledger.Open[name]; open && b.Snapshot != "" {
+	if b, open := known.Unresolved[name]; open && b.Snapshot != "" {
 		records = append([]snapshot.Entry{{ID: b.Snapshot}}, records...)
 	}
 	for _, e := range records {

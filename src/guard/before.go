@@ -16,6 +16,7 @@ import (
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // Hook points at which the package manager lets us look before an upgrade, in the
@@ -79,8 +80,8 @@ func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
 		}
 		return say.Hint(fmt.Errorf("%w: %w", errNoBaseline, err), "The upgrade is not guarded by a new snapshot. Make room or repair what is named, then: dokku upgrade-guard:snapshot")
 	}
-	if g.Store.Stamp() == "" {
-		if err := g.Store.SetStamp(from); err != nil {
+	if g.State.LastSeen() == "" {
+		if err := g.State.SetLastSeen(from); err != nil {
 			return err
 		}
 	}
@@ -90,11 +91,11 @@ func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
 // prevent asks the hazards what the upgrade will do, says so, and does what they know
 // to prevent it. With auto-apply off nothing is written.
 func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, from, to string) error {
-	state, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return err
 	}
-	found := g.foresee(&Observation{Files: files, Now: now}, from, to, state)
+	found := g.foresee(&Observation{Files: files, Now: now}, from, to, known)
 	title := fmt.Sprintf("Dokku %s to %s", from, to)
 	if from == to {
 		title = fmt.Sprintf("Dokku %s, to be installed again", from)
@@ -103,7 +104,7 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	g.printLeft(found)
 	if !g.autoApply() {
 		if n := len(repairs(found)); n > 0 {
-			g.Out.Trouble("auto-apply is off, so %s not prevented. To have it done: dokku upgrade-guard:set --global auto-apply true, before the upgrade", Plural(n, "loss")+map[bool]string{true: " is", false: " are"}[n == 1])
+			g.Out.Trouble("auto-apply is off, so %s not prevented. To have it done: dokku upgrade-guard:set --global auto-apply true, before the upgrade", say.Plural(n, "loss")+map[bool]string{true: " is", false: " are"}[n == 1])
 		}
 		return nil
 	}
@@ -115,11 +116,11 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	}
 	for _, s := range steps {
 		if s.Seed != "" {
-			enterSeed(&state, s, g.Host.Now())
+			enterSeed(&known, s, g.Host.Now())
 		}
 	}
 	// A seed that is not entered is only not known to be ours; better than none.
-	err = g.Store.SaveLedger(state)
+	err = g.State.Save(known)
 	return joined(err, steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, snapshot.PreUpgrade), g.Out))
 }
 
@@ -151,13 +152,13 @@ func (g *Guard) refusals(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	state, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return err
 	}
 	auto := g.autoApply()
 	var errs []error
-	for _, f := range g.foresee(&Observation{Files: files, Now: app.Read(files)}, from, to, state) {
+	for _, f := range g.foresee(&Observation{Files: files, Now: app.Read(files)}, from, to, known) {
 		switch {
 		case f.Kind == hazard.Refuse:
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s", host.Place(f.App), f.What), "%s", f.Consequence))
@@ -226,7 +227,7 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 		}
 		// An upgrade begins also where nothing has changed since the last one, and no
 		// new baseline is due.
-		begins = g.Store.Pending() == ""
+		begins = g.State.Phase() == ""
 		if !g.recorded(ctx, point, from) {
 			begins = true
 			err := g.preUpgrade(ctx, from, to)
@@ -241,7 +242,7 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 				g.Out.Error(err)
 			}
 		}
-		return g.Store.SetPending(point)
+		return g.State.SetPhase(point)
 	})
 	if begins && !errors.Is(err, ErrRefused) { // without the lock: another plugin may call dokku, and dokku us
 		g.fire(ctx, "pre-upgrade", from, to)
@@ -281,7 +282,7 @@ func (g *Guard) recorded(ctx context.Context, point, from string) bool {
 		return false
 	}
 	if point == BeforeCore {
-		return g.Store.Pending() != "" && g.recent(snapshots[i].Time, time.Hour)
+		return g.State.Phase() != "" && g.recent(snapshots[i].Time, time.Hour)
 	}
 	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
 	if err != nil {
@@ -291,11 +292,11 @@ func (g *Guard) recorded(ctx context.Context, point, from string) bool {
 	if err != nil {
 		return false
 	}
-	ledger, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return false
 	}
-	return slices.EqualFunc(g.compared(files, ledger), g.compared(old, ledger), func(a, b app.File) bool {
+	return slices.EqualFunc(g.compared(files, known), g.compared(old, known), func(a, b app.File) bool {
 		return a.Path == b.Path && a.SHA256 == b.SHA256 && a.Link == b.Link
 	})
 }
@@ -308,11 +309,11 @@ func (g *Guard) whole(ctx context.Context, from string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ledger, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return false, err
 	}
-	records, _ := g.baselines(from, files.Apps, ledger)
+	records, _ := g.baselines(from, files.Apps, known)
 	for name, now := range app.Read(files).Apps {
 		if r, ok := records[name]; ok && now.EffectiveScale().Empty() && !r.state.EffectiveScale().Empty() {
 			return false, nil
@@ -323,11 +324,11 @@ func (g *Guard) whole(ctx context.Context, from string) (bool, error) {
 
 // compared are the files by which two states are told apart: none of what
 // commands answered, and not what we have seeded ourselves.
-func (g *Guard) compared(files *app.Files, ledger snapshot.Ledger) []app.File {
+func (g *Guard) compared(files *app.Files, known state.State) []app.File {
 	lib := g.Host.Paths().LibRoot
 	return slices.DeleteFunc(slices.Clone(files.All()), func(f app.File) bool {
 		rel, inLib := strings.CutPrefix(f.Path, "lib/")
-		_, seeded := ledger.Seeds[lib+"/"+rel]
+		_, seeded := known.Seeds[lib+"/"+rel]
 		return strings.HasPrefix(f.Path, "facts/") || f.Mode.IsDir() || inLib && seeded
 	})
 }

@@ -46,7 +46,7 @@ func (c Check) ForYou() bool {
 // Present is what is wrong now, in words.
 func (c Check) PresentText() string {
 	if n := len(repairs(c.Present)) + len(forYou(c.Present)); n > 0 {
-		return Plural(n, "finding")
+		return say.Plural(n, "finding")
 	}
 	return "nothing found"
 }

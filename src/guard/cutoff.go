@@ -9,8 +9,9 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // A restore that is killed after its files and before Dokku has built nginx's
@@ -21,8 +22,8 @@ import (
 // cutOff is what cut-off restores have left of an app. apply has nginx's configuration
 // built where the restore would, which overwrites nothing. Values it does not put back: between then and now
 // somebody may have set others, so that is for whoever asked for it.
-func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard.Finding) {
-	restores, err := g.Store.Restoring(s.Now.Name)
+func (g *Guard) cutOff(s hazard.Subject, known state.State) (found []hazard.Finding) {
+	restores, err := g.State.Restoring(s.Now.Name)
 	if err != nil {
 		g.Out.Error(err)
 		return nil
@@ -31,10 +32,10 @@ func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard
 		f := hazard.Finding{What: fmt.Sprintf("a restore from %s did not come to its end: ", cut.Snapshot)}
 		var left []string
 		var build *plan.Step
-		r, err := g.restoration(s, cut.Snapshot, ledger, g.oldFiles(cut.Snapshot))
+		r, err := restore.New(s, cut.Snapshot, append([]string{s.Now.Name}, known.Formerly(s.Now.Name)...), g.oldFiles(cut.Snapshot))
 		if err == nil {
-			r.unbuilt = true
-			steps, _ := r.plan(cut.Parts)
+			r.Unbuilt = true
+			steps, _ := r.Plan(cut.Parts)
 			for _, step := range steps {
 				if step.Text == hazard.TextBuild {
 					build = &step
@@ -59,20 +60,17 @@ func (g *Guard) cutOff(s hazard.Subject, ledger snapshot.Ledger) (found []hazard
 		default:
 			f.What += "nginx's configuration was not built"
 			f.Step = build
-			f.Step.Do = then(f.Step.Do, func() error { return g.Store.EndRestore(s.Now.Name, cut.Parts) })
+			f.Step.Do = then(f.Step.Do, func() error { return g.State.EndRestore(s.Now.Name, cut.Parts) })
 		}
-		found = append(found, f.Of(s.Now.Name, Restored))
+		found = append(found, f.Of(s.Now.Name, restore.Name))
 	}
 	return found
 }
 
-// Restored is what the steps of a restore, and what is left of one, are told as.
-const Restored = "restore"
-
 // again is the command that finishes a restore.
-func again(name string, cut snapshot.Restore) string {
+func again(name string, cut state.Restore) string {
 	command := say.Command("dokku upgrade-guard:restore", name, "--snapshot", cut.Snapshot)
-	if !slices.Equal(cut.Parts, Parts) {
+	if !slices.Equal(cut.Parts, restore.Parts) {
 		command += " --only " + strings.Join(cut.Parts, ",")
 	}
 	return command

@@ -11,7 +11,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // Refresh brings the running record of an app up to date. It is called in every
@@ -33,17 +33,17 @@ func (g *Guard) Refresh(ctx context.Context, name string) error {
 		return nil // a worse record never replaces a better one
 	}
 	return g.locked(ctx, deployLockTimeout, func() error {
-		ledger, err := g.ledger()
+		known, err := g.readState()
 		if err != nil {
 			return err
 		}
-		if _, open := ledger.Open[name]; open || g.Store.Stamp() != disk {
+		if _, open := known.Unresolved[name]; open || g.State.LastSeen() != disk {
 			return nil
 		}
 		if err := g.Store.SaveLive(files, name); err != nil {
 			return err
 		}
-		return g.reseed(ledger, files, name, disk)
+		return g.reseed(known, files, name, disk)
 	})
 }
 
@@ -51,23 +51,23 @@ func (g *Guard) Refresh(ctx context.Context, name string) error {
 // has not come: the app's own seed follows its scale, and seeds of an upgrade
 // that seems to have been given up are withdrawn. A stale one would win over
 // DOKKU_SCALE when the upgrade comes after all.
-func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk string) error {
-	if len(ledger.Seeds) == 0 || !app.ScaleInFile(disk) {
+func (g *Guard) reseed(known state.State, files *app.Files, name, disk string) error {
+	if len(known.Seeds) == 0 || !app.ScaleInFile(disk) {
 		return nil
 	}
-	err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return !g.recent(s.Time, seedLifetime) })
+	err := g.withdraw(&known, func(s state.Seed) bool { return !g.recent(s.Time, seedLifetime) })
 	if err != nil {
 		return err
 	}
 	scale := app.Read(files).Apps[name].Scale.File
 	path := g.Host.Paths().Property("ps", name, "scale")
-	seed, seeded := ledger.Seeds[path]
+	seed, seeded := known.Seeds[path]
 	now, err := g.Host.ReadFile(path)
 	if seeded && err == nil && slices.Contains(seed.SHA256, app.Digest(now)) && !scale.Empty() {
 		digest := app.Digest(scale.Lines())
 		if digest != app.Digest(now) {
-			enterSeed(&ledger, plan.Step{App: name, Path: path, Data: scale.Lines(), Seed: seed.ReadFrom}, seed.Time)
-			if err := g.Store.SaveLedger(ledger); err != nil {
+			enterSeed(&known, plan.Step{App: name, Path: path, Data: scale.Lines(), Seed: seed.ReadFrom}, seed.Time)
+			if err := g.State.Save(known); err != nil {
 				return err
 			}
 			if err := g.Host.Write(path, 0o600, scale.Lines()); err != nil {
@@ -75,9 +75,9 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 			}
 		}
 		seed.SHA256 = []string{digest}
-		ledger.Seeds[path] = seed
+		known.Seeds[path] = seed
 	}
-	return g.Store.SaveLedger(ledger)
+	return g.State.Save(known)
 }
 
 // Forget takes note that an app was destroyed: its running record is retired,
@@ -85,19 +85,19 @@ func (g *Guard) reseed(ledger snapshot.Ledger, files *app.Files, name, disk stri
 // that a new app of the same name begins without a past.
 func (g *Guard) Forget(ctx context.Context, name string) error {
 	return g.locked(ctx, deployLockTimeout, func() error {
-		ledger, err := g.ledger()
+		known, err := g.readState()
 		if err != nil {
 			return err
 		}
-		delete(ledger.Open, name)
-		ledger.Unbuilt = slices.DeleteFunc(ledger.Unbuilt, func(n string) bool { return n == name })
-		if err := g.withdraw(&ledger, func(s snapshot.Seed) bool { return s.App == name }); err != nil {
+		delete(known.Unresolved, name)
+		known.Unbuilt = slices.DeleteFunc(known.Unbuilt, func(n string) bool { return n == name })
+		if err := g.withdraw(&known, func(s state.Seed) bool { return s.App == name }); err != nil {
 			return err
 		}
-		if err := g.Store.SaveLedger(ledger); err != nil {
+		if err := g.State.Save(known); err != nil {
 			return err
 		}
-		return errors.Join(g.Store.RetireLive(name), g.Store.ForgetRestores(name))
+		return errors.Join(g.Store.RetireLive(name), g.State.ForgetRestores(name))
 	})
 }
 
@@ -108,7 +108,7 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 // which without a scale takes their nginx configuration away.
 func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 	return g.locked(ctx, deployLockTimeout, func() error {
-		ledger, err := g.ledger()
+		known, err := g.readState()
 		if err != nil {
 			return err
 		}
@@ -116,9 +116,9 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 		if err != nil {
 			return err
 		}
-		owed := stamp != disk || len(names) == 0 && len(ledger.Open) > 0
+		owed := stamp != disk || len(names) == 0 && len(known.Unresolved) > 0
 		for _, name := range names {
-			_, open := ledger.Open[name]
+			_, open := known.Unresolved[name]
 			owed = owed || open
 		}
 		if stamp == "" || !owed || !g.autoApply() {
@@ -135,19 +135,19 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 		}
 		if !m.upgraded {
 			for name := range m.baselines {
-				if _, open := ledger.Open[name]; !open {
+				if _, open := known.Unresolved[name]; !open {
 					delete(m.baselines, name)
 				}
 			}
-			files.Apps = slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { _, open := ledger.Open[name]; return !open })
+			files.Apps = slices.DeleteFunc(slices.Clone(files.Apps), func(name string) bool { _, open := known.Unresolved[name]; return !open })
 		}
 		// The scale and nothing else: that is what the deploy would stop the app for,
 		// and in the middle of it nobody looks at what else is changed.
 		steps := m.next(g.losses(o, m), occasion{about: hazard.AboutScale})
 		journal := plan.NewJournal(g.Host, "before-deploy")
 		err = steps.Apply(ctx, g.Host, journal, g.Out)
-		return joined(err, g.changeState(func(state *snapshot.Ledger) error {
-			state.Runs = journal.AddTo(state.Runs)
+		return joined(err, g.changeState(func(known *state.State) error {
+			known.Runs = journal.AddTo(known.Runs)
 			return nil
 		}))
 	})
@@ -175,12 +175,12 @@ func (g *Guard) Uninstall(ctx context.Context) error {
 // withdraw takes away the seeds that are chosen, where they are still as the
 // guard wrote them. Once the version that reads them is on the disk they are
 // Dokku's own and stay.
-func (g *Guard) withdraw(ledger *snapshot.Ledger, chosen func(snapshot.Seed) bool) error {
-	if len(ledger.Seeds) == 0 {
+func (g *Guard) withdraw(known *state.State, chosen func(state.Seed) bool) error {
+	if len(known.Seeds) == 0 {
 		return nil
 	}
 	disk := host.DokkuVersion(g.Host)
-	for path, seed := range ledger.Seeds {
+	for path, seed := range known.Seeds {
 		if !chosen(seed) || !app.Before(disk, seed.ReadFrom) {
 			continue
 		}
@@ -192,10 +192,10 @@ func (g *Guard) withdraw(ledger *snapshot.Ledger, chosen func(snapshot.Seed) boo
 			// removed where it holds anything else.
 			_ = g.Host.Remove(filepath.Dir(path))
 		}
-		delete(ledger.Seeds, path)
+		delete(known.Seeds, path)
 	}
-	if len(ledger.Seeds) == 0 {
-		ledger.Seeds = nil
+	if len(known.Seeds) == 0 {
+		known.Seeds = nil
 	}
 	return nil
 }

@@ -22,8 +22,10 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plugins"
+	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // How long to wait for another upgrade-guard process: a person can wait, a
@@ -41,6 +43,7 @@ const seedLifetime = time.Hour
 type Guard struct {
 	Host  host.Host
 	Store *snapshot.Store
+	State *state.Store
 	Out   *say.Printer
 	// Version is the plugin's own.
 	Version string
@@ -53,7 +56,7 @@ type Guard struct {
 
 // New is the guard of a host.
 func New(h host.Host, out *say.Printer) *Guard {
-	return &Guard{Host: h, Store: snapshot.New(h), Out: out, Version: plugin.Version(), plugins: pluginFacts(h, out), said: map[string]bool{}}
+	return &Guard{Host: h, Store: snapshot.New(h), State: state.New(h), Out: out, Version: plugin.Version(), plugins: pluginFacts(h, out), said: map[string]bool{}}
 }
 
 // pluginFacts are the facts of the host's plugins. A plugin that cannot be read is
@@ -76,7 +79,7 @@ func pluginFacts(h host.Host, out *say.Printer) plugins.Facts {
 // alone runs work that repairs while no other process of upgrade-guard does: it may
 // take minutes, in which Dokku builds and deploys go on.
 func (g *Guard) alone(ctx context.Context, work func() error) error {
-	unlock, err := snapshot.LockWork(ctx, g.Host, lockTimeout)
+	unlock, err := state.LockWork(ctx, g.Host, lockTimeout)
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func joined(errs ...error) error {
 // locked runs work while no other upgrade-guard process changes the store, or files of
 // Dokku's.
 func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() error) error {
-	unlock, err := snapshot.Lock(ctx, g.Host, wait)
+	unlock, err := state.Lock(ctx, g.Host, wait)
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() erro
 // versions are the Dokku on the disk and the stamp. A host whose version cannot
 // be read is not worked on: everything hangs on it.
 func (g *Guard) versions() (disk, stamp string, err error) {
-	disk, stamp = host.DokkuVersion(g.Host), g.Store.Stamp()
+	disk, stamp = host.DokkuVersion(g.Host), g.State.LastSeen()
 	for _, name := range []string{"stamp", "pending"} {
 		path := g.Host.Paths().Data(name)
 		if _, err := g.Host.ReadFile(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !g.said[path] {
@@ -127,10 +130,10 @@ func (g *Guard) versions() (disk, stamp string, err error) {
 	return disk, stamp, nil
 }
 
-// ledger is the ledger. A damaged one is named, and the work goes on with an
+// readState is what is remembered. A damaged state is named, and the work goes on with an
 // empty one.
-func (g *Guard) ledger() (snapshot.Ledger, error) {
-	l, err := g.Store.Ledger()
+func (g *Guard) readState() (state.State, error) {
+	l, err := g.State.Read()
 	if errors.Is(err, snapshot.ErrDamaged) {
 		g.Out.Error(say.Hint(err, "It is kept beside the new one. Stamp and snapshots are enough to go on by."))
 		return l, nil
@@ -172,11 +175,11 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	if err := g.makeKey(); err != nil {
 		g.Out.Error(err) // it is for printing alone
 	}
-	g.Out.Step("Snapshot %s of %s taken", m.ID, Plural(len(m.Apps), "app"))
+	g.Out.Step("Snapshot %s of %s taken", m.ID, say.Plural(len(m.Apps), "app"))
 	for _, missing := range m.Incomplete {
 		g.Out.Trouble("The snapshot is incomplete: %s", missing)
 	}
-	for _, line := range files.NotHeld(notHeldTold) {
+	for _, line := range files.NotHeld(restore.FilesTold) {
 		g.Out.Trouble("The snapshot does not hold %s", line)
 	}
 	for _, file := range files.Under(app.ImageFacts) {
@@ -194,16 +197,16 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 // prune lets retention work. What was just taken, and what an open baseline or a
 // restore that was cut off needs, is pinned.
 func (g *Guard) prune(pinned ...string) error {
-	ledger, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return err
 	}
-	for _, b := range ledger.Open {
+	for _, b := range known.Unresolved {
 		pinned = append(pinned, b.Snapshot)
 	}
-	pinned = append(pinned, g.Store.Restored()...)
+	pinned = append(pinned, g.State.Restored()...)
 	// While an upgrade is unfinished, so is everything from before it.
-	if stamp := g.Store.Stamp(); stamp != host.DokkuVersion(g.Host) {
+	if stamp := g.State.LastSeen(); stamp != host.DokkuVersion(g.Host) {
 		snapshots, err := g.of(stamp)
 		if err != nil {
 			return err
@@ -241,8 +244,8 @@ func (g *Guard) justInstalled() bool {
 // underWay tells that an upgrade, or another run of Dokku's installation, has not
 // been looked after yet.
 func (g *Guard) underWay(disk string) bool {
-	stamp := g.Store.Stamp()
-	return stamp != "" && stamp != disk || g.Store.Pending() != ""
+	stamp := g.State.LastSeen()
+	return stamp != "" && stamp != disk || g.State.Phase() != ""
 }
 
 // verifyApp says which app does not exist, with what to do about it.
@@ -251,15 +254,4 @@ func (g *Guard) verifyApp(files *app.Files, name string) error {
 		return nil
 	}
 	return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
-}
-
-// Plural is a number with what it counts.
-func Plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	if strings.HasSuffix(what, "s") {
-		what += "e"
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -15,7 +15,7 @@ import (
 	"upgrade-guard/src/packages"
 	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // Hook points after it.
@@ -41,7 +41,7 @@ func InOurRun() bool { return os.Getenv(inOurRun) != "" }
 // Dokku was announced: it may be installed, installed again, or given up.
 func (g *Guard) After(ctx context.Context, point string, unpacked []string) error {
 	if point == AfterTimer {
-		if g.Store.Pending() != BeforeCore && !g.installing() {
+		if g.State.Phase() != BeforeCore && !g.installing() {
 			return g.AfterDocker(ctx) // and one that was given up does not stand in its way
 		}
 		if !g.installed() {
@@ -81,10 +81,10 @@ func (g *Guard) afterDokku(ctx context.Context, point string) error {
 	if err != nil {
 		return err
 	}
-	if stamp == "" || stamp == disk && g.Store.Pending() == "" {
+	if stamp == "" || stamp == disk && g.State.Phase() == "" {
 		return nil
 	}
-	if stamp == disk && g.Store.Pending() == BeforeApt {
+	if stamp == disk && g.State.Phase() == BeforeApt {
 		// apt has announced it, and the old package was never asked to go: at apt's end,
 		// given up. Nothing of Dokku's has run, so what has changed since is a person's.
 		if point != AfterApt {
@@ -99,17 +99,17 @@ func (g *Guard) afterDokku(ctx context.Context, point string) error {
 
 // givenUp withdraws what was written ahead of an upgrade that has not come.
 func (g *Guard) givenUp() error {
-	ledger, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return err
 	}
-	if err := g.withdraw(&ledger, func(snapshot.Seed) bool { return true }); err != nil {
+	if err := g.withdraw(&known, func(state.Seed) bool { return true }); err != nil {
 		return err
 	}
-	if err := g.Store.SaveLedger(ledger); err != nil {
+	if err := g.State.Save(known); err != nil {
 		return err
 	}
-	return g.Store.SetPending("")
+	return g.State.SetPhase("")
 }
 
 // installTime is how long core's installation may take. It takes seconds; a
@@ -120,7 +120,7 @@ const installTime = 4 * time.Minute
 // installation has had its time since it was begun. What apt or the old package
 // has announced is theirs to end.
 func (g *Guard) installed() bool {
-	if g.Store.Pending() != BeforeCore {
+	if g.State.Phase() != BeforeCore {
 		return false
 	}
 	st, err := g.Host.Stat(g.Host.Paths().Data("pending"))

@@ -7,6 +7,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // Install is called when Dokku installs plugins: ours for the first time, ours
@@ -31,7 +32,7 @@ func (g *Guard) Install(ctx context.Context) error {
 		}
 		if lastSeen == "" && len(list) > 0 && !list[0].Future {
 			lastSeen = list[0].Dokku // installed before, and taken away since
-			if err := g.Store.SetStamp(lastSeen); err != nil {
+			if err := g.State.SetLastSeen(lastSeen); err != nil {
 				return err
 			}
 		}
@@ -45,7 +46,7 @@ func (g *Guard) Install(ctx context.Context) error {
 			}
 		}
 		first = lastSeen == ""
-		return g.Store.SetStamp(running)
+		return g.State.SetLastSeen(running)
 	})
 	switch {
 	case err != nil:
@@ -89,8 +90,8 @@ func (g *Guard) repairOnly(ctx context.Context, o *Observation, m *memory, about
 	var failure error
 	err := g.locked(ctx, lockTimeout, func() error {
 		failure = steps.Apply(ctx, g.Host, journal, g.Out)
-		return g.changeState(func(state *snapshot.Ledger) error {
-			state.Runs = journal.AddTo(state.Runs)
+		return g.changeState(func(known *state.State) error {
+			known.Runs = journal.AddTo(known.Runs)
 			return nil
 		})
 	})

@@ -14,11 +14,11 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // The queue holds what takes longer than a run of the package manager may be
-// held up (docs/laws.md, law 9). It is a list in the ledger, so it is there after a
+// held up (docs/laws.md, law 9). It is a list in the known, so it is there after a
 // reboot. One process works at it, which the hooks start detached, or apply in
 // the foreground. It holds the store's lock only for as long as it takes to write
 // down what it does: a deploy's triggers wait for that lock, and would lose
@@ -32,7 +32,7 @@ const (
 
 // do does one job. Each must be safe to be begun again where a killed process has
 // left it.
-func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
+func (g *Guard) do(ctx context.Context, j state.Job) error {
 	if err := g.configured(ctx); err != nil {
 		return err // half of a Dokku does no work
 	}
@@ -50,7 +50,7 @@ func (g *Guard) do(ctx context.Context, j snapshot.Job) error {
 }
 
 // JobText says in words what a job is.
-func JobText(j snapshot.Job) string {
+func JobText(j state.Job) string {
 	switch j.Kind {
 	case JobRoutes:
 		return "nginx routing checked and repaired"
@@ -68,18 +68,18 @@ const (
 )
 
 // enqueue adds jobs to the queue. What waits there already, or has failed, waits
-// once. The caller holds the lock and saves the ledger.
-func (g *Guard) enqueue(ledger *snapshot.Ledger, jobs ...snapshot.Job) error {
+// once. The caller holds the lock and saves the known.
+func (g *Guard) enqueue(known *state.State, jobs ...state.Job) error {
 	for _, j := range jobs {
-		ledger.Queue = slices.DeleteFunc(slices.Clone(ledger.Queue), func(k snapshot.Job) bool {
-			return k.Same(j) && k.State != snapshot.JobRunning
+		known.Queue = slices.DeleteFunc(slices.Clone(known.Queue), func(k state.Job) bool {
+			return k.Same(j) && k.State != state.JobRunning
 		})
-		j.State, j.Time = snapshot.JobQueued, g.Host.Now()
-		ledger.Queue = append(ledger.Queue, j)
+		j.State, j.Time = state.JobQueued, g.Host.Now()
+		known.Queue = append(known.Queue, j)
 	}
-	// Before the ledger: a note without a job is harmless, a job without one
+	// Before the state: a note without a job is harmless, a job without one
 	// would wait for apply.
-	return g.Store.SetQueued(true)
+	return g.State.SetQueued(true)
 }
 
 // QueueRoutes is called when docker or nginx were upgraded: the addresses of all
@@ -91,14 +91,14 @@ func (g *Guard) QueueRoutes(ctx context.Context) error {
 		return nil
 	}
 	return g.locked(ctx, lockTimeout, func() error {
-		ledger, err := g.ledger()
+		known, err := g.readState()
 		if err != nil {
 			return err
 		}
-		if err := g.enqueue(&ledger, snapshot.Job{Kind: JobRoutes}); err != nil {
+		if err := g.enqueue(&known, state.Job{Kind: JobRoutes}); err != nil {
 			return err
 		}
-		if err := g.Store.SaveLedger(ledger); err != nil {
+		if err := g.State.Save(known); err != nil {
 			return err
 		}
 		g.Out.Step("docker or nginx was upgraded: nginx's upstreams are checked after this. Progress: dokku upgrade-guard:report")
@@ -109,7 +109,7 @@ func (g *Guard) QueueRoutes(ctx context.Context) error {
 // RunQueue does what is queued, one job after the other; with again, also what
 // has failed. It does nothing where another process is at it already.
 func (g *Guard) RunQueue(ctx context.Context, again bool) error {
-	release, mine, err := snapshot.LockQueue(ctx, g.Host)
+	release, mine, err := state.LockQueue(ctx, g.Host)
 	if err != nil {
 		return err
 	}
@@ -119,10 +119,10 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 	}
 	defer release()
 	if again {
-		if err := g.changeQueue(ctx, func(l *snapshot.Ledger) {
+		if err := g.changeQueue(ctx, func(l *state.State) {
 			for i := range l.Queue {
-				if l.Queue[i].State == snapshot.JobFailed {
-					l.Queue[i] = snapshot.Job{Kind: l.Queue[i].Kind, App: l.Queue[i].App, Arg: l.Queue[i].Arg, State: snapshot.JobQueued, Time: g.Host.Now()}
+				if l.Queue[i].State == state.JobFailed {
+					l.Queue[i] = state.Job{Kind: l.Queue[i].Kind, App: l.Queue[i].App, Arg: l.Queue[i].Arg, State: state.JobQueued, Time: g.Host.Now()}
 				}
 			}
 		}); err != nil {
@@ -151,12 +151,12 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 		if failure != nil {
 			errs = multierror.Append(errs, failure)
 		}
-		if err := g.changeQueue(ctx, func(l *snapshot.Ledger) {
+		if err := g.changeQueue(ctx, func(l *state.State) {
 			for i := range l.Queue {
-				if j := &l.Queue[i]; j.Same(*job) && j.State == snapshot.JobRunning {
-					j.State, j.Time = snapshot.JobDone, g.Host.Now()
+				if j := &l.Queue[i]; j.Same(*job) && j.State == state.JobRunning {
+					j.State, j.Time = state.JobDone, g.Host.Now()
 					if failure != nil {
-						j.State, j.Error = snapshot.JobFailed, say.Redact(say.Line(failure))
+						j.State, j.Error = state.JobFailed, say.Redact(say.Line(failure))
 					}
 				}
 			}
@@ -168,25 +168,25 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 
 // openJobs are the jobs of which something is left to do for apply: also those
 // that have failed.
-func (g *Guard) openJobs() ([]snapshot.Job, error) {
-	ledger, err := g.ledger()
-	return slices.DeleteFunc(slices.Clone(ledger.Queue), func(j snapshot.Job) bool { return j.State == snapshot.JobDone }), err
+func (g *Guard) openJobs() ([]state.Job, error) {
+	known, err := g.readState()
+	return slices.DeleteFunc(slices.Clone(known.Queue), func(j state.Job) bool { return j.State == state.JobDone }), err
 }
 
 // nextJob is the first job that is open, marked as running; nil when there is
 // none. One that is marked already was left by a process that died.
-func (g *Guard) nextJob(ctx context.Context) (*snapshot.Job, error) {
-	var next *snapshot.Job
-	err := g.changeQueue(ctx, func(l *snapshot.Ledger) {
+func (g *Guard) nextJob(ctx context.Context) (*state.Job, error) {
+	var next *state.Job
+	err := g.changeQueue(ctx, func(l *state.State) {
 		for i := range l.Queue {
 			j := &l.Queue[i]
 			switch {
 			case !j.Open() || next != nil:
 			case j.Begun >= jobAttempts:
-				j.State, j.Time = snapshot.JobFailed, g.Host.Now()
+				j.State, j.Time = state.JobFailed, g.Host.Now()
 				j.Error = fmt.Sprintf("gave up: the worker died %d times", j.Begun)
 			default:
-				j.State, j.Time, j.Begun = snapshot.JobRunning, g.Host.Now(), j.Begun+1
+				j.State, j.Time, j.Begun = state.JobRunning, g.Host.Now(), j.Begun+1
 				taken := *j
 				next = &taken
 			}
@@ -197,32 +197,32 @@ func (g *Guard) nextJob(ctx context.Context) (*snapshot.Job, error) {
 
 // changeQueue changes the queue under the lock and takes out what is over and
 // told long enough.
-func (g *Guard) changeQueue(ctx context.Context, change func(*snapshot.Ledger)) error {
+func (g *Guard) changeQueue(ctx context.Context, change func(*state.State)) error {
 	return g.locked(ctx, time.Minute, func() error {
-		ledger, err := g.ledger()
+		known, err := g.readState()
 		if err != nil {
 			return err
 		}
-		ledger.Queue = slices.Clone(ledger.Queue)
-		change(&ledger)
+		known.Queue = slices.Clone(known.Queue)
+		change(&known)
 		over := 0
-		for i := len(ledger.Queue) - 1; i >= 0; i-- {
-			if j := ledger.Queue[i]; j.State == snapshot.JobDone {
+		for i := len(known.Queue) - 1; i >= 0; i-- {
+			if j := known.Queue[i]; j.State == state.JobDone {
 				if over++; over > jobsKept {
-					ledger.Queue = slices.Delete(ledger.Queue, i, i+1)
+					known.Queue = slices.Delete(known.Queue, i, i+1)
 				}
 			}
 		}
-		if err := g.Store.SaveLedger(ledger); err != nil {
+		if err := g.State.Save(known); err != nil {
 			return err
 		}
-		return g.Store.SetQueued(slices.ContainsFunc(ledger.Queue, snapshot.Job.Open))
+		return g.State.SetQueued(slices.ContainsFunc(known.Queue, state.Job.Open))
 	})
 }
 
 // safely does a job and makes an error of a panic, so that the jobs after it get
 // their turn.
-func (g *Guard) safely(ctx context.Context, j snapshot.Job) (err error) {
+func (g *Guard) safely(ctx context.Context, j state.Job) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			g.Out.Stack(debug.Stack())

@@ -16,7 +16,7 @@ import (
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/rename"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // RenameOptions are what a person may ask for.
@@ -162,36 +162,36 @@ func (g *Guard) renaming(from, to string) *rename.Rename {
 // baseline, its running record where that is the baseline, and the entry by which
 // older snapshots are found.
 func (g *Guard) handOver(from, to string) error {
-	ledger, err := g.ledger()
+	known, err := g.readState()
 	if err != nil {
 		return err
 	}
-	if b, open := ledger.Open[from]; open {
+	if b, open := known.Unresolved[from]; open {
 		if b.Snapshot == "live/"+from {
 			if err := g.Store.MoveLive(from, to); err != nil {
 				return err
 			}
 			b.Snapshot = "live/" + to
 		}
-		delete(ledger.Open, from)
-		ledger.Open[to] = b
+		delete(known.Unresolved, from)
+		known.Unresolved[to] = b
 	}
-	for path, seed := range ledger.Seeds {
+	for path, seed := range known.Seeds {
 		if seed.App == from {
-			delete(ledger.Seeds, path)
-			ledger.Seeds[filepath.Join(filepath.Dir(filepath.Dir(path)), to, filepath.Base(path))] = snapshot.Seed{App: to, ReadFrom: seed.ReadFrom, SHA256: seed.SHA256, Time: seed.Time}
+			delete(known.Seeds, path)
+			known.Seeds[filepath.Join(filepath.Dir(filepath.Dir(path)), to, filepath.Base(path))] = state.Seed{App: to, ReadFrom: seed.ReadFrom, SHA256: seed.SHA256, Time: seed.Time}
 		}
 	}
-	for i, name := range ledger.Unbuilt {
+	for i, name := range known.Unbuilt {
 		if name == from {
-			ledger.Unbuilt[i] = to
+			known.Unbuilt[i] = to
 		}
 	}
-	if err := g.Store.MoveRestores(from, to); err != nil {
+	if err := g.State.MoveRestores(from, to); err != nil {
 		return err
 	}
-	ledger.Rename(from, to)
-	return g.Store.SaveLedger(ledger)
+	known.Rename(from, to)
+	return g.State.Save(known)
 }
 
 // renamed says what a rename means, and records the app under its new name.
@@ -290,20 +290,20 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host, dokku string) []Renam
 
 // queueRenames queues the renames that are due, of apps that are as they were
 // recorded and serve: nothing is risked for a name. The caller holds the lock and
-// saves the ledger.
-func (g *Guard) queueRenames(ledger *snapshot.Ledger, out outcome) error {
-	var jobs []snapshot.Job
+// saves the known.
+func (g *Guard) queueRenames(known *state.State, out outcome) error {
+	var jobs []state.Job
 	for _, d := range g.RenamesDue(out.Files, out.Now, out.Now.Dokku) {
-		if _, open := ledger.Open[d.From]; d.Why == nil && !open && !out.troubled(d.From) {
-			jobs = append(jobs, snapshot.Job{Kind: JobRename, App: d.From, Arg: d.To})
+		if _, open := known.Unresolved[d.From]; d.Why == nil && !open && !out.troubled(d.From) {
+			jobs = append(jobs, state.Job{Kind: JobRename, App: d.From, Arg: d.To})
 		}
 	}
 	if len(jobs) == 0 {
 		return nil
 	}
 	g.Out.Step("%s get a name that Dokku %s would take, one after the other, while they serve. Progress: dokku upgrade-guard:report",
-		Plural(len(jobs), "app"), out.Now.Dokku)
-	return g.enqueue(ledger, jobs...)
+		say.Plural(len(jobs), "app"), out.Now.Dokku)
+	return g.enqueue(known, jobs...)
 }
 
 // troubled tells whether anything is wrong with how an app is served.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // Renewals is how the host's letsencrypt certificates stand.
@@ -41,7 +42,7 @@ func renewals(h app.Host) *Renewals {
 
 // String is all of it in a sentence.
 func (r Renewals) String() string {
-	text := Plural(r.Active, "certificate")
+	text := say.Plural(r.Active, "certificate")
 	switch p := r.Plugin; {
 	case p.From == "":
 		text += " of letsencrypt, which is not installed"
@@ -71,7 +72,7 @@ func certificateLine(c *app.Certificate) string {
 		return ""
 	}
 	days := int(time.Until(c.NotAfter).Hours() / 24)
-	line := fmt.Sprintf("%s until %s (%s left), issued by %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly), Plural(days, "day"), c.Issuer)
+	line := fmt.Sprintf("%s until %s (%s left), issued by %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly), say.Plural(days, "day"), c.Issuer)
 	if days < 0 || c.NotAfter.Before(time.Now()) {
 		line = fmt.Sprintf("%s, expired on %s, issued by %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly), c.Issuer)
 	}

@@ -15,7 +15,8 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/state"
 )
 
 // Report is what the guard knows of the host.
@@ -32,7 +33,7 @@ type Report struct {
 	Unconfigured string `json:"unconfigured,omitempty"`
 	// AutoApply tells that what can be prevented and repaired is, without being asked.
 	AutoApply bool           `json:"auto_apply"`
-	Last      *snapshot.Jump `json:"last_upgrade,omitempty"`
+	Last      *state.Upgrade `json:"last_upgrade,omitempty"`
 	Snapshots int            `json:"snapshots"`
 	Newest    string         `json:"newest_snapshot,omitempty"`
 	Apps      []AppReport    `json:"apps"`
@@ -64,7 +65,7 @@ type Report struct {
 
 // JobReport is a job with what it is in words.
 type JobReport struct {
-	snapshot.Job
+	state.Job
 	Text string `json:"text"`
 }
 
@@ -120,7 +121,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		return Report{}, err
 	}
 	r := Report{
-		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.Store.Stamp(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
+		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.State.LastSeen(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
 		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{},
 	}
 	if len(list) > 0 && !list[0].Future {
@@ -132,8 +133,8 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		found[f.App] = append(found[f.App], f)
 	}
 	runs := m.state.Runs
-	if n := len(m.state.Jumps); n > 0 {
-		r.Last = &m.state.Jumps[n-1]
+	if n := len(m.state.Upgrades); n > 0 {
+		r.Last = &m.state.Upgrades[n-1]
 		runs = append(slices.Clone(r.Last.Runs), m.state.Runs...)
 	}
 	journal := g.journaled(runs, m.state.Renamed)
@@ -158,7 +159,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 // ofHost is what a report says of the host itself.
 func (g *Guard) ofHost(ctx context.Context, r *Report, o *Observation, m *memory, found []hazard.Finding, journal map[string]map[string][]string) {
 	if len(m.state.Queue) > 0 {
-		r.QueueBusy = snapshot.QueueBusy(g.Host)
+		r.QueueBusy = state.QueueBusy(g.Host)
 		for _, j := range m.state.Queue {
 			r.Queue = append(r.Queue, JobReport{j, JobText(j)})
 		}
@@ -182,7 +183,7 @@ func (r Report) ForYou() bool {
 		slices.ContainsFunc(r.Apps, func(a AppReport) bool {
 			return open(a.Findings) || a.Status != StatusOK && a.Status != StatusRepaired
 		}) ||
-		slices.ContainsFunc(r.Queue, func(j JobReport) bool { return j.State == snapshot.JobFailed })
+		slices.ContainsFunc(r.Queue, func(j JobReport) bool { return j.State == state.JobFailed })
 }
 
 // withoutBaseline tells of which apps nothing from before the last upgrade can be read.
@@ -190,11 +191,11 @@ func (r Report) ForYou() bool {
 func (g *Guard) withoutBaseline(m *memory) func(name string) bool {
 	version := m.lastSeen
 	if !m.upgraded {
-		n := len(m.state.Jumps)
+		n := len(m.state.Upgrades)
 		if n == 0 {
 			return func(string) bool { return false }
 		}
-		version = m.state.Jumps[n-1].From
+		version = m.state.Upgrades[n-1].From
 	}
 	held := map[string]bool{}
 	for name := range m.baselines {
@@ -232,7 +233,7 @@ func (o *Observation) health() string {
 			}
 		}
 	}
-	containers := fmt.Sprintf("%d of %s run", running, Plural(wanted, "container"))
+	containers := fmt.Sprintf("%d of %s run", running, say.Plural(wanted, "container"))
 	if o.Now.DockerMissing != "" {
 		containers = "nothing is known of containers: " + o.Now.DockerMissing
 	}

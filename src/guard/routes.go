@@ -13,7 +13,7 @@ import (
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // Routes sees to it that nginx serves every app from the app's own containers,
@@ -53,13 +53,13 @@ func (g *Guard) Routes(ctx context.Context) error {
 		out, failure := g.act(ctx, o, m, oc, journal)
 		g.printLeft(oc.chosen(out.found))
 		return joined(failure, g.locked(ctx, lockTimeout, func() error {
-			return g.changeState(func(state *snapshot.Ledger) error {
+			return g.changeState(func(known *state.State) error {
 				if failure == nil {
-					state.Unbuilt = nil
+					known.Unbuilt = nil
 				}
-				state.Runs = journal.AddTo(state.Runs)
-				if n := len(state.Runs); n > runsTold {
-					state.Runs = append([]string(nil), state.Runs[n-runsTold:]...)
+				known.Runs = journal.AddTo(known.Runs)
+				if n := len(known.Runs); n > runsTold {
+					known.Runs = append([]string(nil), known.Runs[n-runsTold:]...)
 				}
 				return g.forgetQuarantined(out.Observation)
 			})
@@ -113,8 +113,8 @@ func (g *Guard) restoring(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
-	state := strings.TrimSpace(string(out))
-	return state == "active" || state == "activating"
+	is := strings.TrimSpace(string(out))
+	return is == "active" || is == "activating"
 }
 
 // quarantinePath is where an app's configuration lies while it is quarantined.

@@ -136,3 +136,14 @@ func (p *Printer) Stack(stack []byte) {
 		p.Trouble("    %s", strings.ReplaceAll(strings.TrimSuffix(l, "\n"), "\t", "  "))
 	}
 }
+
+// Plural is a number with what it counts.
+func Plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if strings.HasSuffix(what, "s") {
+		what += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

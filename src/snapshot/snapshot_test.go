@@ -341,30 +341,6 @@ func TestTheLargestAppIsLeftOut(t *testing.T) {
 	}
 }
 
-// An app with a name in Latin-1 is owed something after an upgrade, and the ledger knows
-// which one.
-func TestTheLedgerKeepsAnyName(t *testing.T) {
-	h := newHost(t)
-	s := New(h)
-	l := Ledger{Format: format, Open: map[string]Baseline{}, Seeds: map[string]Seed{}, Renamed: map[string]string{}}
-	for _, name := range names {
-		l.Open[name] = Baseline{Snapshot: "live/" + name}
-		l.Seeds["/var/lib/dokku/config/ps/"+name+"/scale"] = Seed{App: name}
-		l.Renamed[name] = name
-		l.Queue = append(l.Queue, Job{App: name})
-	}
-	if err := s.SaveLedger(l); err != nil {
-		t.Fatal(err)
-	}
-	back, err := s.Ledger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(l, back); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // A path that cannot be stored, whoever has made it up, is named, and all else is stored.
 func TestWhatCannotBeStoredIsNamed(t *testing.T) {
 	var list []app.File

@@ -166,7 +166,7 @@ func After(ctx context.Context, h host.Host, moment string, unpacked []string) i
 // in the report; a failed unit of systemd would say no more.
 func Queue(ctx context.Context, h host.Host) int {
 	hook(func(g *guard.Guard) error {
-		if !g.Store.Queued() {
+		if !g.State.Queued() {
 			return nil
 		}
 		return g.RunQueue(ctx, false)

@@ -9,7 +9,7 @@ import (
 
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // ahead is a host whose clock runs ahead of time.
@@ -75,7 +75,7 @@ func TestAnInstallationFromTheFutureIsOver(t *testing.T) {
 	later := time.Now().Add(year)
 	dated := func(moment string) {
 		t.Helper()
-		if err := s.guard(s.h).Store.SetPending(moment); err != nil {
+		if err := s.guard(s.h).State.SetPhase(moment); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chtimes(pending, later, later); err != nil {
@@ -90,7 +90,7 @@ func TestAnInstallationFromTheFutureIsOver(t *testing.T) {
 		t.Errorf("blog's scale is %q", got)
 	}
 	dated(guard.BeforeApt)
-	if err := s.guard(s.h).Store.SaveLedger(snapshot.Ledger{Format: 1, Queue: []snapshot.Job{{Kind: guard.JobRoutes, State: snapshot.JobQueued}}}); err != nil {
+	if err := s.guard(s.h).State.Save(state.State{Format: 1, Queue: []state.Job{{Kind: guard.JobRoutes, State: state.JobQueued}}}); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()

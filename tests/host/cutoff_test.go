@@ -12,7 +12,8 @@ import (
 
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
-	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/restore"
+	"upgrade-guard/src/state"
 	"upgrade-guard/tests/sandbox"
 )
 
@@ -142,7 +143,7 @@ func TestARestoreThatWasCutOffIsFinished(t *testing.T) {
 			t.Errorf("the report says: %s", told)
 		}
 		r.noLeftovers(r.h.Paths().DokkuRoot)
-		if left := r.guard(r.h).Store.Restored(); len(left) > 0 {
+		if left := r.guard(r.h).State.Restored(); len(left) > 0 {
 			t.Errorf("left are %v", left)
 		}
 	}
@@ -165,7 +166,7 @@ func TestARestoreThatWasCutOffIsFinished(t *testing.T) {
 						return
 					case strings.Contains(told, "did not come to its end: not done is") && strings.Contains(told, "dokku upgrade-guard:restore my_app --snapshot "+r.id):
 						toldOf++
-					case len(r.guard(r.h).Store.Restored()) > 0:
+					case len(r.guard(r.h).State.Restored()) > 0:
 						t.Errorf("it is not done and not told: %s", told)
 					}
 				}
@@ -282,7 +283,7 @@ func TestAnApplyThatWasCutOffBuildsNginx(t *testing.T) {
 			if b, err := h.ReadFile(h.Paths().App("my_app") + "/nginx.conf"); err != nil || !strings.Contains(string(b), "shop.example.org") {
 				t.Errorf("%v, nginx.conf is\n%s", err, b)
 			}
-			if l, err := g.Store.Ledger(); err != nil || len(l.Unbuilt) > 0 {
+			if l, err := g.State.Read(); err != nil || len(l.Unbuilt) > 0 {
 				t.Errorf("the ledger still has %v, %v", l.Unbuilt, err)
 			}
 		})
@@ -301,7 +302,7 @@ func TestACutOffRestoreOpensNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.guard(r.h).Store.BeginRestore("my_app", snapshot.Restore{Snapshot: m.ID, Parts: guard.Parts}); err != nil {
+	if err := r.guard(r.h).State.BeginRestore("my_app", state.Restore{Snapshot: m.ID, Parts: restore.Parts}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.guard(r.h).Apply(context.Background(), false); err != nil {

@@ -1,4 +1,4 @@
-package guard
+package restore
 
 import (
 	"slices"
@@ -17,7 +17,7 @@ import (
 func TestRestoreOfWhatIsNotHeld(t *testing.T) {
 	for _, dokku := range []string{"0.24.10", "0.30.11", "0.35.5", "0.38.27"} {
 		old, now := manyFiles(dokku, "then"), manyFiles(dokku, "now")
-		whole := words(restorationOf(old, now).plan(Parts))
+		whole := words(restorationOf(old, now).Plan(Parts))
 		if len(whole) < 8 {
 			t.Fatalf("%s: a whole restore has only %q", dokku, whole)
 		}
@@ -34,9 +34,9 @@ func TestRestoreOfWhatIsNotHeld(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, what string, r restoration, whole []string, path string) {
+func check(t *testing.T, what string, r Restoration, whole []string, path string) {
 	t.Helper()
-	steps, notes := r.plan(Parts)
+	steps, notes := r.Plan(Parts)
 	for _, s := range steps {
 		if !slices.Contains(whole, s.Text) {
 			t.Errorf("%s: a step of its own: %s", what, s.Text)
@@ -66,10 +66,10 @@ func words(steps plan.Plan, _ []string) []string {
 	return texts
 }
 
-func restorationOf(old, now *app.Files) restoration {
-	state := app.Read(now).Apps["blog"]
-	s := hazard.Subject{Context: hazard.Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, To: now.Dokku, Files: now, Old: func() *app.Files { return nil }}, Now: state}
-	return restoration{Subject: s, was: app.Read(old).Apps["blog"], old: old, paths: s.Paths}
+func restorationOf(old, now *app.Files) Restoration {
+	known := app.Read(now).Apps["blog"]
+	s := hazard.Subject{Context: hazard.Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, To: now.Dokku, Files: now, Old: func() *app.Files { return nil }}, Now: known}
+	return Restoration{Subject: s, was: app.Read(old).Apps["blog"], old: old, paths: s.Paths}
 }
 
 func without(files *app.Files, path, why string) *app.Files {

@@ -1,4 +1,4 @@
-package guard
+package restore
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 )
 
 // portMap is the step for the ports, in the environment up to 0.30.
-func (r restoration) portMap() *plan.Step {
+func (r Restoration) portMap() *plan.Step {
 	was, now := r.was.Ports.Map, r.Now.Ports.Map
 	if len(was) == 0 || slices.Equal(was, now) {
 		return nil
@@ -30,7 +30,7 @@ func (r restoration) portMap() *plan.Step {
 }
 
 // vhosts is the step that has domains enabled or disabled as they were.
-func (r restoration) vhosts() *plan.Step {
+func (r Restoration) vhosts() *plan.Step {
 	if r.was.Domains.Disabled == r.Now.Domains.Disabled {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (r restoration) vhosts() *plan.Step {
 // environment is the step that gives the app the variables of the snapshot, and no
 // others. Dokku's own are as they are now, where the snapshot is another version's:
 // that one kept settings there which this one keeps elsewhere.
-func (r restoration) environment() (*plan.Step, error) {
+func (r Restoration) environment() (*plan.Step, error) {
 	was, err := r.old.Environment(r.Now.Name)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (r restoration) environment() (*plan.Step, error) {
 		done  string
 	}{{changed, "changed"}, {added, "put back"}, {removed, "removed"}} {
 		if n := len(c.names); n > 0 {
-			what = append(what, fmt.Sprintf("%s %s", Plural(n, "variable"), c.done))
+			what = append(what, fmt.Sprintf("%s %s", say.Plural(n, "variable"), c.done))
 		}
 	}
 	return r.file("environment: "+strings.Join(what, ", "), r.Files.EnvPath(r.Now.Name), 0o600, []byte(text)), nil
@@ -133,7 +133,7 @@ func marshalEnv(env map[string]string) (string, error) {
 
 // dockerOptions are the steps for docker options. What 0.38 keeps in another place
 // and has there is left where it is; what is in neither is put back.
-func (r restoration) dockerOptions() (steps []*plan.Step, notes []string) {
+func (r Restoration) dockerOptions() (steps []*plan.Step, notes []string) {
 	name, listed := r.Now.Name, !app.Before(r.To, "0.38.0")
 	moved := 0
 	for _, phase := range []string{"build", "deploy", "run"} {
@@ -166,7 +166,7 @@ func (r restoration) dockerOptions() (steps []*plan.Step, notes []string) {
 
 // optionList is the step for one list of docker options; nil where it is as it was,
 // and where the snapshot has nothing for it.
-func (r restoration) optionList(what string, was, now []string, path string) *plan.Step {
+func (r Restoration) optionList(what string, was, now []string, path string) *plan.Step {
 	taken := hazard.Missing(now, was)
 	if len(was) == 0 || len(taken) == 0 && len(hazard.Missing(was, now)) == 0 {
 		return nil
@@ -185,7 +185,7 @@ func (r restoration) optionList(what string, was, now []string, path string) *pl
 
 // nginxFiles are the steps for what an app adds to its nginx configuration: the
 // snippets of nginx.conf.d and the copy of its own template.
-func (r restoration) nginxFiles() (steps []*plan.Step) {
+func (r Restoration) nginxFiles() (steps []*plan.Step) {
 	for _, dir := range []string{"root/" + r.Now.Name + "/nginx.conf.d/", "lib/data/nginx-vhosts/app-" + r.Now.Name + "/nginx.conf.sigil"} {
 		for _, was := range r.old.Under(dir) {
 			steps = append(steps, r.copy(was, "nginx: "+filepath.Base(was.Path)))
@@ -195,7 +195,7 @@ func (r restoration) nginxFiles() (steps []*plan.Step) {
 }
 
 // properties are the steps for all other properties of the app.
-func (r restoration) properties() (steps []*plan.Step) {
+func (r Restoration) properties() (steps []*plan.Step) {
 	for _, was := range r.old.Properties(r.Now.Name) {
 		if name := strings.TrimPrefix(was.Path, "lib/config/"); !hazard.OwnProperty(name) {
 			steps = append(steps, r.copy(was, "property "+name))
@@ -207,7 +207,7 @@ func (r restoration) properties() (steps []*plan.Step) {
 // copy is the step that puts back one file of the snapshot as it is; nil where it is
 // so, and for what is no regular file. Whatever mode the snapshot says it had, it is no
 // program, it can be written by nobody but Dokku, and a property is read by nobody else.
-func (r restoration) copy(was app.File, text string) *plan.Step {
+func (r Restoration) copy(was app.File, text string) *plan.Step {
 	if was.SHA256 == "" {
 		return nil
 	}
@@ -220,7 +220,7 @@ func (r restoration) copy(was app.File, text string) *plan.Step {
 
 // file is the step for one file, by its path among the captured ones; nil where it
 // holds that already. A file that is there keeps its mode.
-func (r restoration) file(text, path string, mode fs.FileMode, data []byte) *plan.Step {
+func (r Restoration) file(text, path string, mode fs.FileMode, data []byte) *plan.Step {
 	now, there := r.Files.Get(path)
 	if now.SHA256 == app.Digest(data) || now.Error != "" {
 		return nil

@@ -1,4 +1,7 @@
-package snapshot
+// Package state is what the guard remembers from one call to the next: what is
+// unresolved, what it has written ahead of an upgrade, the queue, restores that have
+// begun; and the locks that keep its processes apart.
+package state
 
 import (
 	"context"
@@ -15,13 +18,13 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// Ledger is what the guard must remember from one call to the next beside its
+// State is what the guard must remember from one call to the next beside its
 // snapshots: which apps an upgrade still owes something, and which files it
 // has put into Dokku's directories ahead of an upgrade.
-type Ledger struct {
+type State struct {
 	Format int `json:"format"`
 	// Open are the apps whose baseline is still open, by name.
-	Open map[string]Baseline `json:"open,omitempty"`
+	Unresolved map[string]Baseline `json:"open,omitempty"`
 	// Seeds are the files the guard wrote for the version to come, by path.
 	Seeds map[string]Seed `json:"seeds,omitempty"`
 	// Runs are the journals of repairs that were made since the version
@@ -30,8 +33,8 @@ type Ledger struct {
 	// Renamed are the apps that were renamed, the new name by the old one. Older
 	// snapshots know them by that.
 	Renamed map[string]string `json:"renamed,omitempty"`
-	// Jumps are the upgrades the guard has brought to an end, oldest first.
-	Jumps []Jump `json:"jumps,omitempty"`
+	// Upgrades are the upgrades the guard has brought to an end, oldest first.
+	Upgrades []Upgrade `json:"jumps,omitempty"`
 	// Unbuilt are the apps whose domains, ports or certificates were put back since
 	// nginx's configuration was last seen to have them.
 	Unbuilt []string `json:"unbuilt,omitempty"`
@@ -47,7 +50,7 @@ type Baseline struct {
 	// Owed are the hazards that are still open. What else differs from the
 	// record was looked at once after the upgrade and is a person's since. Empty
 	// where nothing could be looked at yet.
-	Owed []string `json:"owed,omitempty"`
+	Hazards []string `json:"owed,omitempty"`
 }
 
 // Seed is a file written ahead of an upgrade.
@@ -62,8 +65,8 @@ type Seed struct {
 	Time   time.Time `json:"time"`
 }
 
-// Jump is one upgrade.
-type Jump struct {
+// Upgrade is one upgrade.
+type Upgrade struct {
 	From     string    `json:"from"`
 	To       string    `json:"to"`
 	Time     time.Time `json:"time"`
@@ -71,8 +74,20 @@ type Jump struct {
 	Runs     []string  `json:"runs,omitempty"` // the journals of its repairs
 }
 
+// Store is where the state is kept.
+type Store struct{ h host.Host }
+
+// New is the store of a host.
+func New(h host.Host) *Store { return &Store{h} }
+
+// ErrDamaged is wrapped by the error of a state that cannot be read.
+var ErrDamaged = errors.New("damaged")
+
+// format is the version of the state's shape.
+const format = 1
+
 // Rename enters that an app bears another name now.
-func (l *Ledger) Rename(from, to string) {
+func (l *State) Rename(from, to string) {
 	if l.Renamed == nil {
 		l.Renamed = map[string]string{}
 	}
@@ -81,7 +96,7 @@ func (l *Ledger) Rename(from, to string) {
 }
 
 // Now is what an app is called at present, by a name that it bears or has borne.
-func (l *Ledger) Now(name string) string {
+func (l *State) Now(name string) string {
 	for range l.Renamed { // no longer than there are renames
 		to := l.Renamed[name]
 		if to == "" {
@@ -93,7 +108,7 @@ func (l *Ledger) Now(name string) string {
 }
 
 // Formerly are the names that an app has borne, the newest first.
-func (l *Ledger) Formerly(name string) []string {
+func (l *State) Formerly(name string) []string {
 	var names []string
 	for {
 		found := ""
@@ -109,14 +124,14 @@ func (l *Ledger) Formerly(name string) []string {
 	}
 }
 
-func (s *Store) ledgerPath() string { return s.h.Paths().Data("ledger.json") }
+func (s *Store) path() string { return s.h.Paths().Data("ledger.json") }
 
-// Ledger reads the ledger. A missing one is empty, and so is one that cannot be
+// Read reads the state. A missing one is empty, and so is one that cannot be
 // read, with an error that wraps ErrDamaged: stamp and snapshots are enough to
 // go on by.
-func (s *Store) Ledger() (Ledger, error) {
-	l := Ledger{Format: format}
-	b, err := s.h.ReadFile(s.ledgerPath())
+func (s *Store) Read() (State, error) {
+	l := State{Format: format}
+	b, err := s.h.ReadFile(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
@@ -124,20 +139,20 @@ func (s *Store) Ledger() (Ledger, error) {
 		err = rawjson.Unmarshal(b, &l)
 	}
 	if err != nil {
-		return Ledger{Format: format}, fmt.Errorf("%s: %w: %v", s.ledgerPath(), ErrDamaged, err)
+		return State{Format: format}, fmt.Errorf("%s: %w: %v", s.path(), ErrDamaged, err)
 	}
 	return l, nil
 }
 
-// SaveLedger stores the ledger, unless it says what the stored one says. One
+// Save stores the ledger, unless it says what the stored one says. One
 // that could not be read is kept beside it.
-func (s *Store) SaveLedger(l Ledger) error {
-	old, err := s.Ledger()
+func (s *Store) Save(l State) error {
+	old, err := s.Read()
 	if err == nil && reflect.DeepEqual(old, l) {
 		return nil
 	}
 	if errors.Is(err, ErrDamaged) {
-		if err := s.h.Rename(s.ledgerPath(), s.ledgerPath()+".damaged-"+s.h.Now().Format(timeLayout)); err != nil {
+		if err := s.h.Rename(s.path(), s.path()+".damaged-"+s.h.Now().Format("20060102T150405Z")); err != nil {
 			return err
 		}
 	}
@@ -148,13 +163,13 @@ func (s *Store) SaveLedger(l Ledger) error {
 	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
 		return err
 	}
-	return s.h.Write(s.ledgerPath(), 0o600, b)
+	return s.h.Write(s.path(), 0o600, b)
 }
 
-// Stamp is the Dokku version the guard last found, or left, in order; "" when
+// LastSeen is the Dokku version the guard last found, or left, in order; "" when
 // it has seen none yet. While the version on the disk differs, an upgrade is
 // under way or unfinished, and nothing recorded is replaced.
-func (s *Store) Stamp() string { return s.word("stamp") }
+func (s *Store) LastSeen() string { return s.word("stamp") }
 
 // word is a file that holds one word.
 func (s *Store) word(name string) string {
@@ -165,9 +180,9 @@ func (s *Store) word(name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// SetStamp writes the stamp, if it differs.
-func (s *Store) SetStamp(version string) error {
-	if s.Stamp() == version {
+// SetLastSeen writes the stamp, if it differs.
+func (s *Store) SetLastSeen(version string) error {
+	if s.LastSeen() == version {
 		return nil
 	}
 	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
@@ -176,14 +191,14 @@ func (s *Store) SetStamp(version string) error {
 	return s.h.Write(s.h.Paths().Data("stamp"), 0o600, []byte(version+"\n"))
 }
 
-// Pending says that the package manager has begun an upgrade, and at which of
+// Phase says that the package manager has begun an upgrade, and at which of
 // its steps it was last seen: "apt", "prerm" or "core-install"; "" when none is
 // under way. Unlike the stamp it also tells of one that does not change the
 // version: a reinstallation, or an upgrade that was given up.
-func (s *Store) Pending() string { return s.word("pending") }
+func (s *Store) Phase() string { return s.word("pending") }
 
-// SetPending notes the step, or with "" that the upgrade is through.
-func (s *Store) SetPending(step string) error {
+// SetPhase notes the step, or with "" that the upgrade is through.
+func (s *Store) SetPhase(step string) error {
 	if step == "" {
 		return s.h.Remove(s.h.Paths().Data("pending"))
 	}

@@ -1,22 +1,23 @@
-package guard
+package restore
 
 import (
 	"fmt"
 	"slices"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // A part that the snapshot does not hold is not an empty part: nothing is taken away
 // for it, and nothing is put in place of what is not known at present.
 
-// notHeldTold is how many of the files that a snapshot does not hold are named.
-const notHeldTold = 5
+// FilesTold is how many of the files that a snapshot does not hold are named.
+const FilesTold = 5
 
 // notKnown says why a part is left as it is: a sentence, "" where it is known in the
 // snapshot and at present. Parts that are restored file by file are known as far as
 // each file is (filesNotKnown).
-func (r restoration) notKnown(p app.Part) string {
+func (r Restoration) notKnown(p app.Part) string {
 	if p == app.PartProperties || p == app.PartNginx {
 		return ""
 	}
@@ -37,8 +38,8 @@ func notHeld(what string) string {
 }
 
 // filesNotKnown are the files of such a part that are left as they are, a sentence
-// each and no more than notHeldTold of them.
-func (r restoration) filesNotKnown(p app.Part) (notes []string) {
+// each and no more than FilesTold of them.
+func (r Restoration) filesNotKnown(p app.Part) (notes []string) {
 	for _, side := range []struct {
 		files *app.Files
 		say   func(string) string
@@ -51,8 +52,8 @@ func (r restoration) filesNotKnown(p app.Part) (notes []string) {
 		}
 	}
 	slices.Sort(notes)
-	if n := len(notes); n > notHeldTold {
-		notes = append(notes[:notHeldTold], fmt.Sprintf("%s more are left as they are.", Plural(n-notHeldTold, "file")))
+	if n := len(notes); n > FilesTold {
+		notes = append(notes[:FilesTold], fmt.Sprintf("%s more are left as they are.", say.Plural(n-FilesTold, "file")))
 	}
 	return notes
 }

@@ -1,4 +1,4 @@
-package guard
+package restore
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// record is the restoration as the hazards see it.
-func (r restoration) record() hazard.Subject {
+// record is the Restoration as the hazards see it.
+func (r Restoration) record() hazard.Subject {
 	s := r.Subject
 	s.Before, s.Old = &r.was, func() *app.Files { return r.old }
 	return s
@@ -23,7 +23,7 @@ func (r restoration) record() hazard.Subject {
 // certificate puts back certificate and key together, byte for byte. A newer
 // certificate is never replaced by an older one, and none is ever ordered: where
 // the snapshot's is of no use, that is for a person to decide.
-func (r restoration) certificate() (steps plan.Plan, notes []string) {
+func (r Restoration) certificate() (steps plan.Plan, notes []string) {
 	was, now := r.was.Certificate, r.Now.Certificate
 	switch {
 	case was == nil || now != nil && now.Fingerprint == was.Fingerprint && now.KeyFits:
@@ -53,7 +53,7 @@ func (r restoration) certificate() (steps plan.Plan, notes []string) {
 }
 
 // order is how a person gets another certificate.
-func (r restoration) order() string {
+func (r Restoration) order() string {
 	if !r.was.Letsencrypt.Active && !r.Now.Letsencrypt.Active {
 		return " To put another one there: " + say.Command("dokku certs:add", r.Now.Name)
 	}
@@ -63,7 +63,7 @@ func (r restoration) order() string {
 // letsencrypt puts back the letsencrypt plugin's settings of an app, and the files
 // by which it knows the app's certificate: the one that is there, or the one that
 // is put back with it.
-func (r restoration) letsencrypt(replaced bool) (steps plan.Plan, notes []string) {
+func (r Restoration) letsencrypt(replaced bool) (steps plan.Plan, notes []string) {
 	steps, notes = r.letsencryptSettings()
 	if !r.was.Letsencrypt.Active || r.Now.Letsencrypt.Active && !replaced {
 		return steps, notes
@@ -82,7 +82,7 @@ func (r restoration) letsencrypt(replaced bool) (steps plan.Plan, notes []string
 // letsencryptSettings are steps for the settings that the snapshot has, where the
 // installed plugin reads properties. Up to 0.19 they are part of the environment.
 // Their values are written and not shown: some are credentials.
-func (r restoration) letsencryptSettings() (steps plan.Plan, notes []string) {
+func (r Restoration) letsencryptSettings() (steps plan.Plan, notes []string) {
 	plugin := r.Files.LetsencryptPlugin()
 	if !plugin.Is("0.20.0") {
 		return nil, nil

@@ -1,4 +1,4 @@
-package guard
+package restore
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 
 // after is the app as it will be when these parts are restored, as far as that decides
 // whether nginx serves it.
-func (r restoration) after(parts []string) app.State {
+func (r Restoration) after(parts []string) app.State {
 	s := r.Now
 	disabled, held := r.old.Text("lib/config/proxy/" + s.Name + "/disabled")
 	switch {
@@ -41,7 +41,7 @@ func (r restoration) after(parts []string) app.State {
 
 // unlessOpens is a step that puts back names or ports of the snapshot; nil where that
 // would make something reachable, and then it is said.
-func (r restoration) unlessOpens(parts []string, what string, step *plan.Step, names, ports []string) (*plan.Step, []string) {
+func (r Restoration) unlessOpens(parts []string, what string, step *plan.Step, names, ports []string) (*plan.Step, []string) {
 	if step == nil {
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (r restoration) unlessOpens(parts []string, what string, step *plan.Step, n
 
 // built is the step that has Dokku build nginx's configuration of what is restored, or
 // why it is not to, a sentence.
-func (r restoration) built(parts []string) (*plan.Step, string) {
+func (r Restoration) built(parts []string) (*plan.Step, string) {
 	after := r.after(parts)
 	if yes, _ := after.Proxy.ByNginx(); !yes && after.Proxy.Unknown == "" {
 		return buildConfig(r.Now.Name), "" // another proxy's; or there is to be none, and Dokku deletes it
