@@ -134,7 +134,7 @@ func (g *Guard) versions() (disk, stamp string, err error) {
 // empty one.
 func (g *Guard) readState() (state.State, error) {
 	l, err := g.State.Read()
-	if errors.Is(err, snapshot.ErrDamaged) {
+	if errors.Is(err, state.ErrDamaged) {
 		g.Out.Error(say.Hint(err, "It is kept beside the new one. Stamp and snapshots are enough to go on by."))
 		return l, nil
 	}
