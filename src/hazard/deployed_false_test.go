@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"upgrade-guard/src/app"
-	"upgrade-guard/src/host"
 )
 
 // What Dokku has cached, beside what runs. The model for the test of a hazard: see
@@ -27,12 +26,19 @@ func TestDeployedFalse(t *testing.T) {
 				files["lib/config/common/blog/deployed"] = c.cached
 			}
 			s := subject("0.35.5", files)
-			s.Paths = host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}
 			s.Now.Containers = []app.Container{{Type: "web", Running: c.running}}
 			found := deployedFalse.Detect(s)
 			if (len(found) == 1) != c.found {
 				t.Errorf("%+v", found)
 			}
 		})
+	}
+
+	// What cannot be read is not known to be false.
+	s := subject("0.35.5", nil)
+	s.Files = app.NewFiles("0.35.5", []string{"blog"}, nil, []app.File{{Path: "lib/config/common/blog/deployed", Error: "permission denied"}})
+	s.Now.Containers = []app.Container{{Type: "web", Running: true}}
+	if found := deployedFalse.Detect(s); len(found) > 0 {
+		t.Errorf("%+v", found)
 	}
 }
