@@ -121,7 +121,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []h
 		g.Out.Title("Dokku %s: %s", disk, count(due, "repair"))
 	}
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
-	out, failure := g.act(ctx, o, m, oc, journal)
+	out, failure := g.act(ctx, o, m, oc, due, journal)
 	note(failure)
 	note(g.locked(ctx, lockTimeout, func() error { return g.resolve(ctx, m, out, pending, errs, journal) }))
 	if len(out.found) > 0 || out.done {

@@ -266,7 +266,7 @@ func aptList(ctx context.Context, list io.Reader) ([]packages.Change, error) {
 	case <-read:
 		return changes, err
 	case <-ctx.Done():
-		return nil, errors.New("apt's list did not come to its end in time")
+		return nil, errors.New("apt's list did not finish in time")
 	}
 }
 

@@ -60,7 +60,12 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	if to != "" && !app.ValidVersion(to) {
 		return Check{}, say.Hint(fmt.Errorf("%q is not a Dokku version", to), "A version looks like 0.35.5: dokku upgrade-guard:check --to 0.35.5")
 	}
-	o, m, err := g.look(ctx)
+	// Up to 0.28 some of an app's files are in its image, and an upgrade leaves them there.
+	o, err := g.observeWhat(ctx, app.What{Images: app.Before(host.DokkuVersion(g.Host), "0.29.0")})
+	if err != nil {
+		return Check{}, err
+	}
+	m, err := g.remember(o)
 	if err != nil {
 		return Check{}, err
 	}

@@ -110,6 +110,7 @@ var All = []Hazard{
 	nginxUpstreamStale,
 	nginxMissing,
 	nginxOutdated,
+	nginxNotRunning,
 	nginxAnswer,
 	nginxFallback,
 	nginxQuarantined,
@@ -180,6 +181,10 @@ type HostSubject struct {
 	Context
 	Now    app.Host
 	Before *app.Global
+	// NotListening are the ports on which nginx accepts no connection of any app; Run is
+	// never nil where there are some.
+	NotListening string
+	Run          *Run
 	// Refused is what nginx says of a file that is no app's and that it does not take.
 	Refused string
 }

@@ -139,7 +139,7 @@ func TestARestoreThatWasCutOffIsFinished(t *testing.T) {
 		if diff := cmp.Diff(end, r.live()); diff != "" {
 			t.Error(diff)
 		}
-		if told := r.told(); strings.Contains(told, "did not come to its end") {
+		if told := r.told(); strings.Contains(told, "did not finish") {
 			t.Errorf("the report says: %s", told)
 		}
 		r.noLeftovers(r.h.Paths().DokkuRoot)
@@ -164,7 +164,7 @@ func TestARestoreThatWasCutOffIsFinished(t *testing.T) {
 						byApply++
 						ended(t, r)
 						return
-					case strings.Contains(told, "did not come to its end: not done is") && strings.Contains(told, "dokku upgrade-guard:restore my_app --snapshot "+r.id):
+					case strings.Contains(told, "did not finish: not done is") && strings.Contains(told, "dokku upgrade-guard:restore my_app --snapshot "+r.id):
 						toldOf++
 					case len(r.guard(r.h).State.Restored()) > 0:
 						t.Errorf("it is not done and not told: %s", told)

@@ -20,6 +20,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/tests/truth"
 )
 
 // Commands are the stand-ins, by the name of the program they stand for. Each
@@ -57,7 +58,9 @@ func (h Host) dokku(args []string) error {
 	}
 	plugin, command, _ := strings.Cut(args[0], ":")
 	own := h.path("var/lib/dokku/plugins/enabled", plugin, "subcommands", command)
-	if _, err := os.Stat(own); err == nil {
+	if _, err := os.Stat(own); err == nil && plugin == "upgrade-guard" {
+		return truth.Around(truthful{h}, args, func() error { return stream(own, args...) })
+	} else if err == nil {
 		return stream(own, args...)
 	}
 	switch {
@@ -145,6 +148,12 @@ func (h Host) plugn(args []string) error {
 	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*", args[1]))
 	if err != nil {
 		return err
+	}
+	switch {
+	case args[1] == "pre-upgrade" && len(args) == 4:
+		truth.Foretell(truthful{h}, args[3])
+	case args[1] == "post-upgrade" && len(args) == 4:
+		defer truth.Foretold(truthful{h}, args[3])
 	}
 	for _, hook := range hooks {
 		if err := stream(hook, args[2:]...); err != nil {

@@ -72,6 +72,14 @@ func TestScenarios(t *testing.T) {
 		Dir: ".",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PLUGIN_TREE", plugin)
+			file := filepath.Join(t.TempDir(), "truth")
+			env.Setenv("TRUTH", file)
+			env.Defer(func() {
+				if untrue, err := os.ReadFile(file); err == nil {
+					env.T().Log(string(untrue))
+					t.Errorf("%s: what was said is not so:\n%s", filepath.Base(env.WorkDir), untrue)
+				}
+			})
 			env.Setenv("REPOSITORY", repository())
 			// A directory with newer packages of docker and nginx, as an apt repository.
 			env.Setenv("HIGHER", os.Getenv("UPGRADE_GUARD_HIGHER"))
