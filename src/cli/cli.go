@@ -326,9 +326,7 @@ func (c commands) restore(ctx *cli.Context) error {
 	}
 	var parts []string
 	if only := ctx.String("only"); only != "" {
-		for _, part := range strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' }) {
-			parts = append(parts, part)
-		}
+		parts = strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })
 	} else if ctx.IsSet("only") {
 		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(restore.Parts, ","))
 	}

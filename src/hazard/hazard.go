@@ -1,7 +1,6 @@
 // Package hazard knows the ways in which an upgrade of Dokku loses something,
 // a file each: which versions, what it will do to an app, what it has done, and
-// what is done about it. To add one, write its file beside scale_lost.go, add it
-// to All, and give it a scenario in tests/scenarios.
+// what is done about it. How to add one is in docs/adding-a-hazard.md.
 package hazard
 
 import (

@@ -23,7 +23,7 @@ type builder struct{ host.Host }
 
 func (b builder) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	if name != "dokku" || args[0] != "proxy:build-config" {
-		return noDocker{b.Host}.Run(ctx, name, args...)
+		return noDocker(b).Run(ctx, name, args...)
 	}
 	p := b.Paths()
 	domain, _ := b.ReadFile(p.App(args[1]) + "/VHOST")
@@ -42,7 +42,7 @@ func (b builder) Trigger(ctx context.Context, name string, args ...string) ([]by
 	if name == "ports-get" {
 		return b.ReadFile(b.Paths().Property("ports", args[0], "map"))
 	}
-	return noDocker{b.Host}.Trigger(ctx, name, args...)
+	return noDocker(b).Trigger(ctx, name, args...)
 }
 
 // restoring is a host on which somebody has changed an app since a snapshot was taken.

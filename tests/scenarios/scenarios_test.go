@@ -6,7 +6,7 @@
 //
 //	host RECORDING          the host it plays on, and Dokku's environment
 //	real VERSION            the story also runs on a real host of that version;
-//	                        the five apps must be there (hosts/README.md)
+//	                        the five apps must be there (docs/adding-a-hazard.md)
 //	install-guard           dokku plugin:install
 //	without-hooks           take away what apt, dpkg and dokku call us by
 //	upgrade VERSION         apt-get install dokku=VERSION
