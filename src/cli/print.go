@@ -63,6 +63,9 @@ func printReport(out *say.Printer, r guard.Report) {
 	if r.Docker != "" {
 		out.Result("       To do: systemctl status docker")
 	}
+	if r.Nginx != "" {
+		out.Result("       To do: sudo nginx -t")
+	}
 	if r.Letsencrypt != nil {
 		out.Result("       %s", r.Letsencrypt)
 	}
@@ -75,6 +78,11 @@ func printReport(out *say.Printer, r guard.Report) {
 		rows = append(rows, []string{a.App, a.Status, scale, strconv.Itoa(a.Running), strings.Join(a.Domains, " ")})
 	}
 	out.Table("       ", rows)
+	if r.NoBaseline != "" {
+		out.Result("-----> %s", r.NoBaseline)
+		out.Result("       %s", r.Advice)
+		out.Result("       To do: dokku upgrade-guard:snapshot")
+	}
 	printQueue(out, r)
 	for _, old := range slices.Sorted(maps.Keys(r.Renamed)) {
 		out.Result("       %s is called %s now. Whoever pushes to it: git remote set-url dokku dokku@<this host>:%s", old, r.Renamed[old], say.Word(r.Renamed[old]))
