@@ -163,7 +163,7 @@ func PrintCheck(out *say.Printer, c guard.Check) {
 	out.Title("Dokku %s now: %s", c.From, c.PresentText())
 	printFindings(out, true, c.Present)
 	if c.To != c.From {
-		out.Title("Upgrade to %s: %s", c.To, c.UpgradeText())
+		out.Title("%s", c.UpgradeTitle())
 		printFindings(out, true, c.Upgrade)
 		if !c.AutoApply {
 			out.Trouble("auto-apply is off: nothing of it is prevented. To change that: dokku upgrade-guard:set --global auto-apply true")

@@ -56,8 +56,18 @@ func (c Check) PresentText() string {
 	return "nothing found"
 }
 
-// UpgradeText counts what is at risk, in words.
-func (c Check) UpgradeText() string { return atRisk(c.Upgrade, c.AutoApply) }
+// UpgradeTitle says what the version asked about is, and counts what is at risk, in
+// words: "Upgrade to 0.35.5: 5 at risk, 5 handled, 0 for you".
+func (c Check) UpgradeTitle() string {
+	text := atRisk(c.Upgrade, c.AutoApply)
+	switch {
+	case app.Before(c.To, c.From):
+		return fmt.Sprintf("Way back to %s: %s, as far as is known", c.To, text)
+	case app.Before(newestKnown, c.To):
+		return fmt.Sprintf("Upgrade to %s: %s, as far as is known", c.To, text)
+	}
+	return fmt.Sprintf("Upgrade to %s: %s", c.To, text)
+}
 
 // Check changes nothing. Without a target it looks at the upgrade that apt has
 // in store, or else at the newest version the guard knows.
@@ -94,9 +104,10 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	c.partly = len(c.Unknown) > 0
 	switch {
 	case app.Before(newestKnown, to):
-		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is newer than this release of upgrade-guard knows (%s): what it changes cannot be foretold. Scale, domains, ports, certificates and nginx are at risk in any upgrade; all of them are stored before it and compared after it", to, newestKnown))
+		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is newer than this release of upgrade-guard knows (%s): what it changes cannot be foretold", to, newestKnown),
+			"scale, domains, ports, certificates, settings and the way from nginx to the containers are at risk in any upgrade; all of them are stored before it and compared after it")
 	case app.Before(to, now.Dokku):
-		c.Unknown = append(c.Unknown, fmt.Sprintf("%s is older than the Dokku on this host: what a way back loses is not foretold in full. A snapshot is taken before it", to))
+		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is older than the one on this host (%s): what a way back loses is not foretold in full. A snapshot is taken before it", to, now.Dokku))
 	}
 	return c, nil
 }
