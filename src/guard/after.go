@@ -88,14 +88,14 @@ func (g *Guard) look(ctx context.Context) (*Observation, *memory, error) {
 // and verified, apps that are in order are resolved, the others stay unresolved, and
 // the last-seen version becomes the running one. Nothing is written where nothing is
 // left to do. It returns what is left.
-func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []hazard.Finding, err error) {
+func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome, error) {
 	if err := g.configured(ctx); err != nil {
-		return nil, err
+		return outcome{}, err
 	}
 	pending := g.State.Phase() != ""
 	o, m, err := g.look(ctx)
 	if err != nil {
-		return nil, err
+		return outcome{}, err
 	}
 	m.guesses = guesses
 	disk := o.Now.Dokku
@@ -127,8 +127,9 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []h
 	if len(out.found) > 0 || out.done {
 		g.printLeft(out.found)
 	}
+	tellUnknown(g.Out, out.unknown())
 	g.sum(ctx, out, m, pending || unresolved, errs.ErrorOrNil())
-	return out.found, errs.ErrorOrNil()
+	return out, errs.ErrorOrNil()
 }
 
 // resolve enters what has come of a run: which apps are unresolved, which upgrade is
@@ -213,7 +214,7 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 	case m.upgraded || compared:
 		g.Out.Step("All apps match the baseline. See dokku upgrade-guard:report")
 	case !out.done:
-		g.Out.Title("Dokku %s: nothing to do", out.Now.Dokku)
+		g.Out.Title("Dokku %s: %s", out.Now.Dokku, out.asFarAsKnown("nothing to do"))
 	}
 }
 

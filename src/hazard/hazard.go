@@ -104,6 +104,7 @@ var All = []Hazard{
 	triggersStray,
 	linksDangling,
 	waypoints,
+	wayBack,
 	containerStopped,
 	nginxRefused,
 	nginxUpstreamMissing,
@@ -193,6 +194,12 @@ type HostSubject struct {
 // ends at it or above.
 func (c Context) Crosses(version string) bool {
 	return c.From != "" && app.Before(c.From, version) && !app.Before(c.To, version)
+}
+
+// Back tells whether the jump is a way back over a version: it comes from there or above
+// and ends below it.
+func (c Context) Back(version string) bool {
+	return c.From != "" && !app.Before(c.From, version) && app.Before(c.To, version)
 }
 
 // Digest is the digest of a file as the present state was read from it, "" for

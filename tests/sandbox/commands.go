@@ -407,9 +407,36 @@ func (h Host) removeContainers(gone func(inspected) bool) error {
 	return os.WriteFile(h.path("docker-inspect.json"), b, 0o644)
 }
 
-// docker answers docker ps --filter label=..., docker inspect --format, and docker
-// cp of a file that a scenario has put into images/<app>, or images/<container id>, of
-// the sandbox: recordings hold no images.
+// startContainers plays docker start and docker stop. The containers keep their
+// addresses, which docker does not promise.
+func (h Host) startContainers(raw []json.RawMessage, parsed []inspected, ids []string, running bool) error {
+	status := map[bool]string{true: "running", false: "exited"}[running]
+	for i, c := range parsed {
+		if !slices.Contains(ids, c.ID) {
+			continue
+		}
+		var v map[string]any
+		if err := json.Unmarshal(raw[i], &v); err != nil {
+			return err
+		}
+		state, _ := v["State"].(map[string]any)
+		state["Running"], state["Status"] = running, status
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		raw[i] = b
+	}
+	b, err := json.MarshalIndent(raw, "", "    ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(h.path("docker-inspect.json"), b, 0o644)
+}
+
+// docker answers docker ps --filter label=..., docker inspect --format, docker start
+// and stop, and docker cp of a file that a scenario has put into images/<app>, or
+// images/<container id>, of the sandbox: recordings hold no images.
 // The file docker-is-down in the sandbox makes it answer nothing.
 func (h Host) docker(args []string) error {
 	if _, err := os.Stat(h.path("docker-is-down")); err == nil {
@@ -429,6 +456,8 @@ func (h Host) docker(args []string) error {
 			}
 		}
 		return nil
+	case len(args) > 1 && (args[0] == "start" || args[0] == "stop"):
+		return h.startContainers(raw, parsed, args[1:], args[0] == "start")
 	case len(args) > 1 && slices.Contains([]string{"images", "build", "rmi", "rm"}, args[0]):
 		return h.dockerImage(args)
 	case len(args) == 3 && args[0] == "cp" && args[2] == "-":
