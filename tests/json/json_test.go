@@ -62,6 +62,8 @@ var hosts = []struct {
 		rm $DOKKU_LIB_ROOT/config/nginx/*/bind-address-ipv4
 		echo old.example.org >$DOKKU_ROOT/VHOST
 		upgrade-guard trigger post-upgrade 0.20.4 0.35.5`},
+	{name: "no snapshot is left", recording: before, script: through + `
+		rm -r $DATA/snapshots $DATA/live`},
 	{name: "told to change nothing", recording: before, script: install + `
 		upgrade-guard set --global auto-apply false` + through + `
 		rm -r $DOKKU_ROOT/my_app/VHOST $DOKKU_ROOT/my_app/tls
