@@ -63,7 +63,7 @@ var hosts = []struct {
 		echo old.example.org >$DOKKU_ROOT/VHOST
 		upgrade-guard trigger post-upgrade 0.20.4 0.35.5`},
 	{name: "no snapshot is left", recording: before, script: through + `
-		rm -r $DATA/snapshots $DATA/live`},
+		rm -rf $DATA/snapshots $DATA/live`},
 	{name: "told to change nothing", recording: before, script: install + `
 		upgrade-guard set --global auto-apply false` + through + `
 		rm -r $DOKKU_ROOT/my_app/VHOST $DOKKU_ROOT/my_app/tls
