@@ -50,13 +50,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"upgrade-guard/tests/sandbox"
+	"upgrade-guard/tests/truth"
 )
 
 // onRealHost tells that the scenarios change this machine's own Dokku.
 var onRealHost = os.Getenv("UPGRADE_GUARD_REAL_HOST") == "yes"
 
 func TestMain(m *testing.M) {
-	commands := map[string]func(){}
+	commands := map[string]func(){"dokku": realDokku} // which finds Dokku's own behind it
 	if !onRealHost {
 		commands = sandbox.Commands()
 	}
@@ -205,6 +206,12 @@ func cmdWithoutHooks(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func cmdUpgrade(ts *testscript.TestScript, _ bool, args []string) {
+	if onRealHost {
+		os.Setenv("TRUTH", ts.Getenv("TRUTH"))
+		os.Setenv("UNFORETOLD", ts.Getenv("UNFORETOLD"))
+		truth.Foretell(realHost{}, args[0])
+		defer truth.Foretold(realHost{}, args[0])
+	}
 	ts.Check(ts.Exec("apt-get", "install", "-y", "--allow-downgrades", "dokku="+args[0]))
 }
 
