@@ -78,5 +78,6 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 		}
 	}
 	g.printLeft(p.Findings)
+	g.sayUnknown(o)
 	return p, nil
 }

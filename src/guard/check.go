@@ -14,9 +14,6 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// newestKnown is the newest Dokku whose upgrade the guard was tried with.
-const newestKnown = "0.38.27"
-
 // Check is what an upgrade would do to the host, and what is wrong with it
 // already.
 type Check struct {
@@ -74,8 +71,9 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 		c.Upgrade = g.foresee(o, now.Dokku, to, m.state)
 	}
 	switch {
-	case app.Before(newestKnown, to):
-		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is newer than this release of upgrade-guard knows (%s): what it changes cannot be foretold. Scale, domains, ports, certificates and nginx are at risk in any upgrade; all of them are stored before it and compared after it", to, newestKnown))
+	case to == now.Dokku: // no upgrade; whether it is known stands among what is found
+	case !app.Known(to):
+		c.Unknown = append(c.Unknown, notForetold(to))
 	case app.Before(to, now.Dokku):
 		c.Unknown = append(c.Unknown, fmt.Sprintf("%s is older than the Dokku on this host: what a way back loses is not foretold in full. A snapshot is taken before it", to))
 	}
@@ -108,10 +106,16 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 			}
 		}
 	}
-	if app.Before(newestKnown, running) {
+	return newestFor(running)
+}
+
+// newestFor is the newest version that is known to a Dokku that runs: itself, where it
+// is not known at all.
+func newestFor(running string) string {
+	if !app.Known(running) {
 		return running
 	}
-	return newestKnown
+	return app.NewestKnown
 }
 
 // Set sets or, without a value, unsets one of the guard's properties, for the
