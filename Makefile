@@ -35,7 +35,7 @@ release: ## dist/upgrade-guard-VERSION.tar.gz for dokku plugin:install, and its 
 	GOARCH=amd64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-amd64 ./src
 	GOARCH=arm64 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-arm64 ./src
 	GOARCH=arm GOARM=7 $(BUILD) $(LD) -o dist/upgrade-guard/bin/upgrade-guard-armhf ./src
-	cp -RP plugin.toml install uninstall run subcommands $$(find . -maxdepth 1 -type l) README.md CHANGELOG.md LICENSE dist/upgrade-guard/
+	cp -RP plugin.toml install uninstall run subcommands $$(find . -maxdepth 1 -type l) README.md CHANGELOG.md LICENSE CONTRIBUTING.md SECURITY.md docs dist/upgrade-guard/
 	mkdir dist/upgrade-guard/hook && cp hook/packages hook/apt.conf hook/dpkg.cfg hook/README dist/upgrade-guard/hook/
 	cd dist/upgrade-guard/bin && sha256sum upgrade-guard-* > SHA256SUMS
 	tar -C dist --owner=0 --group=0 --sort=name -czf dist/upgrade-guard-$(VERSION).tar.gz upgrade-guard

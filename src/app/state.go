@@ -158,7 +158,7 @@ func readApp(f *Files, name string, global env, facts docker, letsencrypt Letsen
 	s.Containers, s.Image = readContainers(f, name, facts)
 	s.Variables = readVariables(s.Containers, facts)
 	for _, line := range append(s.Scale.File.MalformedLines(), s.Scale.Property.MalformedLines()...) {
-		s.Problems = append(s.Problems, fmt.Sprintf("its scale has a line that is none: %s", line))
+		s.Problems = append(s.Problems, fmt.Sprintf("its scale has an invalid line: %s", line))
 	}
 	certificate, err := readCertificate(f, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

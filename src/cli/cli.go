@@ -15,7 +15,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"upgrade-guard/src/guard"
-	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
@@ -268,7 +267,7 @@ func (c commands) apply(ctx *cli.Context) error {
 		return err
 	}
 	left, err := c.guard.Apply(ctx.Context, ctx.Bool("guesses"))
-	if err == nil && slices.ContainsFunc(left, hazard.Finding.ForYou) {
+	if err == nil && left.ForYou() {
 		return errForYou
 	}
 	return err
@@ -326,9 +325,7 @@ func (c commands) restore(ctx *cli.Context) error {
 	}
 	var parts []string
 	if only := ctx.String("only"); only != "" {
-		for _, part := range strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' }) {
-			parts = append(parts, part)
-		}
+		parts = strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })
 	} else if ctx.IsSet("only") {
 		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(restore.Parts, ","))
 	}

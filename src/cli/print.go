@@ -63,6 +63,9 @@ func printReport(out *say.Printer, r guard.Report) {
 	if r.Docker != "" {
 		out.Result("       To do: systemctl status docker")
 	}
+	if r.Nginx != "" {
+		out.Result("       To do: sudo nginx -t")
+	}
 	if r.Letsencrypt != nil {
 		out.Result("       %s", r.Letsencrypt)
 	}
@@ -75,6 +78,11 @@ func printReport(out *say.Printer, r guard.Report) {
 		rows = append(rows, []string{a.App, a.Status, scale, strconv.Itoa(a.Running), strings.Join(a.Domains, " ")})
 	}
 	out.Table("       ", rows)
+	if r.NoBaseline != "" {
+		out.Result("-----> %s", r.NoBaseline)
+		out.Result("       %s", r.Advice)
+		out.Result("       To do: dokku upgrade-guard:snapshot")
+	}
 	printQueue(out, r)
 	for _, old := range slices.Sorted(maps.Keys(r.Renamed)) {
 		out.Result("       %s is called %s now. Whoever pushes to it: git remote set-url dokku dokku@<this host>:%s", old, r.Renamed[old], say.Word(r.Renamed[old]))
@@ -92,7 +100,7 @@ func printReport(out *say.Printer, r guard.Report) {
 			out.Result("-----> %s: %s", a.App, p)
 		}
 	}
-	printFindings(out, false, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
+	printFindings(out, plans{}, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
 	printDrift(out, host.GlobalScope, r.Drift)
 	for _, a := range r.Apps {
 		printDrift(out, a.App, a.Drift)
@@ -153,12 +161,16 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 // PrintCheck prints a check for a person.
 func PrintCheck(out *say.Printer, c guard.Check) {
 	out.Title("Dokku %s now: %s", c.From, c.PresentText())
-	printFindings(out, true, c.Present)
+	printFindings(out, plans{"upgrade-guard: ", ""}, c.Present)
 	if c.To != c.From {
-		out.Title("Upgrade to %s: %s", c.To, c.UpgradeText())
-		printFindings(out, true, c.Upgrade)
+		out.Title("%s", c.UpgradeTitle())
+		by := plans{"upgrade-guard: ", "upgrade-guard, after the upgrade: "}
 		if !c.AutoApply {
-			out.Trouble("auto-apply is off: nothing of it is prevented. To change that: dokku upgrade-guard:set --global auto-apply true")
+			by = plans{"not done: ", "dokku upgrade-guard:apply, after the upgrade: "}
+		}
+		printFindings(out, by, c.Upgrade)
+		if !c.AutoApply {
+			out.Trouble("auto-apply is off: nothing of it is prevented, and nothing is put back by itself. To change that: dokku upgrade-guard:set --global auto-apply true")
 		}
 	}
 	for _, u := range c.Unknown {
@@ -166,11 +178,14 @@ func PrintCheck(out *say.Printer, c guard.Check) {
 	}
 }
 
+// plans are the words for who does what is planned: now, or before an upgrade, and after
+// it. Without them it is not said.
+type plans struct{ now, afterwards string }
+
 // printFindings prints findings by hazard, so that what comes of it, what to do
 // about it and where to read about it stand there once and not for every app: all of
-// a broken host fits a screen. With plans it is said of each what the guard will do
-// about it.
-func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
+// a broken host fits a screen.
+func printFindings(out *say.Printer, by plans, found []hazard.Finding) {
 	for _, group := range grouped(found) {
 		var last hazard.Finding
 		for _, f := range group {
@@ -178,14 +193,14 @@ func printFindings(out *say.Printer, plans bool, found []hazard.Finding) {
 			switch {
 			case f.Kind == hazard.Guess:
 				out.Result("       %s A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Does)
-			case f.Step != nil && plans:
-				out.Result("       %s upgrade-guard: %s", f.Step.Mark, f.Does)
+			case f.Step != nil && by.now != "":
+				out.Result("       %s %s%s", f.Step.Mark, by.now, f.Does)
 				for _, next := range f.Next {
 					out.Result("           if that is not enough: %s", next)
 				}
 			}
 			if f.Afterwards != "" {
-				out.Result("       %s upgrade-guard, after the upgrade: %s", plan.Add, f.Afterwards)
+				out.Result("       %s %s%s", plan.Add, by.afterwards, f.Afterwards)
 			}
 			if f.Command != "" {
 				out.Result("       %s To do: %s", plan.Person, f.Command)

@@ -38,7 +38,9 @@ func (c commands) snapshots(ctx *cli.Context) error {
 	for i, e := range list {
 		l := snapshotLine{ID: e.ID, Dokku: e.Dokku, Reason: e.Reason, Time: e.Time.Format("2006-01-02T15:04:05Z"), Size: e.Size, Future: e.Future}
 		if ctx.Bool("verify") {
-			c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
+			if ctx.String("format") != "json" {
+				c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
+			}
 			l.State = "whole"
 			m, err := c.guard.Store.Manifest(e.ID) // as a restore reads it
 			if err != nil {

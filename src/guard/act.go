@@ -45,15 +45,16 @@ type outcome struct {
 // stage did may have ended what the next was to end. It ends by itself, when nothing is
 // left that was not tried. Answers are renewed when nothing else is left to do.
 //
+// The first findings are what assess has found of the first observation.
+//
 // The store's lock is held for files and settings, and not while Dokku builds, docker
 // starts or requests are out: deploys wait for it.
-func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion, journal *plan.Journal) (outcome, error) {
-	out := outcome{Observation: o}
+func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion, found []hazard.Finding, journal *plan.Journal) (outcome, error) {
+	out := outcome{Observation: o, found: found}
 	failed := map[string]error{} // by app and hazard, the last
 	var errs *multierror.Error
 	stale := false // something was done since the answers were asked for
 	for {
-		out.found = g.assess(out.Observation, m)
 		steps := m.next(out.found, oc)
 		if ctx.Err() != nil {
 			errs = multierror.Append(errs, ctx.Err())
@@ -72,7 +73,9 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 				break
 			}
 			g.ask(ctx, out.Observation)
-			stale = false
+			if stale = false; len(out.answers) > 0 { // else nothing is known that was not before
+				out.found = g.assess(out.Observation, m)
+			}
 			continue
 		}
 		if n := len(steps.Apps()); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
@@ -100,6 +103,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 			return out, multierror.Append(errs, err)
 		}
 		out.Observation = next
+		out.found = g.assess(next, m)
 	}
 	for i, f := range out.found {
 		if f.Kind != hazard.Repair || !oc.chooses(f) || f.Step == nil {

@@ -65,7 +65,7 @@ func (g *Guard) announce(ctx context.Context) error {
 	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", m.lastSeen, o.Now.Dokku)
 	printPlan(g.Out, found)
 	g.printLeft(found)
-	g.sayUnknown(o)
+	g.sayVersion(o)
 	if len(repairs(found)) > 0 {
 		g.Out.Detail("To do this: dokku upgrade-guard:apply")
 	}
@@ -89,14 +89,14 @@ func (g *Guard) look(ctx context.Context) (*Observation, *memory, error) {
 // and verified, apps that are in order are resolved, the others stay unresolved, and
 // the last-seen version becomes the running one. Nothing is written where nothing is
 // left to do. It returns what is left.
-func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []hazard.Finding, err error) {
+func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome, error) {
 	if err := g.configured(ctx); err != nil {
-		return nil, err
+		return outcome{}, err
 	}
 	pending := g.State.Phase() != ""
 	o, m, err := g.look(ctx)
 	if err != nil {
-		return nil, err
+		return outcome{}, err
 	}
 	m.guesses = guesses
 	disk := o.Now.Dokku
@@ -122,14 +122,15 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (left []h
 		g.Out.Title("Dokku %s: %s", disk, count(due, "repair"))
 	}
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
-	out, failure := g.act(ctx, o, m, oc, journal)
+	out, failure := g.act(ctx, o, m, oc, due, journal)
 	note(failure)
 	note(g.locked(ctx, lockTimeout, func() error { return g.resolve(ctx, m, out, pending, errs, journal) }))
 	if len(out.found) > 0 || out.done {
 		g.printLeft(out.found)
 	}
+	tellUnknown(g.Out, out.unknown())
 	g.sum(ctx, out, m, pending || unresolved, errs.ErrorOrNil())
-	return out.found, errs.ErrorOrNil()
+	return out, errs.ErrorOrNil()
 }
 
 // resolve enters what has come of a run: which apps are unresolved, which upgrade is
@@ -206,7 +207,7 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 	}
 	yours := len(forYou(out.found))
 	maps.DeleteFunc(known.Unresolved, func(name string, _ state.Baseline) bool { return out.disputes(name) })
-	defer g.sayUnknown(out.Observation)
+	defer g.sayVersion(out.Observation)
 	switch {
 	case len(known.Unresolved) > 0:
 		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(known.Unresolved))
@@ -216,7 +217,7 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 	case m.upgraded || compared:
 		g.Out.Step("All apps match the baseline. See dokku upgrade-guard:report")
 	case !out.done:
-		g.Out.Title("Dokku %s: nothing to do", out.Now.Dokku)
+		g.Out.Title("Dokku %s: %s", out.Now.Dokku, out.asFarAsKnown("nothing to do"))
 	}
 }
 

@@ -10,20 +10,32 @@ import (
 	"upgrade-guard/src/state"
 )
 
+// Left is what a run of apply has left: nothing of it is an error.
+type Left struct {
+	Findings []hazard.Finding
+	Unknown  []Unknown
+}
+
+// ForYou tells whether anything is left to a person, or not known.
+func (l Left) ForYou() bool { return len(forYou(l.Findings))+len(l.Unknown) > 0 }
+
 // Apply does, or goes on with, the work after an upgrade, whatever auto-apply says.
-// With guesses it also does what was recorded nowhere and is guessed. It returns what
-// is left; of what is left to a person nothing is an error.
-func (g *Guard) Apply(ctx context.Context, guesses bool) (left []hazard.Finding, err error) {
+// With guesses it also does what was recorded nowhere and is guessed.
+func (g *Guard) Apply(ctx context.Context, guesses bool) (left Left, err error) {
 	if _, _, err := g.versions(); err != nil {
-		return nil, err
+		return left, err
 	}
 	// First: of an app that is half renamed, both halves would look lost.
 	cutOff := g.ResumeRenames(ctx)
 	if errors.Is(cutOff, errRenaming) {
-		return nil, cutOff // neither half of it is to be touched now
+		return left, cutOff // neither half of it is to be touched now
 	}
-	err = g.alone(ctx, func() (err error) {
-		left, err = g.finish(ctx, occasion{}, guesses)
+	err = g.alone(ctx, func() error {
+		out, err := g.finish(ctx, occasion{}, guesses)
+		if left.Findings = out.found; out.Observation != nil {
+			left.Unknown = out.unknown()
+			left.Unknown = append(left.Unknown, g.noBaseline(out.Observation)...)
+		}
 		return err
 	})
 	err = joined(cutOff, err)
@@ -36,15 +48,31 @@ func (g *Guard) Apply(ctx context.Context, guesses bool) (left []hazard.Finding,
 	return left, err
 }
 
+// noBaseline says of which apps, when the work is done, nothing from before the upgrade
+// can be read.
+func (g *Guard) noBaseline(o *Observation) []Unknown {
+	m, err := g.remember(o)
+	if err != nil {
+		return nil // and the work has failed by it, too
+	}
+	names, why := g.withoutBaseline(m, o.Files.Apps)
+	if len(names) == 0 {
+		return nil
+	}
+	tellUnknown(g.Out, []Unknown{why})
+	return []Unknown{why}
+}
+
 // Plan is what apply would do.
 type Plan struct {
 	Findings []hazard.Finding
 	Jobs     []state.Job
+	Unknown  []Unknown
 }
 
-// Due tells whether there is anything to do, for the guard or for a person.
+// Due tells whether there is anything to do, for the guard or for a person, or not known.
 func (p Plan) Due() bool {
-	return len(repairs(p.Findings))+len(forYou(p.Findings))+len(p.Jobs) > 0
+	return len(repairs(p.Findings))+len(forYou(p.Findings))+len(p.Jobs)+len(p.Unknown) > 0
 }
 
 // DryRun prints what Apply would do, by the same findings, and changes nothing.
@@ -54,7 +82,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 		return Plan{}, err
 	}
 	g.ask(ctx, o)
-	p := Plan{Findings: g.assess(o, m)}
+	p := Plan{Findings: g.assess(o, m), Unknown: o.unknown()}
 	if p.Jobs, err = g.openJobs(); err != nil {
 		return p, err
 	}
@@ -62,7 +90,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 	if n := len(p.Jobs); n > 0 && len(repairs(p.Findings))+len(forYou(p.Findings)) == 0 {
 		title = say.Plural(n, "queued job")
 	}
-	g.Out.Title("%s", title)
+	g.Out.Title("%s", o.asFarAsKnown(title))
 	printPlan(g.Out, p.Findings)
 	for _, text := range g.unfinishedRenames() {
 		g.Out.Result("       %-4s %s", plan.Change, text)
@@ -78,6 +106,10 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 		}
 	}
 	g.printLeft(p.Findings)
-	g.sayUnknown(o)
+	if names, why := g.withoutBaseline(m, o.Files.Apps); len(names) > 0 {
+		p.Unknown = append(p.Unknown, why)
+	}
+	tellUnknown(g.Out, p.Unknown)
+	g.sayVersion(o)
 	return p, nil
 }

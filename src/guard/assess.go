@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"slices"
 	"strings"
 
@@ -105,8 +106,15 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 			}
 		}
 	}
-	if o.refused != "" && o.culprit == "" {
-		found = append(found, hazard.RouteHost(hazard.HostSubject{Context: g.context(o.Files, "", o.Now.Dokku, m.state), Now: o.Now, Refused: o.refused})...)
+	nginxOf := hazard.HostSubject{Context: g.context(o.Files, "", o.Now.Dokku, m.state), Now: o.Now, Run: m.run}
+	if m.run.NotRunning {
+		nginxOf.NotListening = ports(o.answers)
+	}
+	if o.culprit == "" {
+		nginxOf.Refused = o.refused
+	}
+	if nginxOf.NotListening+nginxOf.Refused != "" {
+		found = append(found, hazard.RouteHost(nginxOf)...)
 	}
 	worse := map[string][]string{}
 	if len(o.answers) > 0 && len(m.state.Upgrades)+len(m.baselines) > 0 {
@@ -119,10 +127,14 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		s := g.subject(o.Files, o.Now, name, "", o.Now.Dokku, m.state)
 		s.Disputed = o.disputed[name]
 		s.Routing = g.routing(o, m, name, expected[name])
+		s.Routing.Worse = worse[name]
+		if m.run.NotRunning { // said once, and not for every app
+			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Silent })
+			s.Routing.Worse = nil
+		}
 		if certificates[name] { // that nginx finds none is said by its loss
 			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Certificate })
 		}
-		s.Routing.Worse = worse[name]
 		if !o.disputes(name) {
 			found = append(found, g.cutOff(s, m.state)...) // its build ends what is wrong by it, too
 		}
@@ -192,7 +204,10 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 // comes after them.
 func (g *Guard) routing(o *Observation, m *memory, name string, expected bool) *hazard.Routing {
 	s := o.Now.Apps[name]
-	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name], Refused: o.refused != "" && o.culprit == name}
+	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name]}
+	if o.culprit == name {
+		r.Complaint = o.refused
+	}
 	for _, list := range [][]nginx.Finding{o.routing, o.judged} {
 		for _, f := range list {
 			if f.App == name {
@@ -244,6 +259,18 @@ func answering(answers []nginx.Answer) bool {
 		}
 	}
 	return asked == 0 || refused < asked
+}
+
+// ports are those that were asked, in words: "80 and 443".
+func ports(answers []nginx.Answer) string {
+	var list []string
+	for _, a := range answers {
+		if _, port, err := net.SplitHostPort(a.Address); err == nil && a.Via == nginx.ViaNginx && !slices.Contains(list, port) {
+			list = append(list, port)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " and ")
 }
 
 // context is what the hazards look at beside an app or the host.

@@ -104,7 +104,9 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	g.Out.Title("%s: %s", title, atRisk(found, g.autoApply()))
 	g.printLeft(found)
 	if !app.Known(to) {
-		g.Out.Trouble("%s", notForetold(to))
+		for _, text := range notForetold(to) {
+			g.Out.Trouble("%s.", text)
+		}
 	}
 	if !g.autoApply() {
 		if n := len(repairs(found)); n > 0 {
@@ -279,7 +281,7 @@ func aptList(ctx context.Context, list io.Reader) ([]packages.Change, error) {
 	case <-read:
 		return changes, err
 	case <-ctx.Done():
-		return nil, errors.New("apt's list did not come to its end in time")
+		return nil, errors.New("apt's list did not finish in time")
 	}
 }
 

@@ -27,6 +27,8 @@ type Check struct {
 	AutoApply bool `json:"auto_apply"`
 	// Unknown says what the check could not look at, and what is not known.
 	Unknown []string `json:"unknown,omitempty"`
+	// partly tells that some of it is about what is wrong now.
+	partly bool
 }
 
 // JSONVersion is the version of everything that is printed as JSON. From 2 on keys are
@@ -45,11 +47,24 @@ func (c Check) PresentText() string {
 	if n := len(repairs(c.Present)) + len(forYou(c.Present)); n > 0 {
 		return say.Plural(n, "finding")
 	}
+	if c.partly {
+		return "nothing found, as far as is known"
+	}
 	return "nothing found"
 }
 
-// UpgradeText counts what is at risk, in words.
-func (c Check) UpgradeText() string { return atRisk(c.Upgrade, c.AutoApply) }
+// UpgradeTitle says what the version asked about is, and counts what is at risk, in
+// words: "Upgrade to 0.35.5: 5 at risk, 5 handled, 0 for you".
+func (c Check) UpgradeTitle() string {
+	text := atRisk(c.Upgrade, c.AutoApply)
+	switch {
+	case app.Before(c.To, c.From):
+		return fmt.Sprintf("Way back to %s: %s, as far as is known", c.To, text)
+	case c.To != c.From && !app.Known(c.To):
+		return fmt.Sprintf("Upgrade to %s: %s, as far as is known", c.To, text)
+	}
+	return fmt.Sprintf("Upgrade to %s: %s", c.To, text)
+}
 
 // Check changes nothing. Without a target it looks at the upgrade that apt has
 // in store, or else at the newest version the guard knows.
@@ -57,7 +72,12 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	if to != "" && !app.ValidVersion(to) {
 		return Check{}, say.Hint(fmt.Errorf("%q is not a Dokku version", to), "A version looks like 0.35.5: dokku upgrade-guard:check --to 0.35.5")
 	}
-	o, m, err := g.look(ctx)
+	// Up to 0.28 some of an app's files are in its image, and an upgrade leaves them there.
+	o, err := g.observeWhat(ctx, app.What{Images: app.Before(host.DokkuVersion(g.Host), "0.29.0")})
+	if err != nil {
+		return Check{}, err
+	}
+	m, err := g.remember(o)
 	if err != nil {
 		return Check{}, err
 	}
@@ -70,26 +90,21 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	if now.Dokku != to {
 		c.Upgrade = g.foresee(o, now.Dokku, to, m.state)
 	}
+	unknown := o.unknown()
+	if names, why := g.withoutBaseline(m, o.Files.Apps); len(names) > 0 {
+		unknown = append(unknown, why)
+	}
+	for _, u := range unknown {
+		c.Unknown = append(c.Unknown, u.String())
+	}
+	c.Unknown = append(c.Unknown, o.partsUnknown()...)
+	c.partly = len(c.Unknown) > 0
 	switch {
 	case to == now.Dokku: // no upgrade; whether it is known stands among what is found
 	case !app.Known(to):
-		c.Unknown = append(c.Unknown, notForetold(to))
+		c.Unknown = append(c.Unknown, notForetold(to)...)
 	case app.Before(to, now.Dokku):
-		c.Unknown = append(c.Unknown, fmt.Sprintf("%s is older than the Dokku on this host: what a way back loses is not foretold in full. A snapshot is taken before it", to))
-	}
-	if now.DockerMissing != "" {
-		c.Unknown = append(c.Unknown, "nothing is known of containers: "+now.DockerMissing)
-	}
-	if o.nginxUnknown != "" {
-		c.Unknown = append(c.Unknown, o.nginxUnknown)
-	}
-	for _, name := range o.unasked {
-		c.Unknown = append(c.Unknown, name+": "+notAllAsked)
-	}
-	for _, name := range o.Files.Apps {
-		for _, u := range append(slices.Clone(now.Apps[name].Unreadable), now.Apps[name].LeftOut...) {
-			c.Unknown = append(c.Unknown, name+": "+u)
-		}
+		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is older than the one on this host (%s): what a way back loses is not foretold in full. A snapshot is taken before it", to, now.Dokku))
 	}
 	return c, nil
 }

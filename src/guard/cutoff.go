@@ -29,7 +29,7 @@ func (g *Guard) cutOff(s hazard.Subject, known state.State) (found []hazard.Find
 		return nil
 	}
 	for _, cut := range restores {
-		f := hazard.Finding{What: fmt.Sprintf("a restore from %s did not come to its end: ", cut.Snapshot)}
+		f := hazard.Finding{What: fmt.Sprintf("a restore from %s did not finish: ", cut.Snapshot)}
 		var left []string
 		var build *plan.Step
 		r, err := restore.New(s, cut.Snapshot, append([]string{s.Now.Name}, known.Formerly(s.Now.Name)...), g.oldFiles(cut.Snapshot))

@@ -197,7 +197,8 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 }
 
 // prune lets retention work. What was just taken, and what an open baseline or a
-// restore that was cut off needs, is pinned.
+// restore that was cut off needs, is pinned; and so is the baseline of the last upgrade,
+// without which nobody could tell any more what that has lost.
 func (g *Guard) prune(pinned ...string) error {
 	known, err := g.readState()
 	if err != nil {
@@ -207,6 +208,9 @@ func (g *Guard) prune(pinned ...string) error {
 		pinned = append(pinned, b.Snapshot)
 	}
 	pinned = append(pinned, g.State.Restored()...)
+	if n := len(known.Upgrades); n > 0 {
+		pinned = append(pinned, known.Upgrades[n-1].Baseline)
+	}
 	// While an upgrade is unfinished, so is everything from before it.
 	if stamp := g.State.LastSeen(); stamp != host.DokkuVersion(g.Host) {
 		snapshots, err := g.of(stamp)

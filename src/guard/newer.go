@@ -88,9 +88,9 @@ func (o *Observation) ofDisputed(names []string) []string {
 	return left
 }
 
-// sayUnknown says of a run on a version that this release does not know that it was
+// sayVersion says of a run on a version that this release does not know that it was
 // one, and how far Dokku's own commands confirm what it went by.
-func (g *Guard) sayUnknown(o *Observation) {
+func (g *Guard) sayVersion(o *Observation) {
 	if app.Known(o.Now.Dokku) {
 		return
 	}
@@ -103,8 +103,9 @@ func (g *Guard) sayUnknown(o *Observation) {
 }
 
 // notForetold says of a version to come that this release does not know it.
-func notForetold(to string) string {
-	return app.WhyNotKnown(to) + ": what it changes cannot be foretold. Scale, domains, ports, certificates and nginx are at risk in any upgrade; all of them are stored before it and compared after it"
+func notForetold(to string) []string {
+	return []string{app.WhyNotKnown(to) + ": what it changes cannot be foretold",
+		"scale, domains, ports, certificates, settings and the way from nginx to the containers are at risk in any upgrade; all of them are stored before it and compared after it"}
 }
 
 // mayTouch refuses what a person asks for where Dokku's own commands do not confirm

@@ -52,7 +52,12 @@ const notAllAsked = "not all of its addresses were asked for: there was no time"
 // observe looks at the host, or at some of its apps. Nothing is asked by requests: see
 // ask.
 func (g *Guard) observe(ctx context.Context, apps ...string) (*Observation, error) {
-	files, err := app.Capture(ctx, g.Host, app.What{Apps: apps})
+	return g.observeWhat(ctx, app.What{Apps: apps})
+}
+
+// observeWhat is observe, with what else is wanted of the files.
+func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, error) {
+	files, err := app.Capture(ctx, g.Host, what)
 	if err != nil {
 		return nil, err
 	}

@@ -343,6 +343,10 @@ func (g *Guard) renamesForetold(o *Observation, to string) []hazard.Finding {
 					g.remote(d.To), say.Command("dokku upgrade-guard:set", d.From, "auto-rename", "false")),
 				Afterwards: "renamed to " + d.To,
 			}
+			if !g.autoApply() { // by itself the upgrade renames nobody then, and nothing is lost
+				f.Kind, f.Afterwards = hazard.Notice, ""
+				f.What += fmt.Sprintf("; dokku upgrade-guard:apply renames it to %s after the upgrade", d.To)
+			}
 		}
 		found = append(found, f.Of(d.From, hazard.Names))
 	}

@@ -60,6 +60,10 @@ type Report struct {
 	Docker string `json:"docker_missing,omitempty"`
 	// Nginx says why nginx could not be asked about its configuration.
 	Nginx string `json:"nginx_unknown,omitempty"`
+	// NoBaseline says of which apps nothing from before the last upgrade can be read,
+	// Advice what to do then.
+	NoBaseline string `json:"no_baseline,omitempty"`
+	Advice     string `json:"no_baseline_advice,omitempty"`
 	// Findings, Repaired and Drift are of what belongs to no app.
 	Findings []hazard.Finding `json:"findings,omitempty"`
 	Repaired []string         `json:"repaired,omitempty"`
@@ -97,6 +101,10 @@ type AppReport struct {
 	Drift    []string         `json:"drift,omitempty"`
 	Findings []hazard.Finding `json:"findings,omitempty"`
 	Problems []string         `json:"problems,omitempty"`
+	// Unknown says why its status is unknown or no-baseline; ToDo are the commands that
+	// there are to type for it, whatever its status.
+	Unknown []string `json:"unknown,omitempty"`
+	ToDo    []string `json:"to_do,omitempty"`
 }
 
 // Report observes the host and says how it stands. It changes nothing, and needs
@@ -144,7 +152,10 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		runs = append(slices.Clone(r.Last.Runs), m.state.Runs...)
 	}
 	journal := g.journaled(runs, m.state.Renamed)
-	withoutBaseline := g.withoutBaseline(m)
+	noBaseline, whyNone := g.withoutBaseline(m, o.Files.Apps)
+	if len(noBaseline) > 0 {
+		r.NoBaseline, r.Advice = whyNone.What, whyNone.Advice
+	}
 	for _, name := range o.Files.Apps {
 		a := appReport(o.Now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
 		a.Drift, a.Letsencrypt = journal[plan.Drift][name], g.settings(a.Letsencrypt)
@@ -152,7 +163,18 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			a.Problems = append(a.Problems, notAllAsked)
 		}
 		a.Asked = slices.ContainsFunc(o.answers, func(n nginx.Answer) bool { return n.App == name && n.Error != nginx.NotAsked })
-		a.Status = o.status(name, found[name], withoutBaseline(name), len(a.Repaired) > 0)
+		a.Status = o.status(name, found[name], slices.Contains(noBaseline, name), len(a.Repaired) > 0)
+		a.ToDo = Commands(a.Findings)
+		var why []Unknown
+		switch a.Status {
+		case StatusUnknown:
+			why = o.unknown()
+		case StatusNoBaseline:
+			why = []Unknown{whyNone}
+		}
+		for _, u := range why {
+			a.Unknown, a.ToDo = append(a.Unknown, u.What), append(a.ToDo, u.Command)
+		}
 		r.Counts[a.Status]++
 		r.Apps = append(r.Apps, a)
 	}
@@ -190,40 +212,6 @@ func (r Report) ForYou() bool {
 			return open(a.Findings) || a.Status != StatusOK && a.Status != StatusRepaired
 		}) ||
 		slices.ContainsFunc(r.Queue, func(j JobReport) bool { return j.State == state.JobFailed })
-}
-
-// withoutBaseline tells of which apps nothing from before the last upgrade can be read.
-// One that is in no snapshot from then did not exist, as long as all of them can be read.
-func (g *Guard) withoutBaseline(m *memory) func(name string) bool {
-	version := m.lastSeen
-	if !m.upgraded {
-		n := len(m.state.Upgrades)
-		if n == 0 {
-			return func(string) bool { return false }
-		}
-		version = m.state.Upgrades[n-1].From
-	}
-	held := map[string]bool{}
-	for name := range m.baselines {
-		held[name] = true
-	}
-	readable, damaged := 0, 0
-	list, err := g.of(version)
-	if err != nil {
-		damaged++
-	}
-	for _, e := range list {
-		manifest, err := g.Store.Manifest(e.ID)
-		if err != nil {
-			damaged++
-			continue
-		}
-		readable++
-		for _, name := range manifest.Apps {
-			held[m.state.Now(name)] = true
-		}
-	}
-	return func(name string) bool { return !held[name] && (readable == 0 || damaged > 0) }
 }
 
 // health is what a person would look up first, in a line.
@@ -382,7 +370,7 @@ func (a AppReport) Flags() []Flag {
 		{"lost", strings.Join(lost, "; ")},
 		{"action-required", strings.Join(required, "; ")},
 		{"drift", strings.Join(a.Drift, "; ")},
-		{"to-do", strings.Join(Commands(a.Findings), "; ")},
-		{"problems", strings.Join(a.Problems, "; ")},
+		{"to-do", strings.Join(a.ToDo, "; ")},
+		{"problems", strings.Join(slices.Concat(a.Unknown, a.Problems), "; ")},
 	}
 }

@@ -87,7 +87,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			g.Out.Trouble("%s", l)
 		}
 		if len(cut) > 0 {
-			g.Out.Detail("A restore from %s did not come to its end, so nginx's configuration is built in any case", cut[0].Snapshot)
+			g.Out.Detail("A restore from %s did not finish, so nginx's configuration is built in any case", cut[0].Snapshot)
 		}
 		for _, n := range notes {
 			g.Out.Trouble("%s", n)

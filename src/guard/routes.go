@@ -50,7 +50,7 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return nil
 		}
 		journal := plan.NewJournal(g.Host, hazard.AboutNginx)
-		out, failure := g.act(ctx, o, m, oc, journal)
+		out, failure := g.act(ctx, o, m, oc, g.assess(o, m), journal)
 		g.printLeft(oc.chosen(out.found))
 		return joined(failure, g.locked(ctx, lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {

@@ -70,12 +70,12 @@ func (o *Observation) serving(name string) (down, known bool) {
 	s := o.Now.Apps[name]
 	byNginx, _ := s.Proxy.ByNginx()
 	switch {
-	case !s.Deployed() || s.Stopped:
-		return false, true
 	case s.Proxy.Scheduler != "" && s.Proxy.Scheduler != "docker-local":
 		return false, true // a cluster's
 	case o.Now.DockerMissing != "":
-		return false, false
+		return false, false // nobody is ok while it does not answer, whoever should be up
+	case !s.Deployed() || s.Stopped:
+		return false, true
 	}
 	if slices.ContainsFunc(s.Containers, func(c app.Container) bool { return nginx.Wanted(s, c) && !c.Running }) && s.Running() == 0 {
 		return true, true

@@ -59,8 +59,11 @@ var containerStopped = Hazard{
 			f.What += "; it is not started, because " + v.Unknown
 		}
 		f.Step = s.startStep(ids)
-		if byNginx, _ := s.Now.Proxy.ByNginx(); byNginx {
+		if byNginx, _ := s.Now.Proxy.ByNginx(); byNginx && len(s.Now.Web()) > 0 {
 			f.Next = []string{TextBuild + ", where their addresses are new"}
+			if _, has := s.Files.Text(nginx.ConfPath(s.Now.Name)); !has {
+				f.Next = []string{TextBuild} // found missing as soon as one of them runs
+			}
 		}
 		return []Finding{*f}
 	},

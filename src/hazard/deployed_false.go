@@ -20,7 +20,7 @@ var deployedFalse = Hazard{
 			return nil
 		}
 		return []Finding{{
-			What:        "Dokku takes the app for never deployed, and its containers run",
+			What:        "Dokku has cached deployed=false for a running app",
 			Consequence: "Its nginx configuration is not built, and ps:restart and a reboot pass it over.",
 			Step: &plan.Step{
 				Mark: plan.Remove, Text: "the property deployed=false, so that Dokku looks again",

@@ -18,7 +18,7 @@ import (
 // mark that it leaves, and from 0.38.9 on its ps plugin the restart policy
 // (docs/dokku-versions.md#docker-options-and-storage). Where a mark was there already,
 // that one or the list's own, after a way back to 0.37 and up again, or where
-// the installation did not come to its end, what was in force is in neither place:
+// the installation did not finish, what was in force is in neither place:
 // at its next deploy the app writes into its container, and loses that with the next.
 var dockerOptionsMoved = Hazard{
 	Name:    "docker-options-moved",

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
 )
 
 // What becomes of a docker option of Dokku 0.35, dokku/dokku issues 4310 and 1853: a
@@ -121,5 +122,5 @@ func subject(dokku string, content map[string]string) Subject {
 		list = append(list, app.File{Path: path, Data: []byte(text), Size: len(text), SHA256: app.Digest([]byte(text))})
 	}
 	files := app.NewFiles(dokku, []string{"blog"}, nil, list)
-	return Subject{Context: Context{To: dokku, Files: files}, Now: app.Read(files).Apps["blog"]}
+	return Subject{Context: Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, To: dokku, Files: files}, Now: app.Read(files).Apps["blog"]}
 }

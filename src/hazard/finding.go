@@ -75,14 +75,17 @@ func (f Finding) Of(name, hazard string) Finding {
 	if len(f.Command) > maxTold {
 		f.Command, f.Consequence = "", strings.TrimSpace(f.Consequence+" The command for it is too long to be shown.")
 	}
-	f.Next = nil
 	ladder := f.Ladder()
+	var next []string
 	for i := range ladder {
 		ladder[i].App, ladder[i].Hazard, ladder[i].Text = f.App, f.Hazard, told(ladder[i].Text)
 		if i > 0 {
-			f.Next = append(f.Next, ladder[i].Text)
+			next = append(next, ladder[i].Text)
 		}
 	}
+	// Behind its own rungs stands what the hazard has said of others: a container that
+	// was started gets a new address, which is another finding's to repair.
+	f.Next = append(next, f.Next...)
 	if len(ladder) > 0 {
 		f.Step, f.Then, f.Does = &ladder[0], ladder[1:], ladder[0].Text
 	}

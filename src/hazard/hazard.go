@@ -1,7 +1,6 @@
 // Package hazard knows the ways in which an upgrade of Dokku loses something,
 // a file each: which versions, what it will do to an app, what it has done, and
-// what is done about it. To add one, write its file beside scale_lost.go, add it
-// to All, and give it a scenario in tests/scenarios.
+// what is done about it. How to add one is in docs/adding-a-hazard.md.
 package hazard
 
 import (
@@ -107,12 +106,14 @@ var All = []Hazard{
 	triggersStray,
 	linksDangling,
 	waypoints,
+	wayBack,
 	containerStopped,
 	nginxRefused,
 	nginxUpstreamMissing,
 	nginxUpstreamStale,
 	nginxMissing,
 	nginxOutdated,
+	nginxNotRunning,
 	nginxAnswer,
 	nginxFallback,
 	nginxQuarantined,
@@ -186,6 +187,10 @@ type HostSubject struct {
 	Context
 	Now    app.Host
 	Before *app.Global
+	// NotListening are the ports on which nginx accepts no connection of any app; Run is
+	// never nil where there are some.
+	NotListening string
+	Run          *Run
 	// Refused is what nginx says of a file that is no app's and that it does not take.
 	Refused string
 }
@@ -194,6 +199,12 @@ type HostSubject struct {
 // ends at it or above.
 func (c Context) Crosses(version string) bool {
 	return c.From != "" && app.Before(c.From, version) && !app.Before(c.To, version)
+}
+
+// Back tells whether the jump is a way back over a version: it comes from there or above
+// and ends below it.
+func (c Context) Back(version string) bool {
+	return c.From != "" && !app.Before(c.From, version) && app.Before(c.To, version)
 }
 
 // Digest is the digest of a file as the present state was read from it, "" for

@@ -36,7 +36,7 @@ var names = Hazard{
 			}}
 		case s.Crosses("0.38.2") && !reachable.MatchString(name):
 			return []Finding{{
-				What:        fmt.Sprintf("%s does not reach an app of that name any more", s.To),
+				What:        fmt.Sprintf("%s no longer accepts this app name", s.To),
 				Consequence: "It goes on serving, but no command works for it.",
 				Command:     say.Command("dokku upgrade-guard:rename", name, unreachable.ReplaceAllString(strings.ToLower(name), "-")),
 			}}

@@ -1,6 +1,10 @@
 package hazard
 
-import "upgrade-guard/src/nginx"
+import (
+	"fmt"
+
+	"upgrade-guard/src/nginx"
+)
 
 // nginxAnswer is an app whose files are right and whose requests nginx answers
 // otherwise: with another app's page or certificate, or with an error of its own while
@@ -27,6 +31,25 @@ var nginxAnswer = Hazard{
 			found = append(found, *f)
 		}
 		return found
+	},
+}
+
+// nginxNotRunning is one cause for all apps: nginx accepts no connection. It is started
+// by what reloads it, where the Dokku user may do that (0.22 and later).
+var nginxNotRunning = Hazard{
+	Name:  "nginx-not-running",
+	About: AboutNginx,
+
+	DetectHost: func(s HostSubject) []Finding {
+		if s.NotListening == "" {
+			return nil
+		}
+		step := reloadStep(s.Run)
+		return []Finding{{
+			What:        fmt.Sprintf("nginx does not accept connections on port %s. Is it running?", s.NotListening),
+			Consequence: "No app is answered.",
+			Step:        &step,
+		}}
 	},
 }
 

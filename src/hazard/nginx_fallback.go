@@ -14,8 +14,8 @@ var nginxFallback = Hazard{
 	Detect: func(s Subject) []Finding {
 		found := s.built("It serves, by the addresses that its containers had then.", nginx.Fallback)
 		for i := range found {
-			if !s.buildable() {
-				found[i].Step, found[i].Then = nil, nil // it is one already
+			if found[i].Then = nil; !s.buildable() { // it has one already
+				found[i].Step = nil
 			}
 			found[i].Command = say.Command("dokku proxy:build-config", s.Now.Name)
 		}

@@ -30,6 +30,12 @@ var portsLost = Hazard{
 	Foresee: func(s Subject) []Finding {
 		resets := !app.Before(s.To, "0.27.0") && app.Before(s.To, "0.37.0")
 		switch bad := malformedPorts(s.Now.Ports.Map); {
+		case s.Back("0.31.0") && len(s.Now.Ports.Map) > 0 && !s.Now.Proxy.Disabled && !s.mapLeft():
+			return []Finding{{
+				What:        fmt.Sprintf("the port map %s is where %s does not read it", strings.Join(s.Now.Ports.Map, " "), s.To),
+				Consequence: "At the next build of its nginx configuration the app would move to another port.",
+				Afterwards:  "ports " + strings.Join(s.Now.Ports.Map, " "),
+			}}
 		case s.Crosses("0.31.0") && len(bad) > 0:
 			return []Finding{{
 				What:        fmt.Sprintf("%s drops the port map from %s on, which it cannot read", s.To, bad[0]),
@@ -90,6 +96,14 @@ var portsLost = Hazard{
 		}
 		return []Finding{f}
 	},
+}
+
+// mapLeft tells whether a port map still lies where versions before 0.31 read it.
+func (s Subject) mapLeft() bool {
+	if s.Back("0.38.0") {
+		return variableLeft(s.Context, s.Now.Name, "DOKKU_PROXY_PORT_MAP") != ""
+	}
+	return s.Now.Env["DOKKU_PROXY_PORT_MAP"] != ""
 }
 
 // dockerfilePortsLost is about an app that had no port map, and which nginx served by

@@ -19,6 +19,27 @@ var reopened = Hazard{
 	Guide: "https://dokku.com/docs/networking/proxy-management/",
 	Reads: []app.Part{app.PartProxy, app.PartEnv},
 
+	Foresee: func(s Subject) []Finding {
+		if !s.closesAgain() || !s.Back("0.38.0") && !app.EnvMoved(s.Files, s.Now.Name) {
+			return nil // on the way up 0.38 moves what it has not marked as moved
+		}
+		var found []Finding
+		forgets := func(what, again string) {
+			found = append(found, Finding{
+				What:        fmt.Sprintf("%s does not find that its %s disabled", s.To, what),
+				Consequence: "At its next deploy, or build of nginx's configuration, the app would become public.",
+				Afterwards:  again,
+			})
+		}
+		disabled, _ := s.Files.Text("lib/config/proxy/" + s.Now.Name + "/disabled")
+		if s.Now.Proxy.Disabled && !(s.Back("0.38.0") && variableLeft(s.Context, s.Now.Name, "DOKKU_DISABLE_PROXY") != "") && (s.Back("0.38.0") || disabled != "true") {
+			forgets("proxy is", "proxy disabled")
+		}
+		if s.Now.Domains.Disabled && !(s.Back("0.38.0") && variableLeft(s.Context, s.Now.Name, "NO_VHOST") == "1") {
+			forgets("domains are", "domains disabled")
+		}
+		return found
+	},
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil {
 			return nil

@@ -33,8 +33,8 @@ type Routing struct {
 	Findings []nginx.Finding
 	// Host are all apps: an address may be another's.
 	Host app.Host
-	// Refused tells that nginx -t names a file of the app.
-	Refused bool
+	// Complaint is what nginx -t says of a file of the app, "" where it says nothing.
+	Complaint string
 	// Locked tells that the app is being deployed, or locked.
 	Locked bool
 	// Worse are the addresses that answered before the last upgrade and do not now.
@@ -115,7 +115,7 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	command := say.Command("dokku proxy:build-config", s.Now.Name)
 	fallback := func() {
 		if s.mayFallBack(kinds) {
-			ladder = append(ladder, s.fallbackStep())
+			ladder = append(ladder, s.fallbackStep(kinds))
 		}
 	}
 	v := s.Routing.Public()
@@ -137,7 +137,7 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 		ladder = append(ladder, s.buildStep())
 	}
 	fallback()
-	if s.Routing.Refused {
+	if s.Routing.Complaint != "" {
 		ladder = append(ladder, s.quarantineStep())
 	}
 	if len(ladder) > 0 {
@@ -160,9 +160,20 @@ func (s Subject) buildable() bool {
 
 // mayFallBack tells whether a fallback upstream can end findings of some kinds.
 func (s Subject) mayFallBack(kinds []nginx.Kind) bool {
-	_, has := s.Files.Text(nginx.ConfPath(s.Now.Name))
+	present, has := s.Files.Text(nginx.ConfPath(s.Now.Name))
+	if slices.Contains(kinds, nginx.Refused) && s.Routing.Complaint != "" && !s.upstreamMissing() {
+		// Another upstream makes it no better; the configuration from before may, unless
+		// nginx names another file that it includes.
+		before := s.configurationBefore()
+		return s.alive() && strings.Contains(s.Routing.Complaint, s.Paths.App(s.Now.Name)+"/nginx.conf:") && before != "" && before != present
+	}
 	return s.alive() && slices.ContainsFunc(kinds, func(k nginx.Kind) bool { return slices.Contains(unserved, k) }) &&
 		(has || s.configurationBefore() != "")
+}
+
+// upstreamMissing tells that nginx refuses the app's configuration for its upstream.
+func (s Subject) upstreamMissing() bool {
+	return slices.ContainsFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.NoUpstream })
 }
 
 // configurationBefore is the app's nginx configuration as it was before.
@@ -248,11 +259,15 @@ func (s Subject) stillWrong(ctx context.Context, h host.Host, besides ...nginx.K
 // fallbackStep writes the upstream that Dokku could not build into one of the texts
 // that there are of the app's configuration: what is there now, what was there before
 // the build, what is quarantined, what was recorded.
-func (s Subject) fallbackStep() plan.Step {
-	return plan.Step{Mark: plan.Change, Text: TextFallback, Stage: plan.Fallback, Do: s.fallBack}
+func (s Subject) fallbackStep(kinds []nginx.Kind) plan.Step {
+	refused := slices.Contains(kinds, nginx.Refused) && s.Routing.Complaint != "" && !s.upstreamMissing()
+	return plan.Step{Mark: plan.Change, Text: TextFallback, Stage: plan.Fallback,
+		Do: func(ctx context.Context, h host.Host) error { return s.fallBack(ctx, h, refused) }}
 }
 
-func (s Subject) fallBack(ctx context.Context, h host.Host) error {
+// fallBack writes it. What nginx refuses for another reason than its upstream is not
+// used again.
+func (s Subject) fallBack(ctx context.Context, h host.Host, refused bool) error {
 	s.remember()
 	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
 	present, missing := h.ReadFile(path)
@@ -262,7 +277,11 @@ func (s Subject) fallBack(ctx context.Context, h host.Host) error {
 	aside, _ := h.ReadFile(nginx.QuarantinePath(path))
 	err := nginx.ErrNoFallback
 	written := false
-	for _, text := range []string{string(present), s.Routing.Run.Configurations[s.Now.Name], string(aside), s.configurationBefore()} {
+	texts := []string{string(present), s.Routing.Run.Configurations[s.Now.Name], string(aside), s.configurationBefore()}
+	if refused {
+		texts = texts[3:]
+	}
+	for _, text := range texts {
 		var mended string
 		if mended, err = nginx.WriteFallback(text, s.Now); err != nil {
 			continue

@@ -35,6 +35,13 @@ var scaleLost = Hazard{
 
 	Foresee: func(s Subject) []Finding {
 		scale := s.Now.Scale.File
+		if s.Back("0.25.0") {
+			found := downgraded(s)
+			for i := range found {
+				found[i].Consequence += " The command is for after the way back."
+			}
+			return found
+		}
 		if !app.ScaleInFile(s.From) || !s.Crosses("0.25.0") || scale.Empty() {
 			return nil
 		}

@@ -81,7 +81,7 @@ func Judge(now app.Host, answers []Answer) []Finding {
 			continue
 		}
 		if !a.Good() && a.Error != NotAsked && alive[a.App] {
-			found.add(Finding{App: a.App, Kind: Silent, What: fmt.Sprintf("%s is answered by no app (%s), and its container answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
+			found.add(Finding{App: a.App, Kind: Silent, What: fmt.Sprintf("%s gets an error from nginx (%s); the container itself answers", a.Question, a.Class()), Slow: a.Error == TimedOut})
 		}
 	}
 	return found.list

@@ -133,7 +133,7 @@ func Run(ctx context.Context, h host.Host, name string, args []string) int {
 	out := say.Loud()
 	err := safely(name, out, func() error { return run(ctx, guard.New(h, out), args) })
 	if err != nil {
-		out.Trouble("upgrade-guard: %s did not come to its end:", name)
+		out.Trouble("upgrade-guard: %s did not finish:", name)
 		out.Error(err)
 		if name == carryOver {
 			return 1

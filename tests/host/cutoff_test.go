@@ -23,7 +23,7 @@ type builder struct{ host.Host }
 
 func (b builder) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	if name != "dokku" || args[0] != "proxy:build-config" {
-		return noDocker{b.Host}.Run(ctx, name, args...)
+		return noDocker(b).Run(ctx, name, args...)
 	}
 	p := b.Paths()
 	domain, _ := b.ReadFile(p.App(args[1]) + "/VHOST")
@@ -42,7 +42,7 @@ func (b builder) Trigger(ctx context.Context, name string, args ...string) ([]by
 	if name == "ports-get" {
 		return b.ReadFile(b.Paths().Property("ports", args[0], "map"))
 	}
-	return noDocker{b.Host}.Trigger(ctx, name, args...)
+	return noDocker(b).Trigger(ctx, name, args...)
 }
 
 // restoring is a host on which somebody has changed an app since a snapshot was taken.
@@ -139,7 +139,7 @@ func TestARestoreThatWasCutOffIsFinished(t *testing.T) {
 		if diff := cmp.Diff(end, r.live()); diff != "" {
 			t.Error(diff)
 		}
-		if told := r.told(); strings.Contains(told, "did not come to its end") {
+		if told := r.told(); strings.Contains(told, "did not finish") {
 			t.Errorf("the report says: %s", told)
 		}
 		r.noLeftovers(r.h.Paths().DokkuRoot)
@@ -164,7 +164,7 @@ func TestARestoreThatWasCutOffIsFinished(t *testing.T) {
 						byApply++
 						ended(t, r)
 						return
-					case strings.Contains(told, "did not come to its end: not done is") && strings.Contains(told, "dokku upgrade-guard:restore my_app --snapshot "+r.id):
+					case strings.Contains(told, "did not finish: not done is") && strings.Contains(told, "dokku upgrade-guard:restore my_app --snapshot "+r.id):
 						toldOf++
 					case len(r.guard(r.h).State.Restored()) > 0:
 						t.Errorf("it is not done and not told: %s", told)

@@ -58,7 +58,7 @@ func TestALargeFileInAnImage(t *testing.T) {
 	began := time.Now()
 	u := run(t, program, "trigger", "pre-upgrade", "0.20.4", "0.35.5")
 	t.Logf("%d MiB at most, %s of work, in %s", u.memory, u.cpu, time.Since(began))
-	if u.memory > 120 || u.cpu > 5*time.Second || !strings.Contains(u.out, "blog: the snapshot is without the Procfile of its image: left out: larger than 1 MiB") ||
+	if u.memory > 120 || u.cpu > 5*time.Second || !strings.Contains(u.out, "The snapshot does not hold facts/image/blog/Procfile (larger than 1 MiB)") ||
 		!strings.Contains(u.out, "my_app: Procfile, written where 0.35.5 reads it") || strings.Contains(u.out, "incomplete") {
 		t.Error(u.out)
 	}

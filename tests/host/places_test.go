@@ -168,7 +168,7 @@ func TestTermEndsTheProgram(t *testing.T) {
 	began := time.Now()
 	cmd := exec.Command(program, "before", "apt")
 	cmd.Stdin = r
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "did not come to its end in time") || time.Since(began) > 20*time.Second {
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "did not finish in time") || time.Since(began) > 20*time.Second {
 		t.Errorf("%v after %s: %s", err, time.Since(began), out)
 	}
 }

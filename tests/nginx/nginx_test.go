@@ -100,15 +100,15 @@ func TestRoutes(t *testing.T) {
 		m.withdraw("alpha") // somebody waits for a reload
 		m.readdress("alpha", subnet+"110")
 		out, err := m.routes()
-		if err != nil || !strings.Contains(out, "a stop-gap") {
+		if err != nil || !strings.Contains(out, "fallback upstream") {
 			t.Errorf("%v\n%s", err, out)
 		}
 		ok("alpha", "beta", "gamma")
-		if said := m.check(); !strings.Contains(said, "gamma: its nginx configuration is a stop-gap") {
-			t.Errorf("the stop-gap is not reported:\n%s", said)
+		if said := m.check(); !strings.Contains(said, "gamma: its nginx configuration has a fallback upstream") {
+			t.Errorf("the fallback upstream is not reported:\n%s", said)
 		}
 		m.write("var/lib/dokku/config/ps/gamma/scale", "web=1\n")
-		repaired("gamma: its nginx configuration is a stop-gap")
+		repaired("gamma: its nginx configuration has a fallback upstream")
 		if conf := m.read("home/dokku/gamma/nginx.conf"); strings.Contains(conf, "upgrade-guard") {
 			t.Errorf("Dokku has not built it:\n%s", conf)
 		}
@@ -162,7 +162,7 @@ func TestRoutes(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		m.write("home/dokku/alpha/nginx.conf", conf)
-		repaired(`alpha: http://alpha.test:` + httpPort + ` is answered by no app`)
+		repaired(`alpha: http://alpha.test:` + httpPort + ` gets an error from nginx`)
 		ok("alpha", "beta", "gamma")
 	})
 

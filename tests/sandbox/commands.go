@@ -20,6 +20,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/tests/truth"
 )
 
 // Commands are the stand-ins, by the name of the program they stand for. Each
@@ -60,7 +61,9 @@ func (h Host) dokku(args []string) error {
 	}
 	plugin, command, _ := strings.Cut(args[0], ":")
 	own := h.path("var/lib/dokku/plugins/enabled", plugin, "subcommands", command)
-	if _, err := os.Stat(own); err == nil {
+	if _, err := os.Stat(own); err == nil && plugin == "upgrade-guard" {
+		return truth.Around(truthful{h}, args, func() error { return stream(own, args...) })
+	} else if err == nil {
 		return stream(own, args...)
 	}
 	switch {
@@ -153,6 +156,12 @@ func (h Host) plugn(args []string) error {
 	hooks, err := filepath.Glob(h.path("var/lib/dokku/plugins/enabled/*", args[1]))
 	if err != nil {
 		return err
+	}
+	switch {
+	case args[1] == "pre-upgrade" && len(args) == 4:
+		truth.Foretell(truthful{h}, args[3])
+	case args[1] == "post-upgrade" && len(args) == 4:
+		defer truth.Foretold(truthful{h}, args[3])
 	}
 	for _, hook := range hooks {
 		if err := stream(hook, args[2:]...); err != nil {
@@ -411,9 +420,36 @@ func (h Host) removeContainers(gone func(inspected) bool) error {
 	return os.WriteFile(h.path("docker-inspect.json"), b, 0o644)
 }
 
-// docker answers docker ps --filter label=..., docker inspect --format, and docker
-// cp of a file that a scenario has put into images/<app>, or images/<container id>, of
-// the sandbox: recordings hold no images.
+// startContainers plays docker start and docker stop. The containers keep their
+// addresses, which docker does not promise.
+func (h Host) startContainers(raw []json.RawMessage, parsed []inspected, ids []string, running bool) error {
+	status := map[bool]string{true: "running", false: "exited"}[running]
+	for i, c := range parsed {
+		if !slices.Contains(ids, c.ID) {
+			continue
+		}
+		var v map[string]any
+		if err := json.Unmarshal(raw[i], &v); err != nil {
+			return err
+		}
+		state, _ := v["State"].(map[string]any)
+		state["Running"], state["Status"] = running, status
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		raw[i] = b
+	}
+	b, err := json.MarshalIndent(raw, "", "    ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(h.path("docker-inspect.json"), b, 0o644)
+}
+
+// docker answers docker ps --filter label=..., docker inspect --format, docker start
+// and stop, and docker cp of a file that a scenario has put into images/<app>, or
+// images/<container id>, of the sandbox: recordings hold no images.
 // The file docker-is-down in the sandbox makes it answer nothing.
 func (h Host) docker(args []string) error {
 	if _, err := os.Stat(h.path("docker-is-down")); err == nil {
@@ -433,6 +469,8 @@ func (h Host) docker(args []string) error {
 			}
 		}
 		return nil
+	case len(args) > 1 && (args[0] == "start" || args[0] == "stop"):
+		return h.startContainers(raw, parsed, args[1:], args[0] == "start")
 	case len(args) > 1 && slices.Contains([]string{"images", "build", "rmi", "rm"}, args[0]):
 		return h.dockerImage(args)
 	case len(args) == 3 && args[0] == "cp" && args[2] == "-":

@@ -6,7 +6,7 @@
 //
 //	host RECORDING          the host it plays on, and Dokku's environment
 //	real VERSION            the story also runs on a real host of that version;
-//	                        the five apps must be there (hosts/README.md)
+//	                        the five apps must be there (docs/adding-a-hazard.md)
 //	install-guard           dokku plugin:install
 //	without-hooks           take away what apt, dpkg and dokku call us by
 //	upgrade VERSION         apt-get install dokku=VERSION
@@ -72,6 +72,14 @@ func TestScenarios(t *testing.T) {
 		Dir: ".",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PLUGIN_TREE", plugin)
+			file := filepath.Join(t.TempDir(), "truth")
+			env.Setenv("TRUTH", file)
+			env.Defer(func() {
+				if untrue, err := os.ReadFile(file); err == nil {
+					env.T().Log(string(untrue))
+					t.Errorf("%s: what was said is not so:\n%s", filepath.Base(env.WorkDir), untrue)
+				}
+			})
 			env.Setenv("REPOSITORY", repository())
 			// A directory with newer packages of docker and nginx, as an apt repository.
 			env.Setenv("HIGHER", os.Getenv("UPGRADE_GUARD_HIGHER"))

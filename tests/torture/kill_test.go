@@ -168,7 +168,7 @@ func TestRestoreIsKilled(t *testing.T) {
 		if left := b.leftovers(); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		if out := b.run("report").out; strings.Contains(out, "did not come to its end") {
+		if out := b.run("report").out; strings.Contains(out, "did not finish") {
 			t.Errorf("the report says:\n%s", out)
 		}
 	})

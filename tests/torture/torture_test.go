@@ -179,7 +179,7 @@ func (b *box) run(args ...string) ran {
 	close(over)
 	polling.Wait()
 	if !late.Stop() {
-		b.t.Errorf("%v did not come to its end:\n%s", args, &out)
+		b.t.Errorf("%v did not finish:\n%s", args, &out)
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
