@@ -47,17 +47,3 @@ func TestScaleList(t *testing.T) {
 		t.Errorf("the list is stored as %q", got)
 	}
 }
-
-func TestBefore(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want bool
-	}{
-		{"0.20.4", "0.25.0", true}, {"0.25.0", "0.25.0", false}, {"0.100.0", "0.38.27", false},
-		{"0.9.4", "0.10.0", true}, {"master", "0.25.0", false}, {"", "0.25.0", false},
-	} {
-		if got := Before(c.a, c.b); got != c.want {
-			t.Errorf("Before(%q, %q) = %v", c.a, c.b, got)
-		}
-	}
-}

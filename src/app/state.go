@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/semver"
-
 	"upgrade-guard/src/host"
 )
 
@@ -89,21 +87,6 @@ func (s State) Running() int {
 		}
 	}
 	return n
-}
-
-// Before tells whether a Dokku version is older than another. What is no
-// version (a build from a branch) is newer than everything.
-func Before(version, than string) bool {
-	v, t := "v"+version, "v"+than
-	if !semver.IsValid(v) {
-		return false
-	}
-	return semver.Compare(v, t) < 0
-}
-
-// ValidVersion tells whether text is a Dokku version like 0.35.5.
-func ValidVersion(text string) bool {
-	return semver.IsValid("v"+text) && strings.Count(text, ".") >= 2
 }
 
 // Read reads a host's state out of its files.

@@ -78,7 +78,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 			}
 			continue
 		}
-		if n := appsOf(steps); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
+		if n := len(steps.Apps()); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
 			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", say.Plural(n, "app"))
 			out.queued = true
 			return out, g.locked(ctx, lockTimeout, func() error {
@@ -234,14 +234,6 @@ func rung(s plan.Step) string {
 		return s.App + "\x00" + s.Text
 	}
 	return s.App + "\x00" + s.Hazard + "\x00" + s.Text
-}
-
-func appsOf(steps plan.Plan) int {
-	names := map[string]bool{}
-	for _, s := range steps {
-		names[s.App] = true
-	}
-	return len(names)
 }
 
 // scope are the apps that were observed; none for all.

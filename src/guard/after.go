@@ -23,11 +23,11 @@ import (
 // that is. It does nothing when there is nothing to do, and goes on where a killed one
 // has stopped.
 func (g *Guard) PostUpgrade(ctx context.Context, from, to string) error {
-	if err := checkVersions(from, to); err != nil {
-		return err
-	}
 	disk, lastSeen, err := g.versions()
 	if err != nil {
+		return err
+	}
+	if err := checkVersions(from, to, disk, lastSeen); err != nil {
 		return err
 	}
 	if disk != to {
@@ -65,6 +65,7 @@ func (g *Guard) announce(ctx context.Context) error {
 	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", m.lastSeen, o.Now.Dokku)
 	printPlan(g.Out, found)
 	g.printLeft(found)
+	g.sayVersion(o)
 	if len(repairs(found)) > 0 {
 		g.Out.Detail("To do this: dokku upgrade-guard:apply")
 	}
@@ -154,12 +155,12 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, pending boo
 	if err != nil {
 		return err
 	}
-	g.close(&known, out.Now, m.baselines, out.found, m.lastSeen, m.broken)
+	g.close(&known, out, m)
 	if m.upgraded || pending {
 		note(noteDrift(journal, out.found))
 	}
 	if !out.queued && out.Now.DockerMissing == "" && !slices.ContainsFunc(out.found, func(f hazard.Finding) bool { return f.Hazard == "nginx-outdated" }) {
-		known.Unbuilt = nil
+		known.Unbuilt = out.ofDisputed(known.Unbuilt)
 	}
 	note(g.forgetQuarantined(out.Observation))
 	// Not where something could not be looked at: nothing is risked for a name.
@@ -205,6 +206,8 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 		}
 	}
 	yours := len(forYou(out.found))
+	maps.DeleteFunc(known.Unresolved, func(name string, _ state.Baseline) bool { return out.disputes(name) })
+	defer g.sayVersion(out.Observation)
 	switch {
 	case len(known.Unresolved) > 0:
 		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(known.Unresolved))
@@ -292,14 +295,16 @@ func (g *Guard) packageStatus(ctx context.Context) string {
 func removed(status string) bool { return status == "not-installed" || status == "config-files" }
 
 // close enters which apps are still owed something, and by which record. Owed is
-// also whoever could not be looked at: an app whose scale cannot be read, and one
-// without a record while a snapshot that may hold it cannot be read.
-func (g *Guard) close(known *state.State, now app.Host, records map[string]baseline, left []hazard.Finding, stamp string, broken bool) {
-	open := map[string]state.Baseline{}
+// also whoever could not be looked at: an app whose scale cannot be read, one
+// without a record while a snapshot that may hold it cannot be read, and one of which
+// Dokku's own commands do not confirm what is read: what is owed it stays what it was,
+// and after an upgrade all of it.
+func (g *Guard) close(known *state.State, out outcome, m *memory) {
+	open, records := map[string]state.Baseline{}, m.baselines
 	keep := func(name, hazard string) {
 		b, again := open[name]
 		if !again {
-			b = state.Baseline{Dokku: stamp}
+			b = state.Baseline{Dokku: m.lastSeen}
 			if r, ok := records[name]; ok {
 				b = state.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
 			} else if old, ok := known.Unresolved[name]; ok {
@@ -311,14 +316,21 @@ func (g *Guard) close(known *state.State, now app.Host, records map[string]basel
 		}
 		open[name] = b
 	}
-	for _, f := range left {
-		if f.Recorded && f.Kind != hazard.Notice {
+	for name := range out.disputed {
+		if old, was := known.Unresolved[name]; was && !m.underWay {
+			open[name] = old
+		} else if m.underWay {
+			keep(name, "")
+		}
+	}
+	for _, f := range out.found {
+		if !out.disputes(f.App) && f.Recorded && f.Kind != hazard.Notice {
 			keep(f.App, f.Hazard)
 		}
 	}
-	for name, s := range now.Apps {
+	for name, s := range out.Now.Apps {
 		_, recorded := records[name]
-		if s.Scale.Unreadable || broken && !recorded {
+		if !out.disputes(name) && (s.Scale.Unreadable || m.broken && !recorded) {
 			keep(name, "")
 		}
 	}
@@ -356,10 +368,11 @@ func enterSeed(l *state.State, s plan.Step, now time.Time) {
 	l.Seeds[s.Path] = seed
 }
 
-// checkVersions refuses what cannot be two Dokku versions.
-func checkVersions(from, to string) error {
+// checkVersions refuses what cannot be two Dokku versions. What is on the disk, or was,
+// is one whatever it calls itself.
+func checkVersions(from, to, disk, lastSeen string) error {
 	for _, v := range []string{from, to} {
-		if !app.ValidVersion(v) {
+		if !app.ValidVersion(v) && (v == "" || v != disk && v != lastSeen) {
 			return say.Hint(fmt.Errorf("%q is not a Dokku version", v), "A version looks like 0.35.5; the trigger takes two, the old and the new one.")
 		}
 	}

@@ -110,5 +110,6 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 		p.Unknown = append(p.Unknown, why)
 	}
 	tellUnknown(g.Out, p.Unknown)
+	g.sayVersion(o)
 	return p, nil
 }

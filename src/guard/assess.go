@@ -125,6 +125,7 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 			continue
 		}
 		s := g.subject(o.Files, o.Now, name, "", o.Now.Dokku, m.state)
+		s.Disputed = o.disputed[name]
 		s.Routing = g.routing(o, m, name, expected[name])
 		s.Routing.Worse = worse[name]
 		if m.run.NotRunning { // said once, and not for every app
@@ -134,7 +135,9 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		if certificates[name] { // that nginx finds none is said by its loss
 			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Certificate })
 		}
-		found = append(found, g.cutOff(s, m.state)...) // its build ends what is wrong by it, too
+		if !o.disputes(name) {
+			found = append(found, g.cutOff(s, m.state)...) // its build ends what is wrong by it, too
+		}
 		found = append(found, hazard.Route(s)...)
 	}
 	if len(m.state.Upgrades) > 0 {
@@ -173,6 +176,7 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 	if !o.Files.Partial {
 		look(host.GlobalScope, func(b *baseline) []hazard.Finding {
 			s := hazard.HostSubject{Context: g.context(o.Files, "", o.Now.Dokku, m.state), Now: o.Now}
+			s.Disputed = o.disputed[host.GlobalScope]
 			if b != nil {
 				s.Before, s.Context = &b.global, g.since(s.Context, *b)
 			}
@@ -185,6 +189,7 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 		}
 		look(name, func(b *baseline) []hazard.Finding {
 			s := g.subject(o.Files, o.Now, name, "", o.Now.Dokku, m.state)
+			s.Disputed = o.disputed[name]
 			if b != nil {
 				s.Before, s.Context = &b.state, g.since(s.Context, *b)
 			}
@@ -299,9 +304,13 @@ func (g *Guard) since(c hazard.Context, b baseline) hazard.Context {
 
 // foresee is what an upgrade will do to the host, with what prevents it.
 func (g *Guard) foresee(o *Observation, from, to string, known state.State) []hazard.Finding {
-	found := hazard.ForeseeHost(hazard.HostSubject{Context: g.context(o.Files, from, to, known), Now: o.Now})
+	h := hazard.HostSubject{Context: g.context(o.Files, from, to, known), Now: o.Now}
+	h.Disputed = o.disputed[host.GlobalScope]
+	found := hazard.ForeseeHost(h)
 	for _, name := range o.Files.Apps {
-		found = append(found, hazard.Foresee(g.subject(o.Files, o.Now, name, from, to, known))...)
+		s := g.subject(o.Files, o.Now, name, from, to, known)
+		s.Disputed = o.disputed[name]
+		found = append(found, hazard.Foresee(s)...)
 	}
 	if from != to {
 		found = append(found, g.renamesForetold(o, to)...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,11 +41,11 @@ var errNoBaseline = errors.New("no baseline could be stored")
 // date. Once the new version is on the disk it is too late, and it says so: what
 // its installation has deleted must not become the newest baseline.
 func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
-	if err := checkVersions(from, to); err != nil {
-		return err
-	}
 	disk, lastSeen, err := g.versions()
 	if err != nil {
+		return err
+	}
+	if err := checkVersions(from, to, disk, lastSeen); err != nil {
 		return err
 	}
 	if disk != from && disk == to {
@@ -102,6 +103,11 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	}
 	g.Out.Title("%s: %s", title, atRisk(found, g.autoApply()))
 	g.printLeft(found)
+	if !app.Known(to) {
+		for _, text := range notForetold(to) {
+			g.Out.Trouble("%s.", text)
+		}
+	}
 	if !g.autoApply() {
 		if n := len(repairs(found)); n > 0 {
 			g.Out.Trouble("auto-apply is off, so %s not prevented. To have it done: dokku upgrade-guard:set --global auto-apply true, before the upgrade", say.Plural(n, "loss")+map[bool]string{true: " is", false: " are"}[n == 1])
@@ -181,7 +187,7 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 	if err != nil {
 		return err
 	}
-	from, to := disk, newestKnown
+	from, to := disk, newestFor(disk)
 	switch point {
 	case BeforeApt:
 		changes, err := aptList(ctx, stdin)
@@ -204,10 +210,12 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 	default:
 		return fmt.Errorf("upgrade-guard knows no hook point %q", point)
 	}
-	// A Debian revision or a build from a branch is no version to compare with.
-	to, _, _ = strings.Cut(to, "-")
-	if !app.ValidVersion(from) || !app.ValidVersion(to) {
-		return fmt.Errorf("%q to %q is no upgrade from one Dokku version to another", from, to)
+	if point != BeforeCore { // what is on the disk calls itself what it likes
+		// A Debian revision is none of Dokku's. A date before the release that a branch
+		// goes back to (1790000000:0.38.27) tells that it is no release.
+		if to = revision.ReplaceAllString(to, ""); !packageVersion.MatchString(to) {
+			return fmt.Errorf("%q is no version of a package", to)
+		}
 	}
 	if point != BeforeCore && stamp != "" && stamp != disk && !g.recorded(ctx, point, from) {
 		g.finishEarlier(ctx)
@@ -249,6 +257,13 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 	}
 	return err
 }
+
+// packageVersion is what Debian takes for the version of a package, revision the part
+// of it that counts how often the same was packaged.
+var (
+	packageVersion = regexp.MustCompile(`^[0-9A-Za-z.+:~-]{1,100}$`)
+	revision       = regexp.MustCompile(`-[0-9][0-9.]*$`)
+)
 
 // aptList is what apt's list says of Dokku. Whoever holds the other end of it open
 // does not hold us.

@@ -14,9 +14,6 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// newestKnown is the newest Dokku whose upgrade the guard was tried with.
-const newestKnown = "0.38.27"
-
 // Check is what an upgrade would do to the host, and what is wrong with it
 // already.
 type Check struct {
@@ -63,7 +60,7 @@ func (c Check) UpgradeTitle() string {
 	switch {
 	case app.Before(c.To, c.From):
 		return fmt.Sprintf("Way back to %s: %s, as far as is known", c.To, text)
-	case app.Before(newestKnown, c.To):
+	case c.To != c.From && !app.Known(c.To):
 		return fmt.Sprintf("Upgrade to %s: %s, as far as is known", c.To, text)
 	}
 	return fmt.Sprintf("Upgrade to %s: %s", c.To, text)
@@ -103,9 +100,9 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	c.Unknown = append(c.Unknown, o.partsUnknown()...)
 	c.partly = len(c.Unknown) > 0
 	switch {
-	case app.Before(newestKnown, to):
-		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is newer than this release of upgrade-guard knows (%s): what it changes cannot be foretold", to, newestKnown),
-			"scale, domains, ports, certificates, settings and the way from nginx to the containers are at risk in any upgrade; all of them are stored before it and compared after it")
+	case to == now.Dokku: // no upgrade; whether it is known stands among what is found
+	case !app.Known(to):
+		c.Unknown = append(c.Unknown, notForetold(to)...)
 	case app.Before(to, now.Dokku):
 		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is older than the one on this host (%s): what a way back loses is not foretold in full. A snapshot is taken before it", to, now.Dokku))
 	}
@@ -125,10 +122,16 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 			}
 		}
 	}
-	if app.Before(newestKnown, running) {
+	return newestFor(running)
+}
+
+// newestFor is the newest version that is known to a Dokku that runs: itself, where it
+// is not known at all.
+func newestFor(running string) string {
+	if !app.Known(running) {
 		return running
 	}
-	return newestKnown
+	return app.NewestKnown
 }
 
 // Set sets or, without a value, unsets one of the guard's properties, for the

@@ -52,6 +52,8 @@ type Guard struct {
 	key     []byte                // see fingerprint
 	plugins plugins.Facts
 	said    map[string]bool // files that cannot be read, and are said to
+	// confirmed is what Dokku's own commands have said, by app; see confirm.
+	confirmed map[string]confirmation
 }
 
 // New is the guard of a host.
@@ -237,12 +239,18 @@ func (g *Guard) recent(t time.Time, within time.Duration) bool {
 // justInstalled tells that Dokku was installed within the last hour: by the time of its
 // list of files, which dpkg writes as it unpacks, or of its version.
 func (g *Guard) justInstalled() bool {
-	for _, name := range []string{"/var/lib/dpkg/info/dokku.list", filepath.Join(g.Host.Paths().LibRoot, "STABLE_VERSION")} {
-		if st, err := g.Host.Stat(name); err == nil && g.recent(st.ModTime(), time.Hour) {
-			return true
-		}
+	recent := func(name string) (recent, there bool) {
+		st, err := g.Host.Stat(name)
+		return err == nil && g.recent(st.ModTime(), time.Hour), err == nil
 	}
-	return false
+	if just, _ := recent("/var/lib/dpkg/info/dokku.list"); just {
+		return true
+	}
+	just, there := recent(filepath.Join(g.Host.Paths().LibRoot, "STABLE_VERSION"))
+	if !there { // built from a branch
+		just, _ = recent(filepath.Join(g.Host.Paths().LibRoot, "VERSION"))
+	}
+	return just
 }
 
 // underWay tells that an upgrade, or another run of Dokku's installation, has not

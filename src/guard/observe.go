@@ -36,6 +36,9 @@ type Observation struct {
 	// renaming are both halves of each rename that is under way or was cut off. What
 	// looks wrong with them is the rename's to end.
 	renaming map[string]bool
+	// disputed is where Dokku's own commands do not confirm what was read of an app, or
+	// of the host; see confirm.
+	disputed map[string][]app.Disagreement
 	// locked are the apps with a stopped container that are being deployed, or locked.
 	locked map[string]bool
 }
@@ -59,6 +62,7 @@ func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, e
 		return nil, err
 	}
 	o := &Observation{Files: files, Now: app.Read(files), renaming: g.halves(), locked: map[string]bool{}}
+	g.confirm(ctx, o, o.scopes()...)
 	if o.Now.DockerMissing != "" {
 		return o, nil // nothing can be said of what leads to a container
 	}

@@ -61,6 +61,9 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 	if err != nil {
 		return err
 	}
+	if err := g.mayTouch(ctx, files, from); err != nil {
+		return err
+	}
 	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
 	if err := r.Prepare(ctx, files, rename.Options{WithStop: o.WithStop, KeepDomains: keep, Ask: g.probes(from)}); err != nil {
 		return err
@@ -274,6 +277,8 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host, dokku string) []Renam
 		}
 		d := RenameDue{From: name, To: app.NearestName(name)}
 		switch {
+		case !app.Known(dokku):
+			d.Why = errors.New("this release of upgrade-guard does not know that version, and nothing is risked for a name")
 		case d.To == "":
 			d.Why = fmt.Errorf("no valid name is near %s", name)
 		case wanted[d.To] > 1:

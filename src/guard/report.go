@@ -21,10 +21,13 @@ import (
 
 // Report is what the guard knows of the host.
 type Report struct {
-	Version  int    `json:"version"` // of this shape
-	Guard    string `json:"upgrade_guard"`
-	Dokku    string `json:"dokku"`
-	LastSeen string `json:"last_seen"`
+	Version int    `json:"version"` // of this shape
+	Guard   string `json:"upgrade_guard"`
+	Dokku   string `json:"dokku"`
+	// NewestKnown is the newest Dokku that this release knows, where it does not know
+	// this one.
+	NewestKnown string `json:"newest_known,omitempty"`
+	LastSeen    string `json:"last_seen"`
 	// Unfinished tells that the version has changed and the post-upgrade work
 	// has not been done.
 	Unfinished bool `json:"unfinished"`
@@ -134,6 +137,9 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	r := Report{
 		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.State.LastSeen(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
 		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{}, Apps: []AppReport{},
+	}
+	if !app.Known(r.Dokku) {
+		r.NewestKnown = app.NewestKnown
 	}
 	if len(list) > 0 && !list[0].Future {
 		r.Newest = list[0].ID

@@ -51,6 +51,9 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			return say.Hint(fmt.Errorf("there is no app %s on this host", name),
 				"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
 		}
+		if err := g.mayTouch(ctx, files, name, parts...); err != nil {
+			return err
+		}
 		names := append([]string{name}, known.Formerly(name)...)
 		switch id {
 		case "":

@@ -55,7 +55,7 @@ func (g *Guard) Routes(ctx context.Context) error {
 		return joined(failure, g.locked(ctx, lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
 				if failure == nil {
-					known.Unbuilt = nil
+					known.Unbuilt = out.ofDisputed(known.Unbuilt)
 				}
 				known.Runs = journal.AddTo(known.Runs)
 				if n := len(known.Runs); n > runsTold {
@@ -131,5 +131,5 @@ func (o *Observation) goodAgain(name string) bool {
 	for _, f := range o.judged {
 		wrong = wrong || f.App == name
 	}
-	return err == nil && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
+	return err == nil && !o.disputes(name) && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
 }

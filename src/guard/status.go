@@ -19,7 +19,7 @@ const (
 	// StatusActionRequired: something is left to a person.
 	StatusActionRequired = "action-required"
 	// StatusUnknown: docker or nginx could not be asked, or what nginx has for it cannot
-	// be read.
+	// be read, or a Dokku that this release does not know does not confirm what is read.
 	StatusUnknown = "unknown"
 	// StatusNoBaseline: an upgrade has happened, and nothing from before it can be read
 	// for this app.
@@ -43,6 +43,8 @@ func (o *Observation) status(name string, found []hazard.Finding, noBaseline, re
 		return slices.ContainsFunc(found, func(f hazard.Finding) bool { return slices.Contains(kinds, f.Kind) })
 	}
 	switch {
+	case o.disputes(name):
+		return StatusUnknown // nothing is claimed of it, that it is down neither
 	case down || slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.ScaleZero }):
 		return StatusDown
 	case has(hazard.Repair):

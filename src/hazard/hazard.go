@@ -21,6 +21,7 @@ const (
 	CertificateLost  = "certificate-lost"
 	Names            = "names"
 	ScaleZero        = "scale-zero"
+	UnknownVersion   = "unknown-version"
 )
 
 // Subjects by which some occasions choose what they do.
@@ -64,6 +65,7 @@ type Hazard struct {
 // All are the hazards the guard knows, in the order in which their steps are
 // done.
 var All = []Hazard{
+	unknownVersion,
 	notKnown,
 	names,
 	scaleDirty,
@@ -154,6 +156,9 @@ type Context struct {
 	// baseline or it cannot be read.
 	Files *app.Files
 	Old   func() *app.Files
+	// Disputed is where Dokku's own commands do not confirm what the files are read to
+	// say, under a version that this release does not know.
+	Disputed []app.Disagreement
 	// Plugins are the host's plugins, read when they are first asked for.
 	Plugins plugins.Facts
 	// Shown is what is printed in place of a value that may be a secret, by its
@@ -218,28 +223,28 @@ func (c Context) both(was, now string) string {
 
 // Foresee asks every hazard what the upgrade will do to an app.
 func Foresee(s Subject) []Finding {
-	return ask(s.Now.Name, func(h Hazard) []Finding { return call(h, h.Foresee, s) })
+	return ask(s.Now.Name, s.unlessDisputed(func(h Hazard) []Finding { return call(h, h.Foresee, s) }))
 }
 
 // Detect asks every hazard of upgrades what has happened to an app.
 func Detect(s Subject) []Finding {
-	return ask(s.Now.Name, unlessNginx(func(h Hazard) []Finding { return call(h, h.Detect, s) }))
+	return ask(s.Now.Name, s.unlessDisputed(unlessNginx(func(h Hazard) []Finding { return call(h, h.Detect, s) })))
 }
 
 // Route asks nginx's hazards what is wrong with how an app is served. They need no
 // baseline.
 func Route(s Subject) []Finding {
-	return ask(s.Now.Name, onlyNginx(func(h Hazard) []Finding { return call(h, h.Detect, s) }))
+	return ask(s.Now.Name, s.unlessDisputed(onlyNginx(func(h Hazard) []Finding { return call(h, h.Detect, s) })))
 }
 
 // ForeseeHost asks every hazard what the upgrade will do to the host itself.
 func ForeseeHost(s HostSubject) []Finding {
-	return ask(host.GlobalScope, func(h Hazard) []Finding { return call(h, h.ForeseeHost, s) })
+	return ask(host.GlobalScope, s.unlessDisputed(func(h Hazard) []Finding { return call(h, h.ForeseeHost, s) }))
 }
 
 // DetectHost asks every hazard of upgrades what has happened to the host itself.
 func DetectHost(s HostSubject) []Finding {
-	return ask(host.GlobalScope, unlessNginx(func(h Hazard) []Finding { return call(h, h.DetectHost, s) }))
+	return ask(host.GlobalScope, s.unlessDisputed(unlessNginx(func(h Hazard) []Finding { return call(h, h.DetectHost, s) })))
 }
 
 // RouteHost asks nginx's hazards what is wrong with what is no app's.

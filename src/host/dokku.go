@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -31,6 +32,25 @@ func Ports(ctx context.Context, h Host, app string) ([]string, error) {
 	defer cancel()
 	out, err := h.Trigger(ctx, "ports-get", app)
 	return strings.Fields(string(out)), err
+}
+
+// maxAnswer is as much as is read of what a command of Dokku's says: ten thousand
+// domains are a quarter of it.
+const maxAnswer = 1 << 20
+
+// Dokku asks one of Dokku's own commands, which must be one that changes nothing. The
+// command is read to its end, and no further than anybody would.
+func Dokku(ctx context.Context, h Host, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var answer []byte
+	err := h.Stream(ctx, func(r io.Reader) (err error) {
+		if answer, err = io.ReadAll(io.LimitReader(r, maxAnswer+1)); err == nil && len(answer) > maxAnswer {
+			err = errors.New("dokku says more than is read")
+		}
+		return err
+	}, "dokku", append([]string{"--quiet"}, args...)...)
+	return string(answer), err
 }
 
 // Config asks Dokku for a variable of an app's environment, or the host's.

@@ -219,18 +219,3 @@ func (p Paths) Property(namespace, scope, property string) string {
 func (p Paths) Data(elem ...string) string {
 	return filepath.Join(append([]string{p.LibRoot, "data", Plugin}, elem...)...)
 }
-
-// DokkuVersion is the version of the Dokku that is on the disk, without a
-// leading v: what the package has unpacked, whether or not its installation
-// came to an end. It is "" when there is none.
-func DokkuVersion(h Host) string {
-	// STABLE_VERSION is the release; VERSION may be a commit on hosts that
-	// were installed from source.
-	for _, name := range []string{"STABLE_VERSION", "VERSION"} {
-		b, err := h.ReadFile(filepath.Join(h.Paths().LibRoot, name))
-		if v := strings.TrimPrefix(strings.TrimSpace(string(b)), "v"); err == nil && v != "" && len(v) < 100 {
-			return v
-		}
-	}
-	return ""
-}

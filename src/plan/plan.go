@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -75,6 +76,17 @@ func (p Plan) Print(out *say.Printer) {
 	for _, s := range p {
 		out.Result("       %-4s %s: %s", s.Mark, host.Place(s.App), s.Text)
 	}
+}
+
+// Apps are the apps that steps are for, each once.
+func (p Plan) Apps() []string {
+	var names []string
+	for _, s := range p {
+		if !slices.Contains(names, s.App) {
+			names = append(names, s.App)
+		}
+	}
+	return names
 }
 
 // ErrChanged says that a file is no longer what the plan was made for.

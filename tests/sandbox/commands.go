@@ -56,6 +56,9 @@ func (h Host) dokku(args []string) error {
 	if len(args) == 0 {
 		return errNotRecorded
 	}
+	if err := h.called(args); err != nil {
+		return err
+	}
 	plugin, command, _ := strings.Cut(args[0], ":")
 	own := h.path("var/lib/dokku/plugins/enabled", plugin, "subcommands", command)
 	if _, err := os.Stat(own); err == nil && plugin == "upgrade-guard" {
@@ -64,6 +67,11 @@ func (h Host) dokku(args []string) error {
 		return stream(own, args...)
 	}
 	switch {
+	case args[0] == "apps:list" && len(args) == 1:
+		fmt.Println(strings.Join(h.apps(), "\n"))
+		return nil
+	case slices.Contains([]string{"domains:report", "ports:report", "certs:report"}, args[0]):
+		return h.report(plugin, args[1:])
 	case args[0] == "ps:scale" && len(args) == 2:
 		fmt.Printf("-----> Scaling for %s\n-----> proctype: qty\n-----> --------: ---\n", args[1])
 		for _, p := range h.scale(args[1]).Processes {
@@ -210,6 +218,11 @@ func (h Host) writeCrontab() error {
 func (h Host) scaleFile(name string) string {
 	if app.ScaleInFile(h.version()) {
 		return h.path("home/dokku", name, "DOKKU_SCALE")
+	}
+	if moved := h.path("var/lib/dokku/config/ps", name, futureScale); !app.Before(h.version(), future) {
+		if _, err := os.Stat(moved); err == nil {
+			return moved
+		}
 	}
 	return h.path("var/lib/dokku/config/ps", name, "scale")
 }

@@ -151,8 +151,11 @@ func (h Host) Enable(plugin, dir string) error {
 
 // version is the Dokku on the disk.
 func (h Host) version() string {
-	b, _ := os.ReadFile(h.path("var/lib/dokku/STABLE_VERSION"))
-	return strings.TrimSpace(string(b))
+	b, err := os.ReadFile(h.path("var/lib/dokku/STABLE_VERSION"))
+	if err != nil { // built from a branch
+		b, _ = os.ReadFile(h.path("var/lib/dokku/VERSION"))
+	}
+	return strings.TrimPrefix(strings.TrimSpace(string(b)), "v")
 }
 
 // Upgrade plays the recorded upgrade to a version: what it added, what it
@@ -173,9 +176,12 @@ func (h Host) Install(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("no upgrade from %s is recorded", from)
 	}
-	after, err := load("issue7253-" + to + "-after")
+	after, err := load("issue7253-" + recordedAs(to) + "-after")
 	if err != nil {
 		return fmt.Errorf("no upgrade from %s to %s is recorded", from, to)
+	}
+	if to != recordedAs(to) {
+		after["var/lib/dokku/STABLE_VERSION"], after["var/lib/dokku/VERSION"] = []byte(to+"\n"), []byte("v"+to+"\n")
 	}
 	// The upgraded hosts were recorded with containers of their own.
 	_, present, err := h.containers()

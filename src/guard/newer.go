@@ -1,0 +1,122 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// A Dokku that this release does not know, a newer one or a build from a branch, may
+// keep anything elsewhere than the readers look. Before an upgrade to one what is at
+// risk in any is stored, and what versions are known to lose is prevented; after it the
+// work is done where Dokku's own commands confirm what is read, and nowhere else.
+
+// askingDokku is how long all of Dokku's commands may take together: a hook of the
+// package manager waits for it. Who could not be asked in it is not confirmed.
+const askingDokku = time.Minute
+
+// confirmation is what came of asking Dokku's own commands about an app, or the host.
+type confirmation struct {
+	reading  string // what they were held to
+	disputed []app.Disagreement
+}
+
+// confirm holds what was read of apps, and of the host, to what Dokku's own commands
+// say, on a version that this release does not know; on one that it knows nothing is
+// asked. Within a run who reads as before is not asked again.
+func (g *Guard) confirm(ctx context.Context, o *Observation, scopes ...string) {
+	if o.Now.Dokku == "" || app.Known(o.Now.Dokku) { // without any, nothing is done at all
+		return
+	}
+	if g.confirmed == nil {
+		g.confirmed = map[string]confirmation{}
+	}
+	var open []string
+	for _, scope := range scopes {
+		c, asked := g.confirmed[scope]
+		if !o.renaming[scope] && (!asked || c.reading != app.Reading(o.Files, o.Now, scope)) {
+			open = append(open, scope)
+		}
+	}
+	if len(open) > 0 {
+		// These commands read our lines in .dokkurc too, and dokku --app names one app
+		// for all commands that it starts.
+		defer host.Setenv(inOurRun, "yes")()
+		defer host.Setenv("DOKKU_APP_NAME", "")()
+		ctx, cancel := context.WithTimeout(ctx, askingDokku)
+		defer cancel()
+		found := app.Ask(ctx, g.Host, o.Files, o.Now, open)
+		for _, scope := range open {
+			g.confirmed[scope] = confirmation{app.Reading(o.Files, o.Now, scope), found[scope]}
+		}
+	}
+	o.disputed = map[string][]app.Disagreement{}
+	for _, scope := range scopes {
+		if c := g.confirmed[scope]; len(c.disputed) > 0 && !o.renaming[scope] {
+			o.disputed[scope] = c.disputed
+		}
+	}
+}
+
+// scopes are what an observation is of: its apps, and the host where it is of all.
+func (o *Observation) scopes() []string {
+	if o.Files.Partial {
+		return o.Files.Apps
+	}
+	return append([]string{host.GlobalScope}, o.Files.Apps...)
+}
+
+// disputes tells whether Dokku's own commands do not confirm what was read of an app.
+func (o *Observation) disputes(name string) bool { return len(o.disputed[name]) > 0 }
+
+// ofDisputed leaves of some apps those that are not confirmed: what is remembered of
+// them stands until they are.
+func (o *Observation) ofDisputed(names []string) []string {
+	var left []string
+	for _, name := range names {
+		if o.disputes(name) {
+			left = append(left, name)
+		}
+	}
+	return left
+}
+
+// sayVersion says of a run on a version that this release does not know that it was
+// one, and how far Dokku's own commands confirm what it went by.
+func (g *Guard) sayVersion(o *Observation) {
+	if app.Known(o.Now.Dokku) {
+		return
+	}
+	all, left := len(o.Files.Apps), o.ofDisputed(o.Files.Apps)
+	if why := app.WhyNotKnown(o.Now.Dokku); len(left) == 0 {
+		g.Out.Step("%s. Dokku's own commands confirm what was read of %s", why, say.Plural(all, "app"))
+	} else {
+		g.Out.Trouble("%s. Dokku's own commands confirm what was read of %d of %s. Not touched: %s", why, all-len(left), say.Plural(all, "app"), strings.Join(left, ", "))
+	}
+}
+
+// notForetold says of a version to come that this release does not know it.
+func notForetold(to string) []string {
+	return []string{app.WhyNotKnown(to) + ": what it changes cannot be foretold",
+		"scale, domains, ports, certificates, settings and the way from nginx to the containers are at risk in any upgrade; all of them are stored before it and compared after it"}
+}
+
+// mayTouch refuses what a person asks for where Dokku's own commands do not confirm
+// what it would be done by: one of these parts, or any where none is named.
+func (g *Guard) mayTouch(ctx context.Context, files *app.Files, name string, parts ...string) error {
+	o := &Observation{Files: files, Now: app.Read(files)}
+	g.confirm(ctx, o, name)
+	for _, d := range o.disputed[name] {
+		if len(parts) == 0 || slices.Contains(parts, string(d.Part)) {
+			return say.Hint(fmt.Errorf("%s: %w", name, errors.New(d.String())), "%s, so it is not touched. To update the plugin: dokku plugin:update upgrade-guard", app.WhyNotKnown(o.Now.Dokku))
+		}
+	}
+	return nil
+}
