@@ -12,6 +12,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
+	"upgrade-guard/src/state"
 )
 
 // newestKnown is the newest Dokku whose upgrade the guard was tried with.
@@ -131,8 +132,9 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 }
 
 // Set sets or, without a value, unsets one of the guard's properties, for the
-// host (GlobalScope) or for one app.
-func (g *Guard) Set(scope, name, value string) error {
+// host (GlobalScope) or for one app. Without auto-apply nothing of ours may lie ahead of
+// an upgrade: what was written for one that has not come is taken back.
+func (g *Guard) Set(ctx context.Context, scope, name, value string) error {
 	p, ok := properties[name]
 	if !ok {
 		return say.Hint(fmt.Errorf("there is no property %q", name), "There are: %s.", strings.Join(PropertyNames, ", "))
@@ -151,7 +153,14 @@ func (g *Guard) Set(scope, name, value string) error {
 			return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", hint)
 		}
 	}
-	return g.Host.SetProperty(scope, name, value)
+	if err := g.Host.SetProperty(scope, name, value); err != nil || name != "auto-apply" || value != "false" {
+		return err
+	}
+	return g.locked(ctx, lockTimeout, func() error {
+		return g.changeState(func(known *state.State) error {
+			return g.withdraw(known, func(state.Seed) bool { return true })
+		})
+	})
 }
 
 // PropertyNames are the guard's properties.
