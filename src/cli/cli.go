@@ -300,7 +300,7 @@ func (c commands) set(ctx *cli.Context) error {
 	if len(args) == 2 {
 		value = args[1]
 	}
-	if err := c.guard.Set(scope, args[0], value); err != nil {
+	if err := c.guard.Set(ctx.Context, scope, args[0], value); err != nil {
 		return err
 	}
 	what := args[0]
