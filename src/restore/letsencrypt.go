@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"

@@ -91,6 +91,7 @@ func TestScenarios(t *testing.T) {
 				env.Setenv(name, os.Getenv(name))
 			}
 			if onRealHost {
+				env.Setenv("UPGRADE_GUARD_REAL_HOST", "yes") // for what plays dokku
 				env.Setenv("HOME", os.Getenv("HOME"))
 				env.Setenv("TMPDIR", "/tmp") // the Dokku user works there too
 				// plugn exports every variable by name.
