@@ -122,6 +122,12 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if err != nil {
 			return err
 		}
+		// No trigger of Dokku's has told of it: the running record follows all the same.
+		if _, open := known.Unresolved[name]; !open && g.State.LastSeen() == after.Dokku && len(app.Read(after).Apps[name].Unreadable) == 0 {
+			if err := g.Store.SaveLive(after, name); err != nil {
+				g.Out.Error(err)
+			}
+		}
 		present := app.Read(after).Apps[name]
 		if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(parts, "scale") && present.Running() != scale.Total() {
 			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
