@@ -64,7 +64,7 @@ func (g *Guard) announce(ctx context.Context) error {
 	found := g.assess(o, m)
 	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", m.lastSeen, o.Now.Dokku)
 	printPlan(g.Out, found)
-	g.printLeft(found)
+	g.printLeft(o.worstFirst(found))
 	g.sayVersion(o)
 	if len(repairs(found)) > 0 {
 		g.Out.Detail("To do this: dokku upgrade-guard:apply")
@@ -137,7 +137,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	}
 	note(g.locked(ctx, lockTimeout, func() error { return g.resolve(ctx, m, out, pending, errs, journal) }))
 	if len(out.found) > 0 || out.done {
-		g.printLeft(out.found)
+		g.printLeft(out.worstFirst(out.found))
 	}
 	tellUnknown(g.Out, out.unknown())
 	g.sum(ctx, out, m, pending || unresolved, errs.ErrorOrNil())
