@@ -168,3 +168,19 @@ func TestAsideOfOddValues(t *testing.T) {
 		t.Errorf("a path with a blank in it is written: %s", text)
 	}
 }
+
+// Files that an earlier release has written are still its work: 939a39f called them a
+// stop-gap, and set aside.
+func TestMarksOfAnEarlierRelease(t *testing.T) {
+	for line, want := range map[string]string{
+		"# upgrade-guard: stop-gap. The next dokku proxy:build-config replaces this file.\n":          markFallback,
+		"# upgrade-guard: set aside. The next dokku proxy:build-config replaces this file.\n":         markQuarantine,
+		"# upgrade-guard: fallback upstream. The next dokku proxy:build-config replaces this file.\n": markFallback,
+		"# upgrade-guard: quarantined. The next dokku proxy:build-config replaces this file.\n":       markQuarantine,
+		"server {\n": "",
+	} {
+		if got, rest := markOf(line + "x\n"); got != want || want != "" && rest != "x\n" {
+			t.Errorf("%q: %q, and %q is left", line, got, rest)
+		}
+	}
+}
