@@ -27,7 +27,8 @@ var names = Hazard{
 		case (s.To == "0.22.0" || s.To == "0.22.1") && strings.Contains(name, "_"):
 			return []Finding{{
 				What:        fmt.Sprintf("%s deletes the app, with its code, because of the _ in its name", s.To),
-				Consequence: "No snapshot holds the code. Any other version keeps it: 0.22.3, or a later one.",
+				Consequence: "No snapshot holds the code. Any other version keeps it: apt-get install dokku=0.22.3, or a later one.",
+				Kind:        Refuse,
 			}}
 		case s.To == "0.22.2" && strings.Contains(name, "_"):
 			return []Finding{{
