@@ -106,6 +106,7 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	case app.Before(to, now.Dokku):
 		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is older than the one on this host (%s): what a way back loses is not foretold in full. A snapshot is taken before it", to, now.Dokku))
 	}
+	c.Present, c.Upgrade = orEmpty(c.Present), orEmpty(c.Upgrade)
 	return c, nil
 }
 

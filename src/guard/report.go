@@ -78,8 +78,11 @@ type JobReport struct {
 
 // AppReport is what the guard knows of one app.
 type AppReport struct {
-	App    string `json:"app"`
-	Status string `json:"status"`
+	// Version and Guard are those of Report, in the report of one app alone.
+	Version int    `json:"version,omitempty"`
+	Guard   string `json:"upgrade_guard,omitempty"`
+	App     string `json:"app"`
+	Status  string `json:"status"`
 	// Asked tells that it was asked by requests whether it answers.
 	Asked bool `json:"asked"`
 	// Scale is what Dokku goes by now, BaselineScale what the newest snapshot of it that
@@ -133,7 +136,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	}
 	r := Report{
 		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.State.LastSeen(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
-		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{},
+		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{}, Apps: []AppReport{},
 	}
 	if !app.Known(r.Dokku) {
 		r.NewestKnown = app.NewestKnown
@@ -176,6 +179,9 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			a.Unknown, a.ToDo = append(a.Unknown, u.What), append(a.ToDo, u.Command)
 		}
 		r.Counts[a.Status]++
+		if only != "" {
+			a.Version, a.Guard = r.Version, r.Guard
+		}
 		r.Apps = append(r.Apps, a)
 	}
 	if only == "" {
@@ -261,7 +267,16 @@ func appReport(s app.State, b baseline, found []hazard.Finding, repaired []strin
 	if len(a.Ports) == 0 {
 		a.Ports = s.Ports.Detected
 	}
+	a.Domains, a.Ports = orEmpty(a.Domains), orEmpty(a.Ports)
 	return a
+}
+
+// orEmpty is a list that prints as one when it is empty.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // journaled are the texts of some runs' journals, by event and app, which is called
