@@ -48,7 +48,10 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 		out.Error(say.Hint(fmt.Errorf("there is no command %s:%s", host.Plugin, name), "See dokku upgrade-guard:help for those there are."))
 		return 1
 	}
-	err := app.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flagsFirst(app.Commands[i], args[1:])...))
+	flags, err := flagsFirst(app.Commands[i], args[1:])
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flags...))
+	}
 	switch {
 	case errors.Is(err, errForYou):
 		return 2
@@ -60,33 +63,57 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 }
 
 // flagsFirst puts flags before arguments: the library wants them so, and people
-// type "report my_app --format json".
-func flagsFirst(c *cli.Command, args []string) []string {
-	takesValue := map[string]bool{}
+// type "report my_app --format json". It says which flag has no value, and which is given
+// twice with a meaning for one: the library would take the argument after it, or drop the
+// first in silence.
+func flagsFirst(c *cli.Command, args []string) ([]string, error) {
+	one, list := map[string]bool{}, map[string]bool{}
 	for _, f := range c.Flags {
-		if _, ok := f.(*cli.StringFlag); ok {
-			takesValue["--"+f.Names()[0]] = true
+		switch f.(type) {
+		case *cli.StringFlag:
+			one[f.Names()[0]] = true
+		case *cli.StringSliceFlag:
+			list[f.Names()[0]] = true
 		}
 	}
 	var flags, rest []string
+	given := map[string]bool{}
 	for i := 0; i < len(args); i++ {
-		switch a := args[i]; {
-		case a == "--":
-			return append(append(flags, rest...), args[i:]...)
-		case a == host.GlobalScope || !strings.HasPrefix(a, "-"):
-			rest = append(rest, a)
-		default:
-			flags = append(flags, a)
-			if takesValue[a] && i+1 < len(args) {
-				i++
-				flags = append(flags, args[i])
-			}
+		a := args[i]
+		if a == "--" {
+			return append(append(flags, rest...), args[i:]...), nil
 		}
+		if a == host.GlobalScope || !strings.HasPrefix(a, "-") {
+			rest = append(rest, a)
+			continue
+		}
+		flags = append(flags, a)
+		name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if !one[name] && !list[name] {
+			continue
+		}
+		if one[name] && given[name] {
+			return nil, say.Hint(fmt.Errorf("--%s is given twice", name), "See dokku %s --help", c.Name)
+		}
+		given[name] = true
+		if hasValue {
+			continue
+		}
+		if i+1 == len(args) {
+			return nil, say.Hint(fmt.Errorf("flag needs an argument: --%s", name), "See dokku %s --help", c.Name)
+		}
+		i++
+		value := args[i]
+		for list[name] && strings.HasSuffix(value, ",") && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			i++ // certs, ports without quotes
+			value += args[i]
+		}
+		flags = append(flags, value)
 	}
 	if len(rest) > 0 {
 		rest = append([]string{"--"}, rest...)
 	}
-	return append(flags, rest...)
+	return append(flags, rest...), nil
 }
 
 // Names are the commands that the plugin has a link for.
@@ -131,7 +158,7 @@ func (c commands) all() []*cli.Command {
 		{Name: "restore", Usage: "Put one app back as a snapshot has it; another snapshot is taken first", ArgsUsage: "<app>",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the running record; the newest from before the last upgrade when left out"},
-				&cli.StringFlag{Name: "only", Usage: "these `parts` only: " + strings.Join(restore.Parts, ",")},
+				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, and again for more: " + strings.Join(restore.Parts, ",")},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
 			}, Action: c.restore},
 		{Name: "rename", Usage: "Rename an app without loss and without refusing a request", ArgsUsage: "<old> <new>",
@@ -300,7 +327,7 @@ func (c commands) set(ctx *cli.Context) error {
 	if len(args) == 2 {
 		value = args[1]
 	}
-	if err := c.guard.Set(scope, args[0], value); err != nil {
+	if err := c.guard.Set(ctx.Context, scope, args[0], value); err != nil {
 		return err
 	}
 	what := args[0]
@@ -324,9 +351,10 @@ func (c commands) restore(ctx *cli.Context) error {
 		return say.Hint(errors.New("an app is needed"), "dokku upgrade-guard:restore my-app --dry-run")
 	}
 	var parts []string
-	if only := ctx.String("only"); only != "" {
-		parts = strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })
-	} else if ctx.IsSet("only") {
+	for _, only := range ctx.StringSlice("only") {
+		parts = append(parts, strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })...)
+	}
+	if ctx.IsSet("only") && len(parts) == 0 {
 		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(restore.Parts, ","))
 	}
 	return c.guard.Restore(ctx.Context, name, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))

@@ -15,14 +15,14 @@ const Description = "Keeps apps whole across upgrades of Dokku"
 // spaces, the command, exactly one comma, what it does. Dokku's completion reads
 // the first column.
 var lines = []string{
-	"upgrade-guard:report [<app>] [--format stdout|json] [<flag>], What was kept and lost and repaired",
+	"upgrade-guard:report [<app>] [--format stdout|json] [--exit-code] [<flag>], What was kept and lost and repaired",
 	"upgrade-guard:check [--to <version>] [--format stdout|json], What is wrong now and what an upgrade would break",
 	"upgrade-guard:apply [--dry-run|--guesses], Do or go on with the work after an upgrade",
 	"upgrade-guard:restore <app> [--snapshot <id>] [--only <parts>] [--dry-run], Put one app back as a snapshot has it",
 	"upgrade-guard:rename <old> <new> [--dry-run] [--with-stop], Rename an app without loss and without refusing a request",
 	"upgrade-guard:snapshot, Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
-	"upgrade-guard:set <property> [<value>], Set or unset auto-apply or retain",
+	"upgrade-guard:set [<app>|--global] <property> [<value>], Set or unset a property",
 	"upgrade-guard:help, Show this",
 }
 

@@ -67,9 +67,12 @@ func (c commands) snapshots(ctx *cli.Context) error {
 			}
 			rows = append(rows, row)
 		}
+		if len(rows) == 0 {
+			c.out.Detail("There is none. To take one: dokku upgrade-guard:snapshot")
+		}
 		c.out.Table("", rows)
 		if errs != nil {
-			c.out.Error(errs)
+			c.out.Trouble("%s", errs) // without the hint to come here
 		}
 	}
 	if errs != nil {

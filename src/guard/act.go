@@ -37,6 +37,9 @@ type outcome struct {
 	found []hazard.Finding
 	// done tells that something was done, queued that the rest of it was queued.
 	done, queued bool
+	// cutOff tells that it was interrupted, or that the host could not be observed any
+	// more: what was found last is not how it is.
+	cutOff bool
 }
 
 // act does what the findings say can be done, and is the only writing of repairs. Each
@@ -57,8 +60,8 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 	for {
 		steps := m.next(out.found, oc)
 		if ctx.Err() != nil {
-			errs = multierror.Append(errs, ctx.Err())
-			break
+			out.cutOff = true
+			return out, multierror.Append(errs, fmt.Errorf("interrupted: %w", ctx.Err()))
 		}
 		if len(steps) == 0 {
 			if len(m.run.Unloaded) > 0 && out.refused == "" && out.nginxUnknown == "" {
@@ -81,9 +84,12 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 		if n := len(steps.Apps()); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
 			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", say.Plural(n, "app"))
 			out.queued = true
-			return out, g.locked(ctx, lockTimeout, func() error {
+			for _, err := range failed {
+				errs = multierror.Append(errs, err)
+			}
+			return out, joined(errs.ErrorOrNil(), g.locked(ctx, lockTimeout, func() error {
 				return g.changeState(func(known *state.State) error { return g.enqueue(known, state.Job{Kind: JobRoutes}) })
-			})
+			}))
 		}
 		out.done, stale = true, true
 		for i, err := range g.round(ctx, steps, m, journal) {
@@ -100,6 +106,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 		}
 		next, err := g.observe(ctx, out.scope()...)
 		if err != nil {
+			out.cutOff = true
 			return out, multierror.Append(errs, err)
 		}
 		out.Observation = next

@@ -64,7 +64,7 @@ func (g *Guard) announce(ctx context.Context) error {
 	found := g.assess(o, m)
 	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", m.lastSeen, o.Now.Dokku)
 	printPlan(g.Out, found)
-	g.printLeft(found)
+	g.printLeft(o.worstFirst(found))
 	g.sayVersion(o)
 	if len(repairs(found)) > 0 {
 		g.Out.Detail("To do this: dokku upgrade-guard:apply")
@@ -124,9 +124,20 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
 	out, failure := g.act(ctx, o, m, oc, due, journal)
 	note(failure)
+	if out.cutOff {
+		// As if it had been killed here: whoever goes on with it finds the upgrade as
+		// unfinished as it is, and what was done.
+		note(g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
+			return g.changeState(func(known *state.State) error {
+				known.Runs = journal.AddTo(known.Runs)
+				return nil
+			})
+		}))
+		return out, errs.ErrorOrNil()
+	}
 	note(g.locked(ctx, lockTimeout, func() error { return g.resolve(ctx, m, out, pending, errs, journal) }))
 	if len(out.found) > 0 || out.done {
-		g.printLeft(out.found)
+		g.printLeft(out.worstFirst(out.found))
 	}
 	tellUnknown(g.Out, out.unknown())
 	g.sum(ctx, out, m, pending || unresolved, errs.ErrorOrNil())
@@ -146,7 +157,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, pending boo
 	disk := out.Now.Dokku
 	if !m.upgraded {
 		// A run that is killed right before its end has not stored what it left.
-		if list, err := g.of(disk); err == nil && len(list) == 0 && out.done {
+		if list, err := g.of(disk); err == nil && len(list) == 0 {
 			_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
 			note(err)
 		}

@@ -105,7 +105,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 			}
 		}
 	}
-	g.printLeft(p.Findings)
+	g.printLeft(o.worstFirst(p.Findings))
 	if names, why := g.withoutBaseline(m, o.Files.Apps); len(names) > 0 {
 		p.Unknown = append(p.Unknown, why)
 	}

@@ -96,11 +96,10 @@ func (g *Guard) answersBefore(m *memory) []nginx.Answer {
 func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 	m.run.NotRunning = !answering(o.answers)
 	found := g.losses(o, m)
-	expected, certificates := map[string]bool{}, map[string]bool{}
+	expected := map[string][]string{} // the hazards whose repairs come before a build
 	for i, f := range found {
 		if f.Kind == hazard.Repair && hazard.Named(f.Hazard).InNginx {
-			expected[f.App] = true
-			certificates[f.App] = certificates[f.App] || f.Hazard == hazard.CertificateLost
+			expected[f.App] = append(expected[f.App], f.Hazard)
 			if byNginx, _ := o.Now.Apps[f.App].Proxy.ByNginx(); byNginx && o.Now.Apps[f.App].Deployed() {
 				found[i].Next = append(slices.Clone(f.Next), hazard.TextBuild)
 			}
@@ -132,7 +131,7 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Silent })
 			s.Routing.Worse = nil
 		}
-		if certificates[name] { // that nginx finds none is said by its loss
+		if slices.Contains(expected[name], hazard.CertificateLost) { // that nginx finds none is said by its loss
 			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Certificate })
 		}
 		if !o.disputes(name) {
@@ -202,7 +201,7 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 // routing is how nginx serves one app. Where repairs are expected that put back its
 // names and ports, what they put back was reachable (hazard.Subject.Opens), and a build
 // comes after them.
-func (g *Guard) routing(o *Observation, m *memory, name string, expected bool) *hazard.Routing {
+func (g *Guard) routing(o *Observation, m *memory, name string, expected []string) *hazard.Routing {
 	s := o.Now.Apps[name]
 	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name]}
 	if o.culprit == name {
@@ -230,10 +229,17 @@ func (g *Guard) routing(o *Observation, m *memory, name string, expected bool) *
 	}
 	r.Public = func() hazard.Verdict {
 		v := hazard.Serving(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before())
-		if expected {
+		if len(expected) > 0 {
 			v.NoBuild = ""
 		}
 		return m.withGuesses(v)
+	}
+	r.Drops = func() hazard.Drop {
+		d := hazard.Drops(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before(), func(want func(app.State) bool) *hazard.Side { return g.holding(name, want) }, g.Host.Now())
+		if d.Part == app.PartCertificate && !slices.Contains(expected, hazard.CertificateLost) || len(expected) == 0 {
+			return d
+		}
+		return hazard.Drop{} // it is put back first, and what is then still gone is seen then
 	}
 	r.MayStart = func() hazard.Verdict { return m.withGuesses(hazard.Starting(r.Before())) }
 	return r

@@ -153,35 +153,63 @@ func (g *Guard) oldFiles(id string) *app.Files {
 
 // before is an app as it was before whatever has happened to it: in the record that
 // an upgrade has left open, or else in the newest that is not one which an upgrade has
-// just left behind. nil where none holds the app.
+// just left behind, or a restore was to mend. nil where none holds the app.
 func (g *Guard) before(name string) *hazard.Side {
 	known, _ := g.State.Read() // a damaged one is named by whoever needs it
-	names := append([]string{name}, known.Formerly(name)...)
-	records, _ := g.Store.List()
-	records = slices.DeleteFunc(records, func(e snapshot.Entry) bool { return e.Reason == snapshot.PostUpgrade })
-	if live, err := g.Store.Live(name); err == nil {
-		records = append(records, snapshot.Entry{ID: live.ID, Time: live.Time})
-	}
-	slices.SortStableFunc(records, func(a, b snapshot.Entry) int { return b.Time.Compare(a.Time) })
+	records := slices.DeleteFunc(g.records(name), func(e snapshot.Entry) bool {
+		return e.Reason == snapshot.PostUpgrade || e.Reason == snapshot.PreRestore
+	})
 	if b, open := known.Unresolved[name]; open && b.Snapshot != "" {
 		records = append([]snapshot.Entry{{ID: b.Snapshot}}, records...)
 	}
 	for _, e := range records {
-		files, host := g.oldFiles(e.ID), g.oldHost(e.ID)
-		for i, n := range names {
-			s, there := host.Apps[n]
-			if !there {
-				continue
-			}
-			if i > 0 {
-				files, s.Name = files.Renamed(n, name), name
-			}
-			side := &hazard.Side{State: s, Files: files, Of: "by " + e.ID, NoDocker: host.DockerMissing != ""}
-			if byNginx, _ := s.Proxy.ByNginx(); byNginx && e.Reason == snapshot.Installed && !served(*side) {
-				return nil // the guard may have come after what has taken it down
-			}
+		side := g.side(e.ID, name, known)
+		if side == nil {
+			continue
+		}
+		if byNginx, _ := side.State.Proxy.ByNginx(); byNginx && e.Reason == snapshot.Installed && !served(*side) {
+			return nil // the guard may have come after what has taken it down
+		}
+		return side
+	}
+	return nil
+}
+
+// holding is an app as it was in the newest of all records for which the question is
+// answered with yes; nil where it is for none.
+func (g *Guard) holding(name string, want func(app.State) bool) *hazard.Side {
+	known, _ := g.State.Read()
+	for _, e := range g.records(name) {
+		if side := g.side(e.ID, name, known); side != nil && want(side.State) {
 			return side
 		}
+	}
+	return nil
+}
+
+// records are all snapshots, and an app's running record, newest first.
+func (g *Guard) records(name string) []snapshot.Entry {
+	records, _ := g.Store.List()
+	if live, err := g.Store.Live(name); err == nil {
+		records = append(records, snapshot.Entry{ID: live.ID, Time: live.Time})
+	}
+	slices.SortStableFunc(records, func(a, b snapshot.Entry) int { return g.Store.Dated(b.Time).Compare(g.Store.Dated(a.Time)) })
+	return records
+}
+
+// side is an app in a record, by the name that it bears now; nil where that does not
+// hold it, or cannot be read.
+func (g *Guard) side(id, name string, known state.State) *hazard.Side {
+	files, host := g.oldFiles(id), g.oldHost(id)
+	for i, n := range append([]string{name}, known.Formerly(name)...) {
+		s, there := host.Apps[n]
+		if !there {
+			continue
+		}
+		if i > 0 {
+			files, s.Name = files.Renamed(n, name), name
+		}
+		return &hazard.Side{State: s, Files: files, Of: "by " + id, ID: id, NoDocker: host.DockerMissing != ""}
 	}
 	return nil
 }

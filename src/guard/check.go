@@ -12,6 +12,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
+	"upgrade-guard/src/state"
 )
 
 // Check is what an upgrade would do to the host, and what is wrong with it
@@ -135,8 +136,9 @@ func newestFor(running string) string {
 }
 
 // Set sets or, without a value, unsets one of the guard's properties, for the
-// host (GlobalScope) or for one app.
-func (g *Guard) Set(scope, name, value string) error {
+// host (GlobalScope) or for one app. Without auto-apply nothing of ours may lie ahead of
+// an upgrade: what was written for one that has not come is taken back.
+func (g *Guard) Set(ctx context.Context, scope, name, value string) error {
 	p, ok := properties[name]
 	if !ok {
 		return say.Hint(fmt.Errorf("there is no property %q", name), "There are: %s.", strings.Join(PropertyNames, ", "))
@@ -155,7 +157,14 @@ func (g *Guard) Set(scope, name, value string) error {
 			return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", hint)
 		}
 	}
-	return g.Host.SetProperty(scope, name, value)
+	if err := g.Host.SetProperty(scope, name, value); err != nil || name != "auto-apply" || value != "false" {
+		return err
+	}
+	return g.locked(ctx, lockTimeout, func() error {
+		return g.changeState(func(known *state.State) error {
+			return g.withdraw(known, func(state.Seed) bool { return true })
+		})
+	})
 }
 
 // PropertyNames are the guard's properties.

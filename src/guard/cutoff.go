@@ -57,6 +57,9 @@ func (g *Guard) cutOff(s hazard.Subject, known state.State) (found []hazard.Find
 			if f.Command = again(s.Now.Name, cut); err != nil {
 				f.Command = say.Command("dokku proxy:build-config", s.Now.Name)
 			}
+		case s.Routing.Drops().Part != "":
+			f.What += "nginx's configuration was not built, because " + s.Routing.Drops().Why()
+			f.Command = s.Routing.Drops().Command
 		default:
 			f.What += "nginx's configuration was not built"
 			f.Step = build

@@ -107,8 +107,12 @@ func (g *Guard) QueueRoutes(ctx context.Context) error {
 }
 
 // RunQueue does what is queued, one job after the other; with again, also what
-// has failed. It does nothing where another process is at it already.
+// has failed. It does nothing where another process is at it already, and nothing by
+// itself while auto-apply is off: then what is queued waits for apply.
 func (g *Guard) RunQueue(ctx context.Context, again bool) error {
+	if !again && !g.autoApply() {
+		return g.State.SetQueued(false)
+	}
 	release, mine, err := state.LockQueue(ctx, g.Host)
 	if err != nil {
 		return err

@@ -21,10 +21,12 @@ type Renewals struct {
 	First    string    `json:"first"`
 	Expires  time.Time `json:"expires"`
 	RenewsAt time.Time `json:"renews_at"`
+
+	now time.Time
 }
 
-func renewals(h app.Host) *Renewals {
-	r := &Renewals{Plugin: h.Global.Letsencrypt.Plugin, Scheduled: h.Global.Letsencrypt.Scheduled}
+func renewals(h app.Host, now time.Time) *Renewals {
+	r := &Renewals{now: now, Plugin: h.Global.Letsencrypt.Plugin, Scheduled: h.Global.Letsencrypt.Scheduled}
 	for name, s := range h.Apps {
 		if !s.Letsencrypt.Active || s.Certificate == nil {
 			continue
@@ -56,24 +58,24 @@ func (r Renewals) String() string {
 	default:
 		text += fmt.Sprintf(" renewed by letsencrypt %s", p)
 	}
-	return text + fmt.Sprintf("; the first is %s's, until %s, due %s", r.First, r.Expires.Format(time.DateOnly), due(r.RenewsAt))
+	return text + fmt.Sprintf("; the first is %s's, until %s, due %s", r.First, r.Expires.Format(time.DateOnly), due(r.RenewsAt, r.now))
 }
 
-func due(t time.Time) string {
-	if t.Before(time.Now()) {
+func due(t, now time.Time) string {
+	if t.Before(now) {
 		return "now"
 	}
 	return "from " + t.Format(time.DateOnly)
 }
 
 // certificateLine is an app's certificate in a line of its report.
-func certificateLine(c *app.Certificate) string {
+func certificateLine(c *app.Certificate, now time.Time) string {
 	if c == nil {
 		return ""
 	}
-	days := int(time.Until(c.NotAfter).Hours() / 24)
+	days := int(c.NotAfter.Sub(now).Hours() / 24)
 	line := fmt.Sprintf("%s until %s (%s left), issued by %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly), say.Plural(days, "day"), c.Issuer)
-	if days < 0 || c.NotAfter.Before(time.Now()) {
+	if days < 0 || c.NotAfter.Before(now) {
 		line = fmt.Sprintf("%s, expired on %s, issued by %s", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly), c.Issuer)
 	}
 	if !c.KeyFits {
@@ -83,9 +85,9 @@ func certificateLine(c *app.Certificate) string {
 }
 
 // letsencryptLine is what the letsencrypt plugin makes of it.
-func letsencryptLine(l app.Letsencrypt) string {
+func letsencryptLine(l app.Letsencrypt, now time.Time) string {
 	if !l.Active {
 		return "inactive"
 	}
-	return "active, renewal due " + due(l.RenewsAt)
+	return "active, renewal due " + due(l.RenewsAt, now)
 }

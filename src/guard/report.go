@@ -108,6 +108,8 @@ type AppReport struct {
 	// there are to type for it, whatever its status.
 	Unknown []string `json:"unknown,omitempty"`
 	ToDo    []string `json:"to_do,omitempty"`
+
+	at time.Time // when the host was observed
 }
 
 // Report observes the host and says how it stands. It changes nothing, and needs
@@ -161,6 +163,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	}
 	for _, name := range o.Files.Apps {
 		a := appReport(o.Now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
+		a.at = g.Host.Now()
 		a.Drift, a.Letsencrypt = journal[plan.Drift][name], g.settings(a.Letsencrypt)
 		if slices.Contains(o.unasked, name) {
 			a.Problems = append(a.Problems, notAllAsked)
@@ -203,7 +206,7 @@ func (g *Guard) ofHost(ctx context.Context, r *Report, o *Observation, m *memory
 	}
 	r.Renames, r.Renamed = g.unfinishedRenames(), maps.Clone(m.state.Renamed)
 	maps.DeleteFunc(r.Renamed, func(old, _ string) bool { return slices.Contains(o.Files.Apps, old) })
-	r.Letsencrypt = renewals(o.Now)
+	r.Letsencrypt = renewals(o.Now, g.Host.Now())
 	r.Findings, r.Repaired, r.Drift = found, journal[plan.Done][host.GlobalScope], journal[plan.Drift][host.GlobalScope]
 	if err := g.configured(ctx); err != nil {
 		r.Unconfigured = err.Error()
@@ -377,8 +380,8 @@ func (a AppReport) Flags() []Flag {
 		{"baseline", a.Baseline},
 		{"domains", strings.Join(a.Domains, " ")},
 		{"ports", strings.Join(a.Ports, " ")},
-		{"certificate", certificateLine(a.Certificate)},
-		{"letsencrypt", letsencryptLine(a.Letsencrypt)},
+		{"certificate", certificateLine(a.Certificate, a.at)},
+		{"letsencrypt", letsencryptLine(a.Letsencrypt, a.at)},
 		{"containers", fmt.Sprintf("%d of %d running", a.Running, a.Containers)},
 		{"served-by", a.ServedBy},
 		{"repaired", strings.Join(a.Repaired, "; ")},

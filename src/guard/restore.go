@@ -55,13 +55,13 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			return err
 		}
 		names := append([]string{name}, known.Formerly(name)...)
-		switch id {
-		case "":
-			if id, err = g.restorePoint(names, known); err != nil {
-				return err
-			}
-		case "live":
-			id = "live/" + name
+		if id == "" {
+			id, err = g.restorePoint(names, known)
+		} else {
+			id, err = g.named(id, name)
+		}
+		if err != nil {
+			return err
 		}
 		old, err := g.Store.Files(id)
 		if err != nil {
@@ -82,7 +82,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		// What was cut off may have everything in place but nginx.
 		r.Unbuilt = len(cut) > 0 || err != nil
 		steps, notes := r.Plan(parts)
-		g.Out.Title("%s from %s", name, id)
+		g.Out.Title("%s from %s%s", name, id, g.age(id))
 		for _, l := range old.Refused {
 			g.Out.Trouble("%s", l)
 		}
@@ -122,6 +122,12 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if err != nil {
 			return err
 		}
+		// No trigger of Dokku's has told of it: the running record follows all the same.
+		if _, open := known.Unresolved[name]; !open && g.State.LastSeen() == after.Dokku && len(app.Read(after).Apps[name].Unreadable) == 0 {
+			if err := g.Store.SaveLive(after, name); err != nil {
+				g.Out.Error(err)
+			}
+		}
 		present := app.Read(after).Apps[name]
 		if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(parts, "scale") && present.Running() != scale.Total() {
 			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
@@ -129,32 +135,4 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
 		return nil
 	})
-}
-
-// restorePoint is the newest snapshot from before the last upgrade that holds
-// the app, by any of its names, or else the newest that does.
-func (g *Guard) restorePoint(names []string, known state.State) (string, error) {
-	if b, ok := known.Unresolved[names[0]]; ok && b.Snapshot != "" && !strings.HasPrefix(b.Snapshot, "live/") {
-		return b.Snapshot, nil
-	}
-	list, err := g.Store.List()
-	if err != nil {
-		return "", err
-	}
-	if n := len(known.Upgrades); n > 0 {
-		if i := slices.IndexFunc(list, func(e snapshot.Entry) bool { return e.ID == known.Upgrades[n-1].Baseline }); i >= 0 {
-			list = append([]snapshot.Entry{list[i]}, list...)
-		}
-	}
-	for _, e := range list {
-		m, err := g.Store.Manifest(e.ID)
-		if err != nil {
-			g.Out.Error(err)
-			continue
-		}
-		if slices.ContainsFunc(names, func(n string) bool { return slices.Contains(m.Apps, n) }) {
-			return e.ID, nil
-		}
-	}
-	return "", say.Hint(fmt.Errorf("no snapshot holds %s: %w", names[0], fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
 }

@@ -45,13 +45,13 @@ func (g *Guard) Routes(ctx context.Context) error {
 			}
 			g.Out.Title("nginx: auto-apply is off, nothing is changed")
 			printPlan(g.Out, found)
-			g.printLeft(found)
+			g.printLeft(o.worstFirst(found))
 			g.Out.Detail("To do this: dokku upgrade-guard:apply")
 			return nil
 		}
 		journal := plan.NewJournal(g.Host, hazard.AboutNginx)
 		out, failure := g.act(ctx, o, m, oc, g.assess(o, m), journal)
-		g.printLeft(oc.chosen(out.found))
+		g.printLeft(out.worstFirst(oc.chosen(out.found)))
 		return joined(failure, g.locked(ctx, lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
 				if failure == nil {

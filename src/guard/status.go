@@ -63,6 +63,23 @@ func (o *Observation) status(name string, found []hazard.Finding, noBaseline, re
 	return StatusOK
 }
 
+// worstFirst puts findings into the order in which a person needs them: of apps that are
+// down, then what else is a person's, then what is only to be known.
+func (o *Observation) worstFirst(found []hazard.Finding) []hazard.Finding {
+	rank := func(f hazard.Finding) int {
+		switch down, _ := o.serving(f.App); {
+		case !f.ForYou():
+			return 2
+		case down || f.Hazard == hazard.ScaleZero:
+			return 0
+		}
+		return 1
+	}
+	found = slices.Clone(found)
+	slices.SortStableFunc(found, func(a, b hazard.Finding) int { return rank(a) - rank(b) })
+	return found
+}
+
 // serving tells whether an app that should serve does not, and whether that is known at
 // all. Not meant to serve is an app that was never deployed, was stopped by a person, or
 // has no web process; one behind another proxy or scheduler is not asked about.

@@ -88,14 +88,21 @@ type Became struct {
 // counts as much as the old one.
 func BecameOf(s Subject, was []string, phase string) Became {
 	var b Became
-	now := app.CanonicalOptions(s.Files.DockerOptions(s.Now.Name, phase))
-	policyMoved := false
+	now := setOf(app.CanonicalOptions(s.Files.DockerOptions(s.Now.Name, phase)))
+	var mounted map[string]bool // read when the first mount comes
+	unreadable, policyMoved := false, false
 	for _, option := range stored(was, s.To) {
 		switch {
 		case isIn(now, option):
 			b.Stay = append(b.Stay, option)
 		case movesMount(option, phase):
-			if target := mountTarget(option); target == "" || attached(s, target, phase) || slices.ContainsFunc(now, func(o string) bool { return mountTarget(o) == target }) {
+			if mounted == nil {
+				mounted, unreadable = attached(s, phase)
+				for o := range now {
+					mounted[mountTarget(o)] = true
+				}
+			}
+			if target := mountTarget(option); target == "" || unreadable || mounted[target] {
 				b.Moved++
 			} else {
 				b.Lost = append(b.Lost, option)
@@ -115,15 +122,24 @@ func BecameOf(s Subject, was []string, phase string) Became {
 	return b
 }
 
-// isIn tells whether an option, in whatever form, is in a list of canonical ones.
-func isIn(canonical []string, option string) bool {
-	return !slices.ContainsFunc(app.CanonicalOptions([]string{option}), func(o string) bool { return !slices.Contains(canonical, o) })
+// isIn tells whether an option, in whatever form, is among canonical ones.
+func isIn(canonical map[string]bool, option string) bool {
+	return !slices.ContainsFunc(app.CanonicalOptions([]string{option}), func(o string) bool { return !canonical[o] })
+}
+
+// setOf makes a set of a list: an app may have a hundred thousand options.
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, e := range list {
+		set[e] = true
+	}
+	return set
 }
 
 // Missing are the options that are not in a list, however each is written.
 func Missing(options, now []string) []string {
-	now = app.CanonicalOptions(now)
-	return slices.DeleteFunc(slices.Clone(options), func(o string) bool { return isIn(now, o) })
+	present := setOf(app.CanonicalOptions(now))
+	return slices.DeleteFunc(slices.Clone(options), func(o string) bool { return isIn(present, o) })
 }
 
 // stored is what the installation of a version makes of the lines of a
@@ -203,22 +219,23 @@ func mountTarget(option string) string {
 	return path.Clean(parts[min(1, len(parts)-1)])
 }
 
-// attached tells whether core's storage plugin mounts something at a place in the
-// app's containers. What cannot be read of its list counts as being there.
-func attached(s Subject, target, phase string) bool {
+// attached are the places in the app's containers at which core's storage plugin mounts
+// something in a phase. Where not all of its list can be read, anything may be there.
+func attached(s Subject, phase string) (targets map[string]bool, unreadable bool) {
+	targets = map[string]bool{}
 	for _, line := range s.Files.Lines("lib/config/storage/" + s.Now.Name + "/mounts") {
 		var a struct {
 			ContainerPath string   `json:"container_path"`
 			Phases        []string `json:"phases"`
 		}
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			return true
+			return targets, true
 		}
 		// Up to 0.38.25 the rest of a line with several options is part of the mount.
 		at, _, _ := strings.Cut(a.ContainerPath, " ")
-		if path.Clean(strings.Trim(at, `'"`)) == target && slices.Contains(a.Phases, phase) {
-			return true
+		if slices.Contains(a.Phases, phase) {
+			targets[path.Clean(strings.Trim(at, `'"`))] = true
 		}
 	}
-	return false
+	return targets, false
 }

@@ -100,6 +100,7 @@ func strayNames(s HostSubject) []Finding {
 			found = append(found, Finding{
 				What:        fmt.Sprintf("the installation of %s stops at the directory %s, taking it for an app with an invalid name", s.To, dir),
 				Consequence: "The rest of Dokku would not be installed, and dpkg would leave it half-configured.",
+				Halts:       true,
 				Step: &plan.Step{
 					Mark: plan.Add, Text: fmt.Sprintf("the answer that keeps %s from it", s.To),
 					Path: path, Mode: 0o600, Data: []byte("false"), Seed: "0.23.4",

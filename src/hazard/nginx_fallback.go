@@ -17,7 +17,9 @@ var nginxFallback = Hazard{
 			if found[i].Then = nil; !s.buildable() { // it has one already
 				found[i].Step = nil
 			}
-			found[i].Command = say.Command("dokku proxy:build-config", s.Now.Name)
+			if s.Routing.Drops().Part == "" {
+				found[i].Command = say.Command("dokku proxy:build-config", s.Now.Name)
+			}
 		}
 		return found
 	},
@@ -32,7 +34,9 @@ var nginxQuarantined = Hazard{
 	Detect: func(s Subject) []Finding {
 		found := s.built("It comes back when Dokku can build one that nginx takes.", nginx.Quarantined)
 		for i := range found {
-			found[i].Command = say.Command("dokku nginx:validate-config", s.Now.Name) + "; when it is repaired: dokku upgrade-guard:apply"
+			if s.Routing.Drops().Part == "" {
+				found[i].Command = say.Command("dokku nginx:validate-config", s.Now.Name) + "; when it is repaired: dokku upgrade-guard:apply"
+			}
 			if found[i].Step != nil {
 				// Of a file that nginx refused, its own text is no better with another upstream.
 				found[i].Then = nil

@@ -47,8 +47,8 @@ import (
 type Side struct {
 	State app.State
 	Files *app.Files
-	// Of says when it was, for the operator.
-	Of string
+	// Of says when it was, for the operator; ID is the record, "" for the present.
+	Of, ID string
 	// Invented tells that an upgrade may have put into the state what nobody has set:
 	// of it only what nginx had is evidence.
 	Invented bool

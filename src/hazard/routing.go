@@ -44,6 +44,8 @@ type Routing struct {
 	// reading of a whole snapshot, so they are asked for when they are needed.
 	Public, MayStart func() Verdict
 	Before           func() *Side
+	// Drops is what a build would end that nginx serves now.
+	Drops func() Drop
 	// Run is what one run of act remembers; never nil.
 	Run *Run
 }
@@ -118,7 +120,7 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 			ladder = append(ladder, s.fallbackStep(kinds))
 		}
 	}
-	v := s.Routing.Public()
+	v, drop := s.Routing.Public(), s.Routing.Drops()
 	switch {
 	case v.Closed != "":
 		f.Command = command
@@ -128,6 +130,10 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 		f.Kind = Guess
 		f.What += "; Dokku is not asked to build it, because " + v.Unknown
 		ladder = append(ladder, s.buildStep())
+	case drop.Part != "":
+		f.What += "; Dokku is not asked to build it, because " + drop.Why()
+		f.Consequence = strings.TrimSpace(f.Consequence + " If it was taken away on purpose: " + command)
+		f.Command = drop.Command
 	case v.NoBuild != "":
 		f.Command = command
 		f.What += "; Dokku is not asked to build it, because " + v.NoBuild
@@ -136,11 +142,18 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	default:
 		ladder = append(ladder, s.buildStep())
 	}
-	fallback()
+	if drop.Part != app.PartCertificate { // else each text there is names the certificate
+		fallback()
+	}
 	if s.Routing.Complaint != "" {
 		ladder = append(ladder, s.quarantineStep())
 	}
-	if len(ladder) > 0 {
+	switch {
+	case len(ladder) == 0:
+	case ladder[0].Stage == plan.Quarantine && f.Command != "" && !s.Routing.Run.MayQuarantine(s.Now.Name):
+		f.Kind = Manual // as long as nobody waits for it, nothing is done
+		fallthrough
+	default:
 		f.Step, f.Then = &ladder[0], ladder[1:]
 	}
 	return []Finding{*f}

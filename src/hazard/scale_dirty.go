@@ -2,6 +2,7 @@ package hazard
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -32,9 +33,17 @@ var scaleDirty = Hazard{
 			return nil
 		}
 		path := s.Paths.App(s.Now.Name) + "/DOKKU_SCALE"
+		text, _ := s.Files.Text("root/" + s.Now.Name + "/DOKKU_SCALE")
 		f := &Finding{
 			What:        fmt.Sprintf("DOKKU_SCALE holds lines at which the import of %s stops", s.To),
 			Consequence: "The installation would end there and leave dokku half-configured.",
+			Halts:       true,
+		}
+		if !stopsImport(text) {
+			f.What, f.Consequence, f.Halts = fmt.Sprintf("DOKKU_SCALE holds more than one line for each process type, which %s imports as it stands", s.To), "", false
+		}
+		if scale.Empty() && !f.Halts {
+			return nil // it names nothing, before and after
 		}
 		if scale.Empty() {
 			// Nothing in it can be read as a scale, and guessing one is not
@@ -53,4 +62,19 @@ var scaleDirty = Hazard{
 		}
 		return []Finding{*f}
 	},
+}
+
+// stopsImport tells whether the import of 0.25 to 0.29 stops at a DOKKU_SCALE: at a line
+// that is not blank, and whose text behind the first = is no number.
+func stopsImport(text string) bool {
+	for l := range strings.SplitSeq(text, "\n") {
+		if l = strings.TrimSpace(l); l == "" {
+			continue
+		}
+		_, quantity, _ := strings.Cut(l, "=")
+		if _, err := strconv.Atoi(quantity); err != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -21,7 +21,7 @@ var scaleDrift = Hazard{
 			return nil
 		}
 		before, now := s.Before.EffectiveScale(), s.Now.Scale.Property
-		if before.Empty() || now.Empty() || now.Equal(before) || now.Total() == 0 || len(now.MalformedLines()) > 0 {
+		if before.Empty() || now.Empty() || now.Equal(before) || now.Total() == 0 && s.Now.Running() == 0 || len(now.MalformedLines()) > 0 {
 			return nil
 		}
 		return []Finding{{

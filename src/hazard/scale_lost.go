@@ -196,6 +196,8 @@ func seedScale(s Subject, f *Finding, scale *app.Scale) {
 		f.Command = say.Command("rm", path)
 		return
 	}
+	// Domains are set up before the scale is: abortsWithoutScale.
+	f.Halts = needsScale(s.To, s.Now, s.Files.Lines("root/VHOST"))
 	f.Step = &plan.Step{
 		Mark: plan.Add, Text: fmt.Sprintf("scale %s, written where %s reads it", scale, s.To),
 		Path: path, Mode: 0o600, Data: scale.Lines(), Was: now, Seed: scaleProperty,

@@ -30,6 +30,7 @@ var scaleUnknownType = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("DOKKU_SCALE has processes that the app's Procfile does not name, and the installation of %s stops at them: %s", s.To, strings.Join(unknown, " ")),
 			Consequence: "The installation would end there and leave dokku half-configured.",
+			Halts:       true,
 			Command:     say.Command("dokku ps:scale", s.Now.Name) + " " + strings.Join(unknown, "=0 ") + "=0",
 		}}
 	},

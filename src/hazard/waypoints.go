@@ -66,12 +66,9 @@ var badStops = []stop{
 // dokku half-configured. A scale that is known is seeded before; so it is the apps
 // without one that are told.
 func abortsWithoutScale(s HostSubject) *Finding {
-	if app.Before(s.To, "0.35.17") || !app.Before(s.To, "0.38.0") || len(s.Now.Global.Domains) > 0 {
-		return nil
-	}
 	var doomed []string
 	for name, a := range s.Now.Apps {
-		if !a.Domains.File && !a.Domains.Disabled && a.Deployed() && a.EffectiveScale().Empty() {
+		if needsScale(s.To, a, s.Now.Global.Domains) && a.EffectiveScale().Empty() {
 			doomed = append(doomed, name)
 		}
 	}
@@ -82,8 +79,15 @@ func abortsWithoutScale(s HostSubject) *Finding {
 	return &Finding{
 		What:        fmt.Sprintf("the installation of %s stops at apps that have neither domains nor a scale: %s", s.To, listed(doomed)),
 		Consequence: "The rest of Dokku would not be installed, and dpkg would leave it half-configured. 0.35.16 and 0.38.27 do not stop.",
+		Halts:       true,
 		Command:     strings.Join(scaleEach(doomed), " && "),
 	}
+}
+
+// needsScale tells whether the installation of a version stops at an app that has no
+// scale where it reads it.
+func needsScale(to string, a app.State, global []string) bool {
+	return !app.Before(to, "0.35.17") && app.Before(to, "0.38.0") && len(global) == 0 && !a.Domains.File && !a.Domains.Disabled && a.Deployed()
 }
 
 func scaleEach(names []string) []string {

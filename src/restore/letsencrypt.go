@@ -32,7 +32,7 @@ func (r Restoration) certificate() (steps plan.Plan, notes []string) {
 		return nil, []string{"The certificate in the snapshot has no key that fits, and is left there." + r.order()}
 	case now != nil && now.KeyFits && now.NotAfter.After(was.NotAfter):
 		return nil, []string{fmt.Sprintf("The certificate is newer than the snapshot's (until %s) and stays.", now.NotAfter.Format(time.DateOnly))}
-	case was.NotAfter.Before(time.Now()):
+	case was.NotAfter.Before(r.Time):
 		return nil, []string{fmt.Sprintf("The certificate in the snapshot has expired on %s, and is left there.", was.NotAfter.Format(time.DateOnly)) + r.order()}
 	}
 	if steps = hazard.RestoreCertificate(r.record()); len(steps) == 0 {

@@ -64,5 +64,9 @@ func (r Restoration) built(parts []string) (*plan.Step, string) {
 	if why := v.Closed + v.Unknown + v.NoBuild; why != "" {
 		return nil, fmt.Sprintf("nginx's configuration is not built, so that nothing becomes reachable that was not: %s. To build it all the same: %s", why, say.Command("dokku proxy:build-config", r.Now.Name))
 	}
+	drop := hazard.Drops(hazard.Side{State: after, Files: r.Files}, &hazard.Side{State: r.was, Files: r.old, Of: "in the snapshot", ID: r.id}, nil, r.Time)
+	if drop.Part != "" && !slices.Contains(parts, string(drop.Part)) {
+		return buildConfig(r.Now.Name), fmt.Sprintf("nginx's configuration is built of what there is: %s. To put it back too: %s", drop.Gone, drop.Command)
+	}
 	return buildConfig(r.Now.Name), ""
 }

@@ -30,6 +30,7 @@ type Restoration struct {
 	was    app.State
 	old    *app.Files
 	paths  host.Paths
+	id     string // the snapshot's
 	Called string // what the app was called then
 	// Unbuilt tells that nginx's configuration is to be built whatever else is done.
 	Unbuilt bool
@@ -49,7 +50,7 @@ func New(s hazard.Subject, id string, names []string, old *app.Files) (Restorati
 	if i > 0 {
 		old = old.Renamed(names[i], name)
 	}
-	return Restoration{Subject: s, was: app.Read(old).Apps[name], old: old, paths: s.Paths, Called: names[i]}, nil
+	return Restoration{Subject: s, was: app.Read(old).Apps[name], old: old, paths: s.Paths, id: id, Called: names[i]}, nil
 }
 
 // Plan is what must be written for the parts to be as in the snapshot, and what

@@ -82,7 +82,7 @@ func encodable(v reflect.Value) reflect.Value {
 			key := entry.Key()
 			if key.Kind() == reflect.String {
 				escaped := reflect.New(key.Type()).Elem()
-				escaped.SetString(escapeBytes(key.String()))
+				escaped.SetString(escapeBytes(Redact(key.String())))
 				key = escaped
 			}
 			out.SetMapIndex(key, encodable(entry.Value()))

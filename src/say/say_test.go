@@ -134,6 +134,8 @@ func TestRedact(t *testing.T) {
 		`proxy_set_header Authorization "Basic CANARY";`:         `proxy_set_header Authorization "Basic ***";`,
 		"Authorization: CANARY":                                  "Authorization: ***",
 		"bearer CANARYCANARYCANARY":                              "bearer ***",
+		"issued by CANARY.b+c@mail.example.org, until 2027":      "issued by ***, until 2027",
+		"MAILTO=dokku@CANARY.example.org <CANARY_@example.org>":  "MAILTO=*** <***>",
 		// and what is none
 		"scale web=2 token=1 auth-sync=12":                                       "scale web=2 token=1 auth-sync=12",
 		"dokku config:set --no-restart my-app DOKKU_PROXY_PORT_MAP=http:80:5000": "dokku config:set --no-restart my-app DOKKU_PROXY_PORT_MAP=http:80:5000",
@@ -141,6 +143,7 @@ func TestRedact(t *testing.T) {
 		"token-app: its containers are not started, authorization failed":        "token-app: its containers are not started, authorization failed",
 		"dokku@dokku.example:my-app":                                             "dokku@dokku.example:my-app",
 		"basic authentication":                                                   "basic authentication",
+		"image@sha256:0123 package@1.2.3 a@b":                                    "image@sha256:0123 package@1.2.3 a@b",
 	} {
 		if got := Redact(text); got != want {
 			t.Errorf("%s\nis shown as\n%s\nnot as\n%s", text, got, want)

@@ -42,9 +42,10 @@ var shapes = []shape{
 	{[]string{"earer ", "EARER ", "asic ", "ASIC "}, regexp.MustCompile(`(?i)(\b(?:basic|bearer)\s+)[\w+/=.~-]{16,}`)},
 }
 
-// Redact is a text without what has the shape of a secret. Every text passes it on
-// its way to a terminal, to a program that asks for JSON, and into a journal. It
-// cannot know every secret: who writes a message takes care that none is in it.
+// Redact is a text without what has the shape of a secret, or of somebody's e-mail
+// address. Every text passes it on its way to a terminal, to a program that asks for
+// JSON, and into a journal. It cannot know every secret: who writes a message takes care
+// that none is in it.
 func Redact(text string) string {
 	for _, s := range shapes {
 		if !slices.ContainsFunc(s.words, func(word string) bool { return strings.Contains(text, word) }) {
@@ -64,8 +65,20 @@ func Redact(text string) string {
 			return kept + hidden
 		})
 	}
-	return text
+	if !strings.Contains(text, "@") {
+		return text
+	}
+	return address.ReplaceAllStringFunc(text, func(found string) string {
+		m := address.FindStringSubmatch(found)
+		if (m[1] == "git" || m[1] == "dokku") && m[2] != "" {
+			return found // where everybody pushes: git@github.com:x
+		}
+		return hidden + m[2]
+	})
 }
+
+// address is an e-mail address, and what shows that it may be none.
+var address = regexp.MustCompile(`([\w.%+-]+)@(?:[\w-]+\.)+[A-Za-z]{2,}([:/]?)`)
 
 // count is the number of a process type in a scale. It may be called "token".
 var count = regexp.MustCompile(`^[\w-]+=[0-9]{1,4}$`)

@@ -50,7 +50,8 @@ type Store struct{ h host.Host }
 // New is the store of a host.
 func New(h host.Host) *Store { return &Store{h} }
 
-const timeLayout = "20060102T150405Z"
+// TimeLayout is that of the time with which an id begins: ids sort by it.
+const TimeLayout = "20060102T150405Z"
 
 var idPattern = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z.+~]+)-([a-z][a-z0-9-]*)$`)
 
@@ -60,7 +61,7 @@ func parse(id string) (e Entry, ok bool) {
 	if m == nil {
 		return e, false
 	}
-	t, err := time.Parse(timeLayout, m[1])
+	t, err := time.Parse(TimeLayout, m[1])
 	return Entry{ID: id, Time: t, Dokku: strings.ReplaceAll(m[2], "~", "-"), Reason: m[3]}, err == nil
 }
 
@@ -71,7 +72,7 @@ func newID(t time.Time, dokku, reason string) string {
 	if dokku == "" {
 		dokku = "unknown"
 	}
-	return t.Format(timeLayout) + "-" + inVersion.ReplaceAllString(dokku, "~") + "-" + reason
+	return t.Format(TimeLayout) + "-" + inVersion.ReplaceAllString(dokku, "~") + "-" + reason
 }
 
 func (s *Store) path(id string) string { return s.h.Paths().Data("snapshots", id+".tar.gz") }
@@ -259,7 +260,7 @@ func (s *Store) File(id, path string) ([]byte, error) {
 	}
 	i := slices.IndexFunc(m.Files, func(f app.File) bool { return f.Path == path && f.SHA256 != "" })
 	if i < 0 {
-		return nil, fmt.Errorf("%s of the snapshot %s: %w", path, id, fs.ErrNotExist)
+		return nil, missing(fmt.Sprintf("the snapshot %s has no %s", id, path))
 	}
 	return m.Files[i].Data, nil
 }
@@ -302,9 +303,17 @@ func (s *Store) open(id string, want func(path string) bool) (Manifest, error) {
 	return m, nil
 }
 
-// errNoSnapshot says that there is none of this id; it wraps fs.ErrNotExist.
+// missing is fs.ErrNotExist in words that say what is not there.
+type missing string
+
+func (m missing) Error() string { return string(m) }
+
+// Is tells that it is fs.ErrNotExist.
+func (m missing) Is(target error) bool { return target == fs.ErrNotExist }
+
+// errNoSnapshot says that there is none of this id; it is fs.ErrNotExist.
 func errNoSnapshot(id string) error {
-	return say.Hint(fmt.Errorf("there is no snapshot %s: %w", id, fs.ErrNotExist), "See dokku upgrade-guard:snapshots for those there are.")
+	return say.Hint(missing("there is no snapshot "+id), "See dokku upgrade-guard:snapshots for those there are.")
 }
 
 // ErrDamaged is wrapped by the error of every snapshot that does not read as

@@ -182,7 +182,7 @@ func TestADateFromTheFutureCountsForNothing(t *testing.T) {
 	empty, good := "99991231T235959Z-0.35.5-manual", "20990101T000000Z-0.35.5-pre-upgrade"
 	put(t, h, s.path(empty), "")
 	put(t, h, s.path(good), string(whole))
-	soon := h.Now().Add(23*time.Hour).Format(timeLayout) + "-0.35.5-manual"
+	soon := h.Now().Add(23*time.Hour).Format(TimeLayout) + "-0.35.5-manual"
 	put(t, h, s.path(soon), string(whole))
 	var taken []string
 	for range 3 {

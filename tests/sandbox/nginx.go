@@ -218,14 +218,16 @@ func (h Host) nginxComplaint() string {
 		}
 	}
 	for _, f := range append(slices.Clone(confs), snippets...) {
-		if complaint := complaintIn(f, parsed[f], upstreams); complaint != "" {
+		if complaint := complaintIn(h.Dir, f, parsed[f], upstreams); complaint != "" {
 			return complaint
 		}
 	}
 	return ""
 }
 
-func complaintIn(file string, list []nginx.Directive, upstreams map[string]bool) string {
+// complaintIn knows of the certificates below dir alone: what a recorded configuration
+// names is on the host that was recorded.
+func complaintIn(dir, file string, list []nginx.Directive, upstreams map[string]bool) string {
 	for _, d := range list {
 		if len(d.Args) == 1 {
 			switch d.Name {
@@ -234,14 +236,14 @@ func complaintIn(file string, list []nginx.Directive, upstreams map[string]bool)
 					return fmt.Sprintf("nginx: [emerg] host not found in upstream %q in %s:%d", name, file, d.Line)
 				}
 			case "ssl_certificate", "ssl_certificate_key":
-				if _, err := os.Stat(d.Args[0]); err != nil && strings.HasPrefix(d.Args[0], os.TempDir()) {
+				if _, err := os.Stat(d.Args[0]); err != nil && strings.HasPrefix(d.Args[0], dir+"/") {
 					return fmt.Sprintf("nginx: [emerg] cannot load certificate %q: BIO_new_file() failed", d.Args[0])
 				}
 			case "no_such_directive":
 				return fmt.Sprintf("nginx: [emerg] unknown directive %q in %s:%d", d.Name, file, d.Line)
 			}
 		}
-		if complaint := complaintIn(file, d.Block, upstreams); complaint != "" {
+		if complaint := complaintIn(dir, file, d.Block, upstreams); complaint != "" {
 			return complaint
 		}
 	}

@@ -50,13 +50,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"upgrade-guard/tests/sandbox"
+	"upgrade-guard/tests/truth"
 )
 
 // onRealHost tells that the scenarios change this machine's own Dokku.
 var onRealHost = os.Getenv("UPGRADE_GUARD_REAL_HOST") == "yes"
 
 func TestMain(m *testing.M) {
-	commands := map[string]func(){}
+	commands := map[string]func(){"dokku": realDokku} // which finds Dokku's own behind it
 	if !onRealHost {
 		commands = sandbox.Commands()
 	}
@@ -90,6 +91,7 @@ func TestScenarios(t *testing.T) {
 				env.Setenv(name, os.Getenv(name))
 			}
 			if onRealHost {
+				env.Setenv("UPGRADE_GUARD_REAL_HOST", "yes") // for what plays dokku
 				env.Setenv("HOME", os.Getenv("HOME"))
 				env.Setenv("TMPDIR", "/tmp") // the Dokku user works there too
 				// plugn exports every variable by name.
@@ -205,6 +207,12 @@ func cmdWithoutHooks(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func cmdUpgrade(ts *testscript.TestScript, _ bool, args []string) {
+	if onRealHost {
+		os.Setenv("TRUTH", ts.Getenv("TRUTH"))
+		os.Setenv("UNFORETOLD", ts.Getenv("UNFORETOLD"))
+		truth.Foretell(realHost{}, args[0])
+		defer truth.Foretold(realHost{}, args[0])
+	}
 	ts.Check(ts.Exec("apt-get", "install", "-y", "--allow-downgrades", "dokku="+args[0]))
 }
 

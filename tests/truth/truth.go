@@ -36,8 +36,9 @@ type Host interface {
 	// Ask runs a command of the plugin that changes nothing, and returns what it
 	// prints.
 	Ask(args ...string) string
-	// Answers is the app that answers under a domain.
-	Answers(domain string) (string, error)
+	// Served is the app that answers under a domain, where that is given its time to be
+	// the one that is expected.
+	Served(domain, expected string) (string, error)
 	// Data is the plugin's own directory, Root Dokku's.
 	Data() string
 	Root() string
@@ -110,7 +111,7 @@ func OK(h Host, after string) {
 			if strings.ContainsAny(domain, "*~/\\ ") || owners[domain] > 1 {
 				continue // a pattern, or nobody can tell whose it is
 			}
-			if app, err := h.Answers(domain); err != nil || app != a.App {
+			if app, err := h.Served(domain, a.App); err != nil || app != a.App {
 				say("after %s: %s is %s, and %s is answered by %q (%v)", after, a.App, a.Status, domain, app, err)
 			}
 		}
