@@ -105,6 +105,11 @@ var hosts = []struct {
 	{name: "a rename that was cut off", recording: after, script: install + `
 		mkdir -p $DATA/renames
 		echo '{"from":"my_app","to":"my-app","phase":"switch"}' >$DATA/renames/my_app.json`},
+	{name: "a Dokku that is not known", recording: before, script: install + `
+		upgrade-guard trigger pre-upgrade 0.20.4 0.39.0
+		apt-get install -y dokku=0.39.0
+		mv $DOKKU_LIB_ROOT/config/ps/my_app/scale $DOKKU_LIB_ROOT/config/ps/my_app/formation
+		upgrade-guard trigger post-upgrade 0.20.4 0.39.0`},
 	{name: "docker is down", recording: before, script: install + `
 		touch $SANDBOX/docker-is-down`},
 	{name: "nginx cannot be asked", recording: before, script: install + `
