@@ -35,7 +35,10 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 		fmt.Fprint(out.Out, help())
 		return 0
 	}
-	c := commands{guard.New(h, out), out}
+	// dokku --app names one app for all commands that it starts, ours and those that a
+	// repair calls.
+	c := commands{guard.New(h, out), out, os.Getenv("DOKKU_APP_NAME")}
+	defer host.Setenv("DOKKU_APP_NAME", "")()
 	app := &cli.App{
 		Name: "dokku", HelpName: "dokku", Usage: Description,
 		Commands: c.all(), Writer: out.Out, ErrWriter: out.Err,
@@ -128,6 +131,7 @@ func Names() []string {
 type commands struct {
 	guard *guard.Guard
 	out   *say.Printer
+	app   string // what dokku --app named
 }
 
 func formatFlag() cli.Flag {
@@ -187,13 +191,13 @@ func infoFlags() []cli.Flag {
 
 // appArg is the one argument of a command, or what dokku's --app gave: for
 // plugins that are not core's it stays in the environment.
-func appArg(ctx *cli.Context) (string, error) {
+func (c commands) appArg(ctx *cli.Context) (string, error) {
 	if ctx.NArg() > 1 {
 		return "", say.Hint(fmt.Errorf("one app at a time, not %s", strings.Join(ctx.Args().Slice(), ", ")), "See dokku %s --help", ctx.Command.Name)
 	}
 	name := ctx.Args().First()
 	if name == "" {
-		name = os.Getenv("DOKKU_APP_NAME")
+		name = c.app
 	}
 	return name, nil
 }
@@ -206,7 +210,7 @@ func (c commands) noArgs(ctx *cli.Context) error {
 }
 
 func (c commands) report(ctx *cli.Context) error {
-	name, err := appArg(ctx)
+	name, err := c.appArg(ctx)
 	if err != nil {
 		return err
 	}
@@ -343,7 +347,7 @@ func (c commands) set(ctx *cli.Context) error {
 }
 
 func (c commands) restore(ctx *cli.Context) error {
-	name, err := appArg(ctx)
+	name, err := c.appArg(ctx)
 	if err != nil {
 		return err
 	}

@@ -46,10 +46,8 @@ func (g *Guard) confirm(ctx context.Context, o *Observation, scopes ...string) {
 		}
 	}
 	if len(open) > 0 {
-		// These commands read our lines in .dokkurc too, and dokku --app names one app
-		// for all commands that it starts.
+		// These commands read our lines in .dokkurc too.
 		defer host.Setenv(inOurRun, "yes")()
-		defer host.Setenv("DOKKU_APP_NAME", "")()
 		ctx, cancel := context.WithTimeout(ctx, askingDokku)
 		defer cancel()
 		found := app.Ask(ctx, g.Host, o.Files, o.Now, open)

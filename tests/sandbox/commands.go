@@ -66,6 +66,9 @@ func (h Host) dokku(args []string) error {
 	} else if err == nil {
 		return stream(own, args...)
 	}
+	if name := os.Getenv("DOKKU_APP_NAME"); name != "" {
+		return fmt.Errorf("dokku --app %s was meant for another command than %s", name, strings.Join(args, " "))
+	}
 	switch {
 	case args[0] == "apps:list" && len(args) == 1:
 		fmt.Println(strings.Join(h.apps(), "\n"))
