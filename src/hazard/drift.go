@@ -61,14 +61,23 @@ var drift = Hazard{
 // or that have a reader and a hazard of their own.
 var ownFiles = regexp.MustCompile(`^(ENV.*|VHOST|URLS|DOKKU_SCALE.*|DOKKU_PROCFILE|nginx\.conf|HEAD|config|description|packed-refs|refs/.*|FETCH_HEAD|ORIG_HEAD|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_.*|tls/.*|letsencrypt/.*|\..*)$`)
 
-// ownProperties are those that have a hazard of their own, and those that are no
-// setting but Dokku's memory.
-var ownProperties = regexp.MustCompile(`^(ps/[^/]+/(scale|scale\.old|can-scale|running-state)|ports/[^/]+/.*|common/[^/]+/deployed|network/[^/]+/bind-all-interfaces|` +
-	`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at)|config/.*|upgrade-guard/.*)$`)
+// noSettings are the properties that are Dokku's memory, or that a restore puts back by
+// steps of their own; toldElsewhere those of the others that a hazard tells every
+// difference of.
+const (
+	noSettings = `ps/[^/]+/(scale|scale\.old|can-scale|running-state)|ports/[^/]+/.*|common/[^/]+/deployed|` +
+		`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at)|config/.*|upgrade-guard/.*`
+	toldElsewhere = `network/[^/]+/bind-all-interfaces`
+)
 
-// OwnProperty tells whether a property, namespace/app/name, has a reader and a hazard
-// of its own, or is no setting at all.
-func OwnProperty(name string) bool { return ownProperties.MatchString(name) }
+var (
+	notRestored   = regexp.MustCompile(`^(` + noSettings + `)$`)
+	ownProperties = regexp.MustCompile(`^(` + noSettings + `|` + toldElsewhere + `)$`)
+)
+
+// Restored tells whether a restore puts a property, namespace/app/name, back as it is in
+// the snapshot: it is a setting, and none that is put back by a step of its own.
+func Restored(name string) bool { return !notRestored.MatchString(name) }
 
 // ownVariables are those that core moves or sets by itself, or that have a hazard of
 // their own.
@@ -96,7 +105,7 @@ func (d *differences) add(format string, args ...any) {
 func (d *differences) properties() {
 	for _, was := range d.Old().Properties(d.scope) {
 		name := strings.TrimPrefix(was.Path, "lib/config/")
-		if was.SHA256 == "" || OwnProperty(name) {
+		if was.SHA256 == "" || ownProperties.MatchString(name) {
 			continue
 		}
 		now, ok := d.Files.Get(was.Path)

@@ -197,7 +197,7 @@ func (r Restoration) nginxFiles() (steps []*plan.Step) {
 // properties are the steps for all other properties of the app.
 func (r Restoration) properties() (steps []*plan.Step) {
 	for _, was := range r.old.Properties(r.Now.Name) {
-		if name := strings.TrimPrefix(was.Path, "lib/config/"); !hazard.OwnProperty(name) {
+		if name := strings.TrimPrefix(was.Path, "lib/config/"); hazard.Restored(name) {
 			steps = append(steps, r.copy(was, "property "+name))
 		}
 	}
