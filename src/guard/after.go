@@ -98,7 +98,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	if err != nil {
 		return outcome{}, err
 	}
-	m.guesses = guesses
+	m.guesses, m.occasion = guesses, oc
 	disk := o.Now.Dokku
 	var errs *multierror.Error
 	note := func(err error) { // what goes wrong here stops nothing that follows

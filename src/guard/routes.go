@@ -37,6 +37,7 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return say.Hint(fmt.Errorf("nothing is known of the containers: %s", missing), "When docker runs again: dokku upgrade-guard:apply")
 		}
 		oc := occasion{about: hazard.AboutNginx}
+		m.occasion = oc
 		if !g.autoApply() {
 			g.ask(ctx, o)
 			found := oc.chosen(g.assess(o, m))

@@ -1,0 +1,66 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"upgrade-guard/src/host"
+	"upgrade-guard/tests/sandbox"
+)
+
+// An app's domain was lost and could not be put back, and its upstream was stale. nginx
+// was built as if the domain were there: the app ended answering to it.
+func TestNothingIsBuiltOnARepairThatFailed(t *testing.T) {
+	box, h := newHost(t, sandbox.Before)
+	ctx := context.Background()
+	g := quietGuard(h, &strings.Builder{})
+	if err := errors.Join(g.Install(ctx), g.PreUpgrade(ctx, "0.20.4", "0.35.5"), box.Upgrade("0.35.5")); err != nil {
+		t.Fatal(err)
+	}
+	domains, conf := h.Paths().App("my_app")+"/VHOST", h.Paths().App("my_app")+"/nginx.conf"
+	stale := func() {
+		t.Helper()
+		text, err := h.ReadFile(conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = regexp.MustCompile(`server [0-9.]+:5000`).ReplaceAll(text, []byte("server 192.0.2.1:5000"))
+		if err := h.Write(conf, 0o644, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Remove(domains); err != nil {
+		t.Fatal(err)
+	}
+	stale()
+	faulty := &host.Faulty{Host: h, Before: func(op host.Op) error {
+		if op.Kind == "write" && op.Name == domains {
+			return errors.New("no space left on device")
+		}
+		return nil
+	}}
+	answers := func() {
+		t.Helper()
+		if text, err := h.ReadFile(conf); err != nil || !strings.Contains(string(text), "shop.example.org") {
+			t.Errorf("it does not answer to its domain any more: %v\n%s", err, text)
+		}
+	}
+	var out strings.Builder
+	if err := quietGuard(faulty, &out).PostUpgrade(ctx, "0.20.4", "0.35.5"); err == nil {
+		t.Errorf("no error\n%s", &out)
+	}
+	answers()
+	if known, err := g.State.Read(); err != nil || len(known.Unresolved["my_app"].Hazards) == 0 {
+		t.Errorf("it is resolved: %+v, %v", known, err)
+	}
+	// docker is restarted: its domains are not put back by that, so nothing is built.
+	stale()
+	_ = quietGuard(h, &out).Routes(ctx)
+	answers()
+	if t.Failed() {
+		t.Log(out.String())
+	}
+}
