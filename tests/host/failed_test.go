@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"regexp"
 	"strings"
 	"testing"
@@ -62,5 +63,38 @@ func TestNothingIsBuiltOnARepairThatFailed(t *testing.T) {
 	answers()
 	if t.Failed() {
 		t.Log(out.String())
+	}
+}
+
+// withDocker is a host whose docker has been started.
+type withDocker struct{ host.Host }
+
+func (h withDocker) Stat(name string) (fs.FileInfo, error) {
+	if name == "/var/run/docker.pid" {
+		name = h.Paths().DokkuRoot
+	}
+	return h.Host.Stat(name)
+}
+
+// docker was restarted while another process of ours was at work for longer than is
+// waited for it: nothing was looked at, so it is due still.
+func TestWhatDidNotGetItsTurnIsDueStill(t *testing.T) {
+	_, h := newHost(t, sandbox.Before)
+	ctx := context.Background()
+	busy := &host.Faulty{Host: h, Locks: func(name string) error {
+		if strings.HasSuffix(name, "work.lock") {
+			return host.ErrLocked
+		}
+		return nil
+	}}
+	g := quietGuard(h, &strings.Builder{})
+	if err := g.Install(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := quietGuard(withDocker{busy}, &strings.Builder{}).AfterDocker(ctx); err == nil {
+		t.Error("it got its turn")
+	}
+	if _, err := h.Stat(h.Paths().Data("routes")); err == nil {
+		t.Error("it is taken for done")
 	}
 }
