@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"upgrade-guard/src/host"
 	"upgrade-guard/tests/sandbox"
@@ -96,5 +97,23 @@ func TestWhatDidNotGetItsTurnIsDueStill(t *testing.T) {
 	}
 	if _, err := h.Stat(h.Paths().Data("routes")); err == nil {
 		t.Error("it is taken for done")
+	}
+}
+
+// So it is with what is queued.
+func TestTheQueueWaitsForItsTurn(t *testing.T) {
+	_, h := newHost(t, sandbox.Before)
+	ctx, busy := context.Background(), 2
+	faulty := &host.Faulty{Host: h, Pause: func(time.Duration) error { return nil }, Locks: func(name string) error {
+		if busy > 0 && strings.HasSuffix(name, "work.lock") {
+			busy--
+			return host.ErrLocked
+		}
+		return nil
+	}}
+	var out strings.Builder
+	g := quietGuard(faulty, &out)
+	if err := errors.Join(g.Install(ctx), g.QueueRoutes(ctx), g.RunQueue(ctx, false)); err != nil || busy > 0 {
+		t.Errorf("%v\n%s", err, &out)
 	}
 }
