@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/tests/sandbox"
 )
@@ -115,5 +116,33 @@ func TestTheQueueWaitsForItsTurn(t *testing.T) {
 	g := quietGuard(faulty, &out)
 	if err := errors.Join(g.Install(ctx), g.QueueRoutes(ctx), g.RunQueue(ctx, false)); err != nil || busy > 0 {
 		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
+// apt has begun another upgrade while the work after the last one was still going on.
+// Its end was taken for that of the new one: what was written ahead of that was taken
+// back, and of a reinstallation nothing was looked after.
+func TestAnUpgradeThatBeginsMeanwhileIsNotEnded(t *testing.T) {
+	box, h := newHost(t, sandbox.Before)
+	ctx := context.Background()
+	g := quietGuard(h, &strings.Builder{})
+	if err := errors.Join(g.Install(ctx), g.PreUpgrade(ctx, "0.20.4", "0.35.5"), box.Upgrade("0.35.5"),
+		h.Remove(h.Paths().App("blog")+"/nginx.conf"), g.State.SetPhase(guard.BeforeCore)); err != nil {
+		t.Fatal(err)
+	}
+	begun := false
+	meanwhile := &host.Faulty{Host: h, Before: func(op host.Op) error {
+		if !begun && strings.HasPrefix(op.Name, "dokku proxy:build-config") {
+			begun = true
+			return g.State.SetPhase(guard.BeforeApt)
+		}
+		return nil
+	}}
+	var out strings.Builder
+	if err := quietGuard(meanwhile, &out).PostUpgrade(ctx, "0.20.4", "0.35.5"); err != nil || !begun {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	if phase := g.State.Phase(); phase != guard.BeforeApt {
+		t.Errorf("the phase is %q", phase)
 	}
 }
