@@ -93,12 +93,13 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	if err := g.configured(ctx); err != nil {
 		return outcome{}, err
 	}
-	pending := g.State.Phase() != ""
+	phase := g.State.Phase()
+	pending := phase != ""
 	o, m, err := g.look(ctx)
 	if err != nil {
 		return outcome{}, err
 	}
-	m.guesses = guesses
+	m.guesses, m.occasion = guesses, oc
 	disk := o.Now.Dokku
 	var errs *multierror.Error
 	note := func(err error) { // what goes wrong here stops nothing that follows
@@ -135,7 +136,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 		}))
 		return out, errs.ErrorOrNil()
 	}
-	note(g.locked(ctx, lockTimeout, func() error { return g.resolve(ctx, m, out, pending, errs, journal) }))
+	note(g.locked(ctx, lockTimeout, func() error { return g.resolve(ctx, m, out, phase, errs, journal) }))
 	if len(out.found) > 0 || out.done {
 		g.printLeft(out.worstFirst(out.found))
 	}
@@ -147,14 +148,16 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 // resolve enters what has come of a run: which apps are unresolved, which upgrade is
 // through, what differs from the baseline for no known reason. The caller holds the
 // store's lock.
-func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, pending bool, before *multierror.Error, journal *plan.Journal) error {
+func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase string, before *multierror.Error, journal *plan.Journal) error {
 	var errs *multierror.Error
 	note := func(err error) {
 		if err != nil {
 			errs = multierror.Append(errs, err)
 		}
 	}
-	disk := out.Now.Dokku
+	disk, pending := out.Now.Dokku, phase != ""
+	// Another upgrade may have begun meanwhile, which is not through.
+	same := g.State.Phase() == phase
 	if !m.upgraded {
 		// A run that is killed right before its end has not stored what it left.
 		if list, err := g.of(disk); err == nil && len(list) == 0 {
@@ -179,7 +182,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, pending boo
 		note(g.queueRenames(&known, out))
 	}
 	g.enterUpgrade(&known, journal, m.lastSeen, disk)
-	if err := g.settleSeeds(&known, disk, pending); err != nil {
+	if err := g.settleSeeds(&known, disk, pending && same); err != nil {
 		return multierror.Append(errs, err)
 	}
 	if n := len(known.Runs); n > runsTold {
@@ -195,7 +198,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, pending boo
 		_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
 		note(err)
 	}
-	if pending {
+	if pending && same {
 		note(g.State.SetPhase(""))
 	}
 	return errs.ErrorOrNil()

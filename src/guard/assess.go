@@ -35,7 +35,9 @@ type memory struct {
 	sides map[string]*hazard.Side
 	// guesses tells that a person has said yes to all that is guessed.
 	guesses bool
-	run     *hazard.Run
+	// occasion is what the run is for.
+	occasion occasion
+	run      *hazard.Run
 	// tried are the rungs that were tried in this run, why what those of the next round
 	// are for.
 	tried map[string]bool
@@ -98,7 +100,7 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 	found := g.losses(o, m)
 	expected := map[string][]string{} // the hazards whose repairs come before a build
 	for i, f := range found {
-		if f.Kind == hazard.Repair && hazard.Named(f.Hazard).InNginx {
+		if hazard.Named(f.Hazard).InNginx && m.comes(f) {
 			expected[f.App] = append(expected[f.App], f.Hazard)
 			if byNginx, _ := o.Now.Apps[f.App].Proxy.ByNginx(); byNginx && o.Now.Apps[f.App].Deployed() {
 				found[i].Next = append(slices.Clone(f.Next), hazard.TextBuild)
@@ -143,6 +145,12 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		found = append(found, g.keptNames(o.Files, o.Now)...)
 	}
 	return found
+}
+
+// comes tells whether a repair is still to be made in this run. One that was tried and has
+// not ended its finding, or that the run is not for, is not: a build goes by what is there.
+func (m *memory) comes(f hazard.Finding) bool {
+	return f.Kind == hazard.Repair && f.Step != nil && m.occasion.chooses(f) && !m.tried[rung(*f.Step)]
 }
 
 // losses asks the hazards what has happened to the host and to the apps. Only what is

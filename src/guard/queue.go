@@ -39,7 +39,12 @@ func (g *Guard) do(ctx context.Context, j state.Job) error {
 	g.settle(ctx)
 	switch j.Kind {
 	case JobRoutes:
-		return g.Routes(ctx)
+		// Another run may repair for minutes, and nobody comes back to a job that failed.
+		err := g.Routes(ctx)
+		for end := g.Host.Now().Add(settleTime); errors.Is(err, state.ErrBusy) && g.Host.Now().Before(end) && g.Host.Sleep(ctx, breath) == nil; {
+			err = g.Routes(ctx)
+		}
+		return err
 	case JobRename:
 		if _, err := g.Host.Stat(g.Host.Paths().App(j.App)); errors.Is(err, fs.ErrNotExist) {
 			return nil // somebody has renamed or destroyed it since

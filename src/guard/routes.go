@@ -37,6 +37,7 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return say.Hint(fmt.Errorf("nothing is known of the containers: %s", missing), "When docker runs again: dokku upgrade-guard:apply")
 		}
 		oc := occasion{about: hazard.AboutNginx}
+		m.occasion = oc
 		if !g.autoApply() {
 			g.ask(ctx, o)
 			found := oc.chosen(g.assess(o, m))
@@ -96,9 +97,9 @@ func (g *Guard) AfterDocker(ctx context.Context) error {
 		return nil
 	}
 	failure := g.Routes(ctx)
-	// Entered only now: a run that is killed is due still. One that has failed is told,
-	// and repeating it every five minutes would repair nothing.
-	if again, err := g.Host.Stat(dockerPID); err != nil || !again.ModTime().Equal(docker.ModTime()) {
+	// Entered only now: a run that is killed, or did not get its turn, is due still. One
+	// that has failed is told, and repeating it every five minutes would repair nothing.
+	if again, err := g.Host.Stat(dockerPID); errors.Is(failure, state.ErrBusy) || err != nil || !again.ModTime().Equal(docker.ModTime()) {
 		return failure
 	}
 	return errors.Join(failure, g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")))

@@ -125,7 +125,8 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	case v.Closed != "":
 		f.Command = command
 		f.What += "; Dokku is not asked to build it, because " + v.Closed
-		return []Finding{*f}
+	case v.Unknown != "" && s.Routing.Complaint != "" && s.Routing.Run.MayQuarantine(s.Now.Name):
+		f.What += "; Dokku is not asked to build it, because " + v.Unknown // others wait, whatever a person may know
 	case v.Unknown != "":
 		f.Kind = Guess
 		f.What += "; Dokku is not asked to build it, because " + v.Unknown
@@ -142,7 +143,8 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	default:
 		ladder = append(ladder, s.buildStep())
 	}
-	if drop.Part != app.PartCertificate { // else each text there is names the certificate
+	// Each text there is names the certificate that is gone; what others wait for is no guess.
+	if drop.Part != app.PartCertificate && v.Closed == "" && (v.Unknown == "" || len(ladder) > 0) {
 		fallback()
 	}
 	if s.Routing.Complaint != "" {

@@ -217,6 +217,10 @@ func LockWork(ctx context.Context, h host.Host, wait time.Duration) (unlock func
 	return lock(ctx, h, "work.lock", wait)
 }
 
+// ErrBusy is wrapped by the error of a lock that another process did not give back in
+// time: nothing was begun.
+var ErrBusy = errors.New("another upgrade-guard process has held the lock")
+
 func lock(ctx context.Context, h host.Host, name string, wait time.Duration) (unlock func(), err error) {
 	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
 		return nil, fmt.Errorf("%s cannot be made: %w", h.Paths().Data(), err)
@@ -224,7 +228,7 @@ func lock(ctx context.Context, h host.Host, name string, wait time.Duration) (un
 	path := h.Paths().Data(name)
 	unlock, err = h.Lock(ctx, path, 0o600, wait)
 	if errors.Is(err, host.ErrLocked) {
-		return nil, say.Hint(fmt.Errorf("another upgrade-guard process has held the lock for more than %s", wait),
+		return nil, say.Hint(fmt.Errorf("%w for more than %s", ErrBusy, wait),
 			"Try again when it is done; ps aux | grep upgrade-guard shows it.")
 	}
 	if err != nil {
