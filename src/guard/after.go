@@ -173,8 +173,8 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	if m.upgraded || pending {
 		note(noteDrift(journal, out.found))
 	}
-	if !out.queued && out.Now.DockerMissing == "" && !slices.ContainsFunc(out.found, func(f hazard.Finding) bool { return f.Hazard == "nginx-outdated" }) {
-		known.Unbuilt = out.ofDisputed(known.Unbuilt)
+	if !out.queued && out.Now.DockerMissing == "" {
+		known.Unbuilt = out.unbuilt(known.Unbuilt)
 	}
 	note(g.forgetQuarantined(out.Observation))
 	// Not where something could not be looked at: nothing is risked for a name.

@@ -56,7 +56,7 @@ func (g *Guard) Routes(ctx context.Context) error {
 		return joined(failure, g.locked(ctx, lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
 				if failure == nil {
-					known.Unbuilt = out.ofDisputed(known.Unbuilt)
+					known.Unbuilt = out.unbuilt(known.Unbuilt)
 				}
 				known.Runs = journal.AddTo(known.Runs)
 				if n := len(known.Runs); n > runsTold {
@@ -66,6 +66,18 @@ func (g *Guard) Routes(ctx context.Context) error {
 			})
 		}))
 	})
+}
+
+// unbuilt leaves of some apps those whose nginx configurations have still not all of their
+// domains and ports, whatever else is wrong with them, or of which that is not certain.
+func (o *Observation) unbuilt(names []string) []string {
+	var left []string
+	for _, name := range names {
+		if o.disputes(name) || hazard.Unbuilt(o.Files, o.Now.Apps[name]) != nil {
+			left = append(left, name)
+		}
+	}
+	return left
 }
 
 // chosen are the findings that an occasion is about.

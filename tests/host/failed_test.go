@@ -5,12 +5,15 @@ import (
 	"errors"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/state"
 	"upgrade-guard/tests/sandbox"
 )
 
@@ -144,5 +147,43 @@ func TestAnUpgradeThatBeginsMeanwhileIsNotEnded(t *testing.T) {
 	}
 	if phase := g.State.Phase(); phase != guard.BeforeApt {
 		t.Errorf("the phase is %q", phase)
+	}
+}
+
+// Domains were put back, and nginx's configuration could not be built with them, because
+// the app is being deployed. That is remembered until it has them: of an app with a
+// template of its own nobody else could tell.
+func TestWhatIsUnbuiltIsRemembered(t *testing.T) {
+	box, h := newHost(t, "issue7253-0.35.5-after")
+	ctx := context.Background()
+	g := quietGuard(h, &strings.Builder{})
+	p := h.Paths()
+	if err := errors.Join(g.Install(ctx),
+		h.Write(p.LibRoot+"/data/nginx-vhosts/app-my_app/nginx.conf.sigil", 0o644, []byte("x")),
+		h.Write(p.Property("ps", "my_app", "scale"), 0o600, []byte("web=2\nworker=1\n")),
+		h.Append(p.App("my_app")+"/VHOST", []byte("more.example.org\n")),
+		h.Write(app.DeployLock(p, "0.35.5", "my_app"), 0o600, nil),
+		g.State.Save(state.State{Format: 1, Unbuilt: []string{"blog", "my_app"}})); err != nil {
+		t.Fatal(err)
+	}
+	inspect := box.Dir + "/docker-inspect.json"
+	b, err := h.ReadFile(inspect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = []byte(strings.NewReplacer(`"Status": "running"`, `"Status": "exited"`, `"Running": true`, `"Running": false`).Replace(string(b)))
+	if err := h.Write(inspect, 0o644, b); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	err = quietGuard(h, &out).Routes(ctx)
+	if known, _ := g.State.Read(); !slices.Contains(known.Unbuilt, "my_app") {
+		t.Errorf("it is forgotten: %v\n%v\n%s", known.Unbuilt, err, &out)
+	}
+	if _, err := quietGuard(h, &out).Apply(ctx, false); err == nil {
+		t.Log("apply has ended well")
+	}
+	if known, _ := g.State.Read(); !slices.Contains(known.Unbuilt, "my_app") {
+		t.Errorf("it is forgotten by apply: %v\n%s", known.Unbuilt, &out)
 	}
 }
