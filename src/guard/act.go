@@ -54,7 +54,7 @@ type outcome struct {
 // starts or requests are out: deploys wait for it.
 func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion, found []hazard.Finding, journal *plan.Journal) (outcome, error) {
 	out := outcome{Observation: o, found: found}
-	failed := map[string]error{} // by app and hazard, the last
+	failed := map[string]error{} // by rung
 	var errs *multierror.Error
 	stale := false // something was done since the answers were asked for
 	for {
@@ -93,15 +93,12 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 		}
 		out.done, stale = true, true
 		for i, err := range g.round(ctx, steps, m, journal) {
-			key := steps[i].App + "\x00" + steps[i].Hazard
-			delete(failed, key)
 			switch {
 			case err == nil:
 			case m.hasNext(out.found, steps[i]):
 				g.Out.Error(err) // and the next rung is tried
-				failed[key] = nil
 			default:
-				failed[key] = err
+				failed[rung(steps[i])] = err
 			}
 		}
 		next, err := g.observe(ctx, out.scope()...)
@@ -116,9 +113,13 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 		if f.Kind != hazard.Repair || !oc.chooses(f) || f.Step == nil {
 			continue
 		}
-		key := f.App + "\x00" + f.Hazard
-		err := failed[key]
-		delete(failed, key)
+		var err error
+		for _, s := range f.Ladder() {
+			if failed[rung(s)] != nil {
+				err = failed[rung(s)]
+				delete(failed, rung(s))
+			}
+		}
 		switch {
 		case f.Command != "": // it is a person's now, who is told what to type
 			if out.found[i].Kind = hazard.Manual; err != nil {
@@ -130,10 +131,8 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 			errs = multierror.Append(errs, err)
 		}
 	}
-	for _, err := range failed {
-		if err != nil { // what failed, and is found no more
-			errs = multierror.Append(errs, err)
-		}
+	for _, err := range failed { // of what is found no more
+		errs = multierror.Append(errs, err)
 	}
 	return out, errs.ErrorOrNil()
 }

@@ -2,7 +2,9 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -225,7 +227,7 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 	switch {
 	case len(known.Unresolved) > 0:
 		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(known.Unresolved))
-	case failure != nil || yours > 0:
+	case failure != nil || yours > 0 || out.queued:
 	case (m.upgraded || compared) && drift > 0:
 		g.Out.Step("%s from the baseline, and nothing was done about it. See dokku upgrade-guard:report", say.Plural(drift, "setting")+map[bool]string{true: " differs", false: " differ"}[drift == 1])
 	case m.upgraded || compared:
@@ -348,6 +350,15 @@ func (g *Guard) close(known *state.State, out outcome, m *memory) {
 			keep(name, "")
 		}
 	}
+	// Somebody may have destroyed it since it was observed: a new app of that name has no
+	// past.
+	maps.DeleteFunc(open, func(name string, _ state.Baseline) bool {
+		if name == host.GlobalScope {
+			return false
+		}
+		_, err := g.Host.Lstat(g.Host.Paths().App(name))
+		return errors.Is(err, fs.ErrNotExist)
+	})
 	if len(open) == 0 {
 		open = nil
 	}
@@ -367,19 +378,6 @@ func differ(open map[string]state.Baseline) string {
 	default:
 		return say.Plural(n, "app") + " differ"
 	}
-}
-
-// enterSeed enters that a file is about to hold a content of ours.
-func enterSeed(l *state.State, s plan.Step, now time.Time) {
-	if l.Seeds == nil {
-		l.Seeds = map[string]state.Seed{}
-	}
-	seed, digest := l.Seeds[s.Path], app.Digest(s.Data)
-	if !slices.Contains(seed.SHA256, digest) {
-		seed.SHA256 = append(slices.Clone(seed.SHA256), digest)
-	}
-	seed.App, seed.ReadFrom, seed.Time = s.App, s.Seed, now
-	l.Seeds[s.Path] = seed
 }
 
 // checkVersions refuses what cannot be two Dokku versions. What is on the disk, or was,

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
@@ -62,7 +63,7 @@ func (g *Guard) remember(o *Observation) (*memory, error) {
 		sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
 	}
 	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, known)
-	m.before = func() []nginx.Answer { return g.answersBefore(m) }
+	m.before = sync.OnceValue(func() []nginx.Answer { return g.answersBefore(m) })
 	return m, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
@@ -22,6 +23,9 @@ func (g *Guard) Refresh(ctx context.Context, name string) error {
 	disk, stamp, err := g.versions()
 	if err != nil || stamp != disk {
 		return err
+	}
+	if phase := g.State.Phase(); phase != "" && phase != BeforeApt && g.installing() {
+		return nil // Dokku is being installed again, and what it drops is no live snapshot
 	}
 	// Read without the lock: docker may be slow, and another app's deploy must
 	// not wait for it.
@@ -203,4 +207,17 @@ func (g *Guard) withdraw(known *state.State, chosen func(state.Seed) bool) error
 		known.Seeds = nil
 	}
 	return nil
+}
+
+// enterSeed enters that a file is about to hold a content of ours.
+func enterSeed(l *state.State, s plan.Step, now time.Time) {
+	if l.Seeds == nil {
+		l.Seeds = map[string]state.Seed{}
+	}
+	seed, digest := l.Seeds[s.Path], app.Digest(s.Data)
+	if !slices.Contains(seed.SHA256, digest) {
+		seed.SHA256 = append(slices.Clone(seed.SHA256), digest)
+	}
+	seed.App, seed.ReadFrom, seed.Time = s.App, s.Seed, now
+	l.Seeds[s.Path] = seed
 }
