@@ -337,6 +337,15 @@ func (g *Guard) close(known *state.State, out outcome, m *memory) {
 			keep(name, "")
 		}
 	}
+	// Nor was what belongs to a rename that is under way or was cut off looked at.
+	for name := range out.renaming {
+		_, recorded := records[name]
+		if old, was := known.Unresolved[name]; was && !m.underWay {
+			open[name] = old
+		} else if m.underWay && recorded {
+			keep(name, "")
+		}
+	}
 	for _, f := range out.found {
 		if !out.disputes(f.App) && f.Recorded && f.Kind != hazard.Notice {
 			keep(f.App, f.Hazard)
