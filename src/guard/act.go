@@ -97,6 +97,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 			delete(failed, key)
 			switch {
 			case err == nil:
+			case ctx.Err() != nil: // it did not fail, and is said once
 			case m.hasNext(out.found, steps[i]):
 				g.Out.Error(err) // and the next rung is tried
 				failed[key] = nil

@@ -53,7 +53,8 @@ func (g *Guard) Routes(ctx context.Context) error {
 		journal := plan.NewJournal(g.Host, hazard.AboutNginx)
 		out, failure := g.act(ctx, o, m, oc, g.assess(o, m), journal)
 		g.printLeft(out.worstFirst(oc.chosen(out.found)))
-		return joined(failure, g.locked(ctx, lockTimeout, func() error {
+		// Also where it was interrupted: what was done until then is known.
+		return joined(failure, g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
 				if failure == nil {
 					known.Unbuilt = out.unbuilt(known.Unbuilt)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/rename"
 	"upgrade-guard/tests/sandbox"
 )
@@ -39,5 +40,33 @@ func TestHalfARenameIsNotResolved(t *testing.T) {
 	}
 	if b, err := h.ReadFile(h.Paths().Property("ps", "my_app", "scale")); err != nil || !strings.Contains(string(b), "web=2") {
 		t.Errorf("its scale is %q (%v)\n%s", b, err, &out)
+	}
+}
+
+// What a run has done until it was interrupted stands in the report.
+func TestInterruptedRoutesKeepTheirJournal(t *testing.T) {
+	_, h := newHost(t, sandbox.Before)
+	ctx, cancel := context.WithCancel(context.Background())
+	var out strings.Builder
+	g := quietGuard(h, &out)
+	if err := errors.Join(g.Install(ctx), h.Remove(h.Paths().App("my_app")+"/nginx.conf"), h.Remove(h.Paths().App("blog")+"/nginx.conf")); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	faulty := &host.Faulty{Host: h, Before: func(op host.Op) error {
+		if op.Kind == "run" && strings.Contains(op.Name, ":build-config") {
+			if n++; n == 2 {
+				cancel()
+			}
+		}
+		return nil
+	}}
+	err := quietGuard(faulty, &out).Routes(ctx)
+	if err == nil || strings.Count(err.Error(), "* ") != 1 || !strings.Contains(err.Error(), "interrupted") || strings.Contains(out.String(), "did not end in time") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	known, stateErr := g.State.Read()
+	if stateErr != nil || len(known.Runs) == 0 {
+		t.Errorf("its journal is not known: %+v, %v\n%v\n%s", known, stateErr, err, &out)
 	}
 }
