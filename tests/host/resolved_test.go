@@ -3,7 +3,10 @@ package host_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"upgrade-guard/src/host"
@@ -68,5 +71,47 @@ func TestInterruptedRoutesKeepTheirJournal(t *testing.T) {
 	known, stateErr := g.State.Read()
 	if stateErr != nil || len(known.Runs) == 0 {
 		t.Errorf("its journal is not known: %+v, %v\n%v\n%s", known, stateErr, err, &out)
+	}
+}
+
+// withoutNginx is a host on which the containers answer, and nginx does not run.
+type withoutNginx struct{ host.Host }
+
+func (withoutNginx) Dial(_ context.Context, address string) (net.Conn, error) {
+	if strings.HasPrefix(address, "127.") || strings.HasPrefix(address, "[::1]") {
+		return nil, syscall.ECONNREFUSED
+	}
+	here, there := net.Pipe()
+	go func() {
+		defer there.Close()
+		buffer := make([]byte, 4096)
+		if _, err := there.Read(buffer); err == nil {
+			_, _ = io.WriteString(there, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+		}
+	}()
+	return here, nil
+}
+
+// The report of one app that is down for nginx says why it is.
+func TestTheReportOfOneAppSaysWhyItIsDown(t *testing.T) {
+	_, h := newHost(t, sandbox.Before)
+	ctx := context.Background()
+	var out strings.Builder
+	if err := errors.Join(quietGuard(h, &out).Install(ctx), h.SetProperty(host.GlobalScope, "probe", "true")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := quietGuard(withoutNginx{h}, &out).Report(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := quietGuard(withoutNginx{h}, &out).Report(ctx, "my_app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all.Findings) == 0 {
+		t.Errorf("nothing is said of the host: %+v", all)
+	}
+	if a := one.Apps[0]; a.Status != "down" || len(a.Findings) == 0 || len(a.ToDo) == 0 {
+		t.Errorf("it is %s, and nobody knows why: %+v, %q\n%s", a.Status, a.Findings, a.ToDo, &out)
 	}
 }
