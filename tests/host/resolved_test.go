@@ -74,6 +74,28 @@ func TestInterruptedRoutesKeepTheirJournal(t *testing.T) {
 	}
 }
 
+// And a restart of docker is looked after the next time.
+func TestAnInterruptedLookAfterDockerIsDueStill(t *testing.T) {
+	_, h := newHost(t, sandbox.Before)
+	ctx, cancel := context.WithCancel(context.Background())
+	var out strings.Builder
+	if err := errors.Join(quietGuard(h, &out).Install(ctx), h.Remove(h.Paths().App("blog")+"/nginx.conf")); err != nil {
+		t.Fatal(err)
+	}
+	faulty := &host.Faulty{Host: h, Before: func(op host.Op) error {
+		if op.Kind == "run" && strings.Contains(op.Name, ":build-config") {
+			cancel()
+		}
+		return nil
+	}}
+	if err := quietGuard(withDocker{faulty}, &out).AfterDocker(ctx); err == nil {
+		t.Errorf("it was not interrupted\n%s", &out)
+	}
+	if _, err := h.Stat(h.Paths().Data("routes")); err == nil {
+		t.Error("it is taken for done")
+	}
+}
+
 // withoutNginx is a host on which the containers answer, and nginx does not run.
 type withoutNginx struct{ host.Host }
 
