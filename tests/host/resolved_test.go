@@ -9,7 +9,11 @@ import (
 	"syscall"
 	"testing"
 
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/plan"
 	"upgrade-guard/src/rename"
 	"upgrade-guard/tests/sandbox"
 )
@@ -136,4 +140,59 @@ func TestTheReportOfOneAppSaysWhyItIsDown(t *testing.T) {
 	if a := one.Apps[0]; a.Status != "down" || len(a.Findings) == 0 || len(a.ToDo) == 0 {
 		t.Errorf("it is %s, and nobody knows why: %+v, %q\n%s", a.Status, a.Findings, a.ToDo, &out)
 	}
+}
+
+// nginx refuses what stands in place of an app's configuration. It is about to be taken
+// out of the way, and the app is deployed in that moment: Dokku's new one stays.
+func TestWhatADeployHasWrittenIsNotQuarantined(t *testing.T) {
+	_, h := newHost(t, sandbox.Before)
+	conf := h.Paths().App("blog") + "/nginx.conf"
+	files, err := app.Capture(context.Background(), h, app.What{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := app.Read(files)
+	_, good := files.Get(nginx.ConfPath("blog"))
+	if !good {
+		t.Fatal("blog has no configuration")
+	}
+	text, _ := files.Text(nginx.ConfPath("blog"))
+	if err := h.Write(conf, 0o644, []byte("server {\n  listen 8080;\n")); err != nil {
+		t.Fatal(err)
+	}
+	if files, err = app.Capture(context.Background(), h, app.What{}); err != nil {
+		t.Fatal(err)
+	}
+	run := hazard.NewRun()
+	run.NotRunning = true
+	s := hazard.Subject{
+		Context: hazard.Context{Paths: h.Paths(), To: now.Dokku, Files: files, Old: func() *app.Files { return nil }, Seeded: func(string, string) bool { return false }},
+		Now:     now.Apps["blog"],
+		Routing: &hazard.Routing{
+			Host: now, Run: run, Complaint: "unexpected end of file in " + conf + ":2",
+			Findings: []nginx.Finding{{App: "blog", Kind: nginx.Refused, What: "nginx refuses it"}},
+			Before:   func() *hazard.Side { return nil },
+			Public:   func() hazard.Verdict { return hazard.Verdict{} },
+			Drops:    func() hazard.Drop { return hazard.Drop{} },
+			MayStart: func() hazard.Verdict { return hazard.Verdict{} },
+		},
+	}
+	for _, f := range hazard.Route(s) {
+		for _, step := range f.Ladder() {
+			if step.Stage != plan.Quarantine {
+				continue
+			}
+			if err := h.Write(conf, 0o644, []byte(text)); err != nil { // the deploy
+				t.Fatal(err)
+			}
+			if err := step.Do(context.Background(), h); !errors.Is(err, plan.ErrChanged) {
+				t.Errorf("%s: %v", step.Text, err)
+			}
+			if b, err := h.ReadFile(conf); err != nil || string(b) != text {
+				t.Errorf("%s: what Dokku has written is gone: %v", step.Text, err)
+			}
+			return
+		}
+	}
+	t.Error("it is not quarantined at all")
 }
