@@ -125,7 +125,9 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
 	out, failure := g.act(ctx, o, m, oc, due, journal)
 	note(failure)
-	if out.cutOff {
+	overtaken := g.overtaken(ctx, disk, out)
+	note(overtaken)
+	if out.cutOff || overtaken != nil {
 		// As if it had been killed here: whoever goes on with it finds the upgrade as
 		// unfinished as it is, and what was done.
 		note(g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
@@ -143,6 +145,18 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	tellUnknown(g.Out, out.unknown())
 	g.sum(ctx, out, m, pending || unresolved, errs.ErrorOrNil())
 	return out, errs.ErrorOrNil()
+}
+
+// overtaken tells that another upgrade was unpacked during a run: what was observed may
+// be either's, and what the new one's installation loses is still to come.
+func (g *Guard) overtaken(ctx context.Context, disk string, out outcome) error {
+	if out.cutOff {
+		return nil
+	}
+	if now := host.DokkuVersion(g.Host); now != disk || out.Now.Dokku != disk {
+		return say.Hint(fmt.Errorf("Dokku %s has been replaced by %s meanwhile", disk, now), "The work after both is done when that is installed, or by: dokku upgrade-guard:apply")
+	}
+	return g.configured(ctx)
 }
 
 // resolve enters what has come of a run: which apps are unresolved, which upgrade is

@@ -196,3 +196,46 @@ func TestWhatADeployHasWrittenIsNotQuarantined(t *testing.T) {
 	}
 	t.Error("it is not quarantined at all")
 }
+
+// While nginx was built after one upgrade, the next was unpacked. What is there now is
+// the next one's, and is not stored as what the first has left.
+func TestTheNextUpgradeComesMeanwhile(t *testing.T) {
+	box, h := newHost(t, sandbox.Before)
+	ctx := context.Background()
+	var out strings.Builder
+	g := quietGuard(h, &out)
+	if err := errors.Join(g.Install(ctx), g.PreUpgrade(ctx, "0.20.4", "0.35.5"), box.Upgrade("0.35.5"), h.Remove(h.Paths().App("blog")+"/nginx.conf")); err != nil {
+		t.Fatal(err)
+	}
+	faulty := &host.Faulty{Host: h, Before: func(op host.Op) error {
+		if op.Kind != "run" || !strings.Contains(op.Name, ":build-config") {
+			return nil
+		}
+		return errors.Join(h.Write(h.Paths().LibRoot+"/STABLE_VERSION", 0o644, []byte("0.38.27")), h.Write(h.Paths().LibRoot+"/VERSION", 0o644, []byte("v0.38.27")),
+			h.Remove(h.Paths().Property("ps", "blog", "scale")))
+	}}
+	if err := quietGuard(faulty, &out).PostUpgrade(ctx, "0.20.4", "0.35.5"); err == nil {
+		t.Errorf("no error")
+	}
+	if seen := g.State.LastSeen(); seen != "0.20.4" {
+		t.Errorf("%s is taken for in order", seen)
+	}
+	list, err := g.Store.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.Dokku != "0.20.4" {
+			t.Errorf("there is %s", e.ID)
+		}
+	}
+	if err := quietGuard(h, &out).PostUpgrade(ctx, "0.35.5", "0.38.27"); err != nil {
+		t.Error(err)
+	}
+	if b, err := h.ReadFile(h.Paths().Property("ps", "blog", "scale")); err != nil || !strings.Contains(string(b), "web=3") {
+		t.Errorf("its scale is %q (%v)", b, err)
+	}
+	if t.Failed() {
+		t.Log(out.String())
+	}
+}
