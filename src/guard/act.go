@@ -95,6 +95,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 		for i, err := range g.round(ctx, steps, m, journal) {
 			switch {
 			case err == nil:
+			case ctx.Err() != nil: // it did not fail, and is said once
 			case m.hasNext(out.found, steps[i]):
 				g.Out.Error(err) // and the next rung is tried
 			default:
@@ -209,7 +210,15 @@ func (m *memory) next(found []hazard.Finding, oc occasion) plan.Plan {
 		return nil
 	}
 	first := slices.MinFunc(steps, func(a, b plan.Step) int { return int(a.Stage - b.Stage) }).Stage
-	return slices.DeleteFunc(steps, func(s plan.Step) bool { return s.Stage != first })
+	steps = slices.DeleteFunc(steps, func(s plan.Step) bool { return s.Stage != first })
+	if first == plan.Build {
+		// In the order of their hazards: until what nginx refuses is built, no build is loaded.
+		order := func(s plan.Step) int {
+			return slices.IndexFunc(hazard.All, func(h hazard.Hazard) bool { return h.Name == s.Hazard })
+		}
+		slices.SortStableFunc(steps, func(a, b plan.Step) int { return order(a) - order(b) })
+	}
+	return steps
 }
 
 // hasNext tells whether a finding that a step was to end has another rung.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -127,7 +126,9 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
 	out, failure := g.act(ctx, o, m, oc, due, journal)
 	note(failure)
-	if out.cutOff {
+	overtaken := g.overtaken(ctx, disk, out)
+	note(overtaken)
+	if out.cutOff || overtaken != nil {
 		// As if it had been killed here: whoever goes on with it finds the upgrade as
 		// unfinished as it is, and what was done.
 		note(g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
@@ -284,32 +285,6 @@ func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
 	return nil
 }
 
-// configured tells whether the package manager has brought Dokku's installation
-// to its end. Before that, half of it is still to come, and closing an app would
-// close it too early. A host without dpkg, or without a package, says nothing.
-func (g *Guard) configured(ctx context.Context) error {
-	status := g.packageStatus(ctx)
-	if status == "" || status == "installed" || removed(status) {
-		return nil
-	}
-	return say.Hint(fmt.Errorf("the installation of Dokku has not come to its end (dpkg says %s)", status),
-		"First: dpkg --configure -a. Then: dokku upgrade-guard:apply")
-}
-
-// packageStatus is dpkg's word on the package of Dokku, "" where it knows of none.
-func (g *Guard) packageStatus(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	out, err := g.Host.Run(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}", "dokku")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(out))
-}
-
-// removed tells that the package is gone, and at most its settings are left.
-func removed(status string) bool { return status == "not-installed" || status == "config-files" }
-
 // close enters which apps are still owed something, and by which record. Owed is
 // also whoever could not be looked at: an app whose scale cannot be read, one
 // without a record while a snapshot that may hold it cannot be read, and one of which
@@ -336,6 +311,15 @@ func (g *Guard) close(known *state.State, out outcome, m *memory) {
 		if old, was := known.Unresolved[name]; was && !m.underWay {
 			open[name] = old
 		} else if m.underWay {
+			keep(name, "")
+		}
+	}
+	// Nor was what belongs to a rename that is under way or was cut off looked at.
+	for name := range out.renaming {
+		_, recorded := records[name]
+		if old, was := known.Unresolved[name]; was && !m.underWay {
+			open[name] = old
+		} else if m.underWay && recorded {
 			keep(name, "")
 		}
 	}

@@ -39,6 +39,9 @@ func (g *Guard) Apply(ctx context.Context, guesses bool) (left Left, err error) 
 		return err
 	})
 	err = joined(cutOff, err)
+	if ctx.Err() != nil {
+		return left, err
+	}
 	// Without the lock, and also where the work above has failed in part.
 	if jobs, queueErr := g.openJobs(); queueErr != nil {
 		err = joined(err, queueErr)

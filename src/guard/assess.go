@@ -97,7 +97,8 @@ func (g *Guard) answersBefore(m *memory) []nginx.Answer {
 // renames and queued work. It changes nothing and looks at nothing but what was
 // observed and is remembered. Every command and hook goes by it.
 func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
-	m.run.NotRunning = !answering(o.answers)
+	// By one app alone it cannot be told, and nothing is said of the host.
+	m.run.NotRunning = !o.Files.Partial && !answering(o.answers)
 	found := g.losses(o, m)
 	expected := map[string][]string{} // the hazards whose repairs come before a build
 	for i, f := range found {

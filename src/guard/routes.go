@@ -53,7 +53,8 @@ func (g *Guard) Routes(ctx context.Context) error {
 		journal := plan.NewJournal(g.Host, hazard.AboutNginx)
 		out, failure := g.act(ctx, o, m, oc, g.assess(o, m), journal)
 		g.printLeft(out.worstFirst(oc.chosen(out.found)))
-		return joined(failure, g.locked(ctx, lockTimeout, func() error {
+		// Also where it was interrupted: what was done until then is known.
+		return joined(failure, g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
 				if failure == nil {
 					known.Unbuilt = out.unbuilt(known.Unbuilt)
@@ -109,9 +110,9 @@ func (g *Guard) AfterDocker(ctx context.Context) error {
 		return nil
 	}
 	failure := g.Routes(ctx)
-	// Entered only now: a run that is killed, or did not get its turn, is due still. One
+	// Entered only now: a run that is killed, interrupted, or did not get its turn, is due still. One
 	// that has failed is told, and repeating it every five minutes would repair nothing.
-	if again, err := g.Host.Stat(dockerPID); errors.Is(failure, state.ErrBusy) || err != nil || !again.ModTime().Equal(docker.ModTime()) {
+	if again, err := g.Host.Stat(dockerPID); ctx.Err() != nil || errors.Is(failure, state.ErrBusy) || err != nil || !again.ModTime().Equal(docker.ModTime()) {
 		return failure
 	}
 	return errors.Join(failure, g.Host.Write(seen, 0o600, []byte(docker.ModTime().UTC().Format(time.RFC3339)+"\n")))

@@ -2,6 +2,7 @@ package hazard
 
 import (
 	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
 
@@ -14,7 +15,8 @@ var nginxFallback = Hazard{
 	Detect: func(s Subject) []Finding {
 		found := s.built("It serves, by the addresses that its containers had then.", nginx.Fallback)
 		for i := range found {
-			if found[i].Then = nil; !s.buildable() { // it has one already
+			// It has one already: only a build ends it.
+			if found[i].Then = nil; found[i].Step != nil && (found[i].Step.Stage != plan.Build || !s.buildable()) {
 				found[i].Step = nil
 			}
 			if s.Routing.Drops().Part == "" {

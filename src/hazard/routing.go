@@ -345,6 +345,9 @@ func (s Subject) quarantineStep() plan.Step {
 		if !readable {
 			return errors.New("its nginx.conf cannot be read")
 		}
+		if err := plan.Unchanged(h, path, was); err != nil {
+			return err // a deploy was faster
+		}
 		s.remember()
 		s.Routing.Run.Unloaded[s.Now.Name] = true
 		if !again {

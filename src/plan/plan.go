@@ -177,6 +177,16 @@ func Put(h host.Host, path string, mode fs.FileMode, data []byte, was string) er
 	return Step{Path: path, Mode: mode, Data: data}.write(h)
 }
 
+// Unchanged returns ErrChanged where a file is not what the plan was made for, for steps
+// that take it away.
+func Unchanged(h host.Host, path, was string) error {
+	now, err := digestOf(h, path)
+	if err == nil && now != was {
+		err = fmt.Errorf("%s: %w", path, ErrChanged)
+	}
+	return err
+}
+
 func (s Step) write(h host.Host) error {
 	if err := h.Write(s.Path, s.Mode, s.Data); err != nil {
 		return err
