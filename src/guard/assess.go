@@ -237,20 +237,21 @@ func (g *Guard) routing(o *Observation, m *memory, name string, expected []strin
 		}
 		return side
 	}
-	r.Public = func() hazard.Verdict {
+	// Each is asked by every hazard of nginx, and reads configurations.
+	r.Public = sync.OnceValue(func() hazard.Verdict {
 		v := hazard.Serving(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before())
 		if len(expected) > 0 {
 			v.NoBuild = ""
 		}
 		return m.withGuesses(v)
-	}
-	r.Drops = func() hazard.Drop {
+	})
+	r.Drops = sync.OnceValue(func() hazard.Drop {
 		d := hazard.Drops(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before(), func(want func(app.State) bool) *hazard.Side { return g.holding(name, want) }, g.Host.Now())
 		if d.Part == app.PartCertificate && !slices.Contains(expected, hazard.CertificateLost) || len(expected) == 0 {
 			return d
 		}
 		return hazard.Drop{} // it is put back first, and what is then still gone is seen then
-	}
+	})
 	r.MayStart = func() hazard.Verdict { return m.withGuesses(hazard.Starting(r.Before())) }
 	return r
 }

@@ -176,12 +176,28 @@ func (g *Guard) before(name string) *hazard.Side {
 }
 
 // holding is an app as it was in the newest of all records for which the question is
-// answered with yes; nil where it is for none.
+// answered with yes; nil where it is for none. All may have to be asked, so it goes by
+// what they say of themselves, and reads the files of that one alone.
 func (g *Guard) holding(name string, want func(app.State) bool) *hazard.Side {
 	known, _ := g.State.Read()
 	for _, e := range g.records(name) {
-		if side := g.side(e.ID, name, known); side != nil && want(side.State) {
-			return side
+		said, asked := g.states[e.ID]
+		if !asked {
+			if m, err := g.Store.Manifest(e.ID); err == nil {
+				said = m.Host.Apps
+			}
+			if g.states == nil {
+				g.states = map[string]map[string]app.State{}
+			}
+			g.states[e.ID] = said
+		}
+		for _, n := range append([]string{name}, known.Formerly(name)...) {
+			if s, there := said[n]; !there || !want(s) {
+				continue
+			}
+			if side := g.side(e.ID, name, known); side != nil && want(side.State) {
+				return side
+			}
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -44,14 +45,8 @@ func (d Drop) Why() string {
 // the newest; holding is the newest of all for which a question is answered with yes.
 // Both may be nil.
 func Drops(now Side, before *Side, holding func(func(app.State) bool) *Side, at time.Time) Drop {
-	shown := servers(now)
-	if text, _ := now.Files.Text(nginx.ConfPath(now.State.Name)); nginx.IsQuarantined(text) {
-		config, _ := nginx.ReadQuarantined(now.Files, now.State.Name) // of which that is a substitute
-		shown = config.Servers
-	}
-	if len(shown) == 0 && before != nil {
-		shown = servers(*before)
-	}
+	// Configurations may be large, and of most apps nothing is gone: they are read last.
+	shown := sync.OnceValue(func() []nginx.Server { return shownBy(now, before) })
 	drop := func(part app.Part, by *Side, ends, format string, args ...any) Drop {
 		id := by.ID
 		if strings.HasPrefix(id, "live/") {
@@ -59,7 +54,7 @@ func Drops(now Side, before *Side, holding func(func(app.State) bool) *Side, at 
 		}
 		return Drop{part, ends, fmt.Sprintf(format, args...) + " (recorded " + by.Of + ")", say.Command("dokku upgrade-guard:restore", now.State.Name, "--only", string(part), "--snapshot", id)}
 	}
-	if has := now.State.Certificate; (has == nil || !has.KeyFits) && now.State.Unknown[app.PartCertificate] == "" && slices.ContainsFunc(shown, encrypted) {
+	if has := now.State.Certificate; (has == nil || !has.KeyFits) && now.State.Unknown[app.PartCertificate] == "" && mayEncrypt(now, before) && slices.ContainsFunc(shown(), encrypted) {
 		good := func(s app.State) bool {
 			c, domains := s.Certificate, now.State.Domains.Effective()
 			return c != nil && c.KeyFits && c.NotAfter.After(at) && (len(domains) == 0 || len(c.Uncovered(domains)) < len(domains))
@@ -73,31 +68,65 @@ func Drops(now Side, before *Side, holding func(func(app.State) bool) *Side, at 
 			return drop(app.PartCertificate, by, "its https would end", "the certificate of %s, until %s, is gone", strings.Join(c.Names, " "), c.NotAfter.Format(time.DateOnly))
 		}
 	}
-	if before == nil {
-		return Drop{}
-	}
-	if _, custom := now.Files.Get("lib/data/nginx-vhosts/app-" + now.State.Name + "/nginx.conf.sigil"); custom {
+	if _, custom := now.Files.Get("lib/data/nginx-vhosts/app-" + now.State.Name + "/nginx.conf.sigil"); custom || before == nil {
 		return Drop{} // names and ports are the template's, as they were
-	}
-	served := reach{}
-	for _, s := range shown {
-		served.names = append(served.names, s.Names...)
-		for _, l := range s.Listens {
-			served.ports = append(served.ports, l.Port)
-		}
 	}
 	// What has others in its place was set by somebody (law 2).
 	if d := before.State.Domains; d.File && !d.Disabled && now.State.Unknown[app.PartDomains] == "" && len(without(now.State.Domains.Names, d.Names)) == 0 {
-		if lost := common(without(d.Names, now.State.Domains.Effective()), served.names); len(lost) > 0 {
-			return drop(app.PartDomains, before, "it would no longer answer to "+listed(lost), "gone from its domains is %s", listed(lost))
+		if gone := without(d.Names, now.State.Domains.Effective()); len(gone) > 0 {
+			if lost := common(gone, namesOf(shown())); len(lost) > 0 {
+				return drop(app.PartDomains, before, "it would no longer answer to "+listed(lost), "gone from its domains is %s", listed(lost))
+			}
 		}
 	}
-	if was := portsOf(before.State.Ports.Map); now.State.Unknown[app.PartPorts] == "" && len(without(now.State.Ports.Map, before.State.Ports.Map)) == 0 {
-		if lost := common(without(was, builtPorts(now.State)), served.ports); len(lost) > 0 {
-			return drop(app.PartPorts, before, "it would no longer answer on port "+listed(lost), "gone from its port map is %s", listed(lost))
+	if was := before.State.Ports.Map; now.State.Unknown[app.PartPorts] == "" && len(without(now.State.Ports.Map, was)) == 0 {
+		if gone := without(portsOf(was), builtPorts(now.State)); len(gone) > 0 {
+			if lost := common(gone, listened(shown())); len(lost) > 0 {
+				return drop(app.PartPorts, before, "it would no longer answer on port "+listed(lost), "gone from its port map is %s", listed(lost))
+			}
 		}
 	}
 	return Drop{}
+}
+
+// shownBy is what nginx has of an app: by its configuration, the one that is quarantined
+// in its place, or, where there is none, the record's.
+func shownBy(now Side, before *Side) []nginx.Server {
+	shown := servers(now)
+	if text, _ := now.Files.Text(nginx.ConfPath(now.State.Name)); nginx.IsQuarantined(text) {
+		config, _ := nginx.ReadQuarantined(now.Files, now.State.Name) // of which that is a substitute
+		shown = config.Servers
+	}
+	if len(shown) == 0 && before != nil {
+		shown = servers(*before)
+	}
+	return shown
+}
+
+// mayEncrypt tells whether any of these has a word of encryption in it at all.
+func mayEncrypt(now Side, before *Side) bool {
+	path := nginx.ConfPath(now.State.Name)
+	has := func(files *app.Files, path string) bool {
+		text, _ := files.Text(path)
+		return strings.Contains(text, "ssl")
+	}
+	return has(now.Files, path) || has(now.Files, nginx.QuarantinePath(path)) || before != nil && before.Files != nil && has(before.Files, path)
+}
+
+func namesOf(shown []nginx.Server) (names []string) {
+	for _, s := range shown {
+		names = append(names, s.Names...)
+	}
+	return names
+}
+
+func listened(shown []nginx.Server) (ports []string) {
+	for _, s := range shown {
+		for _, l := range s.Listens {
+			ports = append(ports, l.Port)
+		}
+	}
+	return ports
 }
 
 func encrypted(s nginx.Server) bool {
