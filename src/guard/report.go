@@ -296,7 +296,7 @@ func (g *Guard) journaled(runs []string, renamed map[string]string) map[string]m
 				l.App = to
 			}
 			l.Text = g.journalText(l.Text)
-			if of := texts[l.Event]; of != nil && !strings.HasPrefix(l.Text, hazard.TextQuarantine) && !slices.Contains(of[l.App], l.Text) {
+			if of := texts[l.Event]; of != nil && !hazard.IsQuarantine(l.Text) && !slices.Contains(of[l.App], l.Text) {
 				of[l.App] = append(of[l.App], l.Text)
 			}
 		}

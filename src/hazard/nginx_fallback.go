@@ -1,6 +1,8 @@
 package hazard
 
 import (
+	"strings"
+
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
@@ -25,6 +27,14 @@ var nginxFallback = Hazard{
 		}
 		return found
 	},
+}
+
+// textAside is what 939a39f and before wrote into their journals for TextQuarantine.
+const textAside = "nginx configuration, set aside"
+
+// IsQuarantine tells that a journal's text is of a quarantine, which has repaired nothing.
+func IsQuarantine(text string) bool {
+	return strings.HasPrefix(text, TextQuarantine) || strings.HasPrefix(text, textAside)
 }
 
 // nginxQuarantined is a configuration that kept nginx from loading any. Each run asks
