@@ -92,7 +92,7 @@ func TestTheDiskIsFull(t *testing.T) {
 						t.Errorf("%s is gone", path)
 					}
 				}
-				if r.code != 0 {
+				if !r.well() {
 					full++
 					if !strings.Contains(r.out, "no space left on device") {
 						t.Errorf("it does not say why:\n%s", r.out)
