@@ -63,11 +63,12 @@ func WhyNoName(name string) string {
 }
 
 // ReachesName tells whether this Dokku's commands work on an app of this name.
-// 0.22.2 refuses underscores, and 0.38.2 and later what is no letter, digit, dot,
+// Up to 0.22.7 those of 0.22 that are shell end at an underscore (Dokku's
+// verify_app_name), and 0.38.2 and later what is no letter, digit, dot,
 // dash or underscore.
 func ReachesName(dokku, name string) bool {
 	switch {
-	case !Before(dokku, "0.22.0") && Before(dokku, "0.22.3"):
+	case !Before(dokku, "0.22.0") && Before(dokku, "0.22.8"):
 		return CreatesName(dokku, name)
 	case Before(dokku, "0.38.2"):
 		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`).MatchString(name)

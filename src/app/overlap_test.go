@@ -51,7 +51,8 @@ func TestNames(t *testing.T) {
 	}{
 		{"0.20.4", "my_app", true, true},
 		{"0.22.2", "my_app", false, false},
-		{"0.22.3", "my_app", false, true},
+		{"0.22.7", "my_app", false, false},
+		{"0.22.8", "my_app", false, true},
 		{"0.38.27", "my_app", false, true},
 		{"0.37.10", "my+app", true, true},
 		{"0.38.2", "my+app", false, false},

@@ -196,7 +196,7 @@ func printFindings(out *say.Printer, by plans, found []hazard.Finding) {
 			case f.Step != nil && by.now != "":
 				out.Result("       %s %s%s", f.Step.Mark, by.now, f.Does)
 				for _, next := range f.Next {
-					out.Result("           if that is not enough: %s", next)
+					out.Result("           then, if it is needed: %s", next)
 				}
 			}
 			if f.Afterwards != "" {

@@ -37,6 +37,8 @@ type outcome struct {
 	found []hazard.Finding
 	// done tells that something was done, queued that the rest of it was queued.
 	done, queued bool
+	// left is what could not be looked at.
+	left []Unknown
 	// cutOff tells that it was interrupted, or that the host could not be observed any
 	// more: what was found last is not how it is.
 	cutOff bool
@@ -52,13 +54,14 @@ type outcome struct {
 //
 // The store's lock is held for files and settings, and not while Dokku builds, docker
 // starts or requests are out: deploys wait for it.
-func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion, found []hazard.Finding, journal *plan.Journal) (outcome, error) {
+func (g *Guard) act(ctx context.Context, o *Observation, m *memory, found []hazard.Finding, journal *plan.Journal) (outcome, error) {
+	oc := m.occasion
 	out := outcome{Observation: o, found: found}
 	failed := map[string]error{} // by rung
 	var errs *multierror.Error
 	stale := false // something was done since the answers were asked for
 	for {
-		steps := m.next(out.found, oc)
+		steps := m.next(out.found)
 		if ctx.Err() != nil {
 			out.cutOff = true
 			return out, multierror.Append(errs, fmt.Errorf("interrupted: %w", ctx.Err()))
@@ -102,7 +105,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, oc occasion,
 				failed[rung(steps[i])] = err
 			}
 		}
-		next, err := g.observe(ctx, out.scope()...)
+		next, err := g.observe(ctx)
 		if err != nil {
 			out.cutOff = true
 			return out, multierror.Append(errs, err)
@@ -184,12 +187,12 @@ func (g *Guard) sayWhy(s plan.Step, m *memory) {
 
 // next are the steps of the next round: of every finding that the occasion chooses the
 // first rung that was not tried, as far as they belong to the first stage.
-func (m *memory) next(found []hazard.Finding, oc occasion) plan.Plan {
+func (m *memory) next(found []hazard.Finding) plan.Plan {
 	var steps plan.Plan
 	chosen := map[string]bool{}
 	m.why = map[string]string{}
 	for _, f := range found {
-		if !oc.chooses(f) || f.Kind != hazard.Repair && (f.Kind != hazard.Guess || !m.guesses) {
+		if !m.occasion.chooses(f) || f.Kind != hazard.Repair && (f.Kind != hazard.Guess || !m.guesses) {
 			continue
 		}
 		for _, s := range f.Ladder() {
@@ -251,14 +254,6 @@ func rung(s plan.Step) string {
 	return s.App + "\x00" + s.Hazard + "\x00" + s.Text
 }
 
-// scope are the apps that were observed; none for all.
-func (o *Observation) scope() []string {
-	if !o.Files.Partial {
-		return nil
-	}
-	return o.Files.Apps
-}
-
 // unbuiltAfter are the apps of which something was put back that must be in nginx's
 // configuration, when these steps are done.
 func unbuiltAfter(steps plan.Plan, names []string) []string {
@@ -284,6 +279,32 @@ func (g *Guard) forgetQuarantined(o *Observation) error {
 		}
 	}
 	return errs.ErrorOrNil()
+}
+
+// runsTold is how many runs since the last upgrade the report tells of.
+const runsTold = 20
+
+// enterRun enters a run that has done something, for the report.
+func enterRun(known *state.State, journal *plan.Journal) {
+	known.Runs = journal.AddTo(known.Runs)
+	if n := len(known.Runs); n > runsTold {
+		known.Runs = slices.Clone(known.Runs[n-runsTold:])
+	}
+}
+
+// repairOnce does the first round of what the occasion is for, and nothing else. The
+// caller holds the store's lock.
+func (g *Guard) repairOnce(ctx context.Context, o *Observation, m *memory, why string) error {
+	steps := m.next(g.losses(o, m))
+	if len(steps) == 0 {
+		return nil
+	}
+	journal := plan.NewJournal(g.Host, why)
+	failure := steps.Apply(ctx, g.Host, journal, g.Out)
+	return joined(failure, g.changeState(func(known *state.State) error {
+		enterRun(known, journal)
+		return nil
+	}))
 }
 
 // changeState reads the state, changes it and stores it. The caller holds the store's
@@ -327,7 +348,7 @@ func printPlan(out *say.Printer, found []hazard.Finding) {
 		printed[rung(*f.Step)] = true
 		out.Result("       %-4s %s: %s", f.Step.Mark, host.Place(f.App), f.Does)
 		for _, next := range f.Next {
-			out.Result("            if that is not enough: %s", next)
+			out.Result("            then, if it is needed: %s", next)
 		}
 		routing = routing || f.Step.Stage > plan.Files || hazard.Named(f.Hazard).InNginx
 	}

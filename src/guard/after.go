@@ -123,7 +123,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 		g.Out.Title("Dokku %s: %s", disk, count(due, "repair"))
 	}
 	journal := plan.NewJournal(g.Host, snapshot.PostUpgrade)
-	out, failure := g.act(ctx, o, m, oc, due, journal)
+	out, failure := g.act(ctx, o, m, due, journal)
 	note(failure)
 	overtaken := g.overtaken(ctx, disk, out)
 	note(overtaken)
@@ -132,7 +132,7 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 		// unfinished as it is, and what was done.
 		note(g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
-				known.Runs = journal.AddTo(known.Runs)
+				enterRun(known, journal)
 				return nil
 			})
 		}))
@@ -142,8 +142,9 @@ func (g *Guard) finish(ctx context.Context, oc occasion, guesses bool) (outcome,
 	if len(out.found) > 0 || out.done {
 		g.printLeft(out.worstFirst(out.found))
 	}
-	tellUnknown(g.Out, out.unknown())
-	g.sum(ctx, out, m, pending || unresolved, errs.ErrorOrNil())
+	out.left = g.notKnown(out.Observation, m)
+	tellUnknown(g.Out, out.left)
+	g.sum(out, m.upgraded || pending || unresolved, errs.ErrorOrNil())
 	return out, errs.ErrorOrNil()
 }
 
@@ -175,9 +176,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	if m.upgraded || pending {
 		note(noteDrift(journal, out.found))
 	}
-	if !out.queued && out.Now.DockerMissing == "" {
-		known.Unbuilt = out.unbuilt(known.Unbuilt)
-	}
+	known.Unbuilt = out.unbuilt(known.Unbuilt)
 	note(g.forgetQuarantined(out.Observation))
 	// Not where something could not be looked at: nothing is risked for a name.
 	if m.upgraded && before == nil && out.Now.DockerMissing == "" && out.nginxUnknown == "" {
@@ -186,9 +185,6 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	g.enterUpgrade(&known, journal, m.lastSeen, disk)
 	if err := g.settleSeeds(&known, disk, pending && same); err != nil {
 		return multierror.Append(errs, err)
-	}
-	if n := len(known.Runs); n > runsTold {
-		known.Runs = slices.Clone(known.Runs[n-runsTold:])
 	}
 	if err := g.State.Save(known); err != nil {
 		return multierror.Append(errs, err)
@@ -206,11 +202,8 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	return errs.ErrorOrNil()
 }
 
-// runsTold is how many runs since the last upgrade the report tells of.
-const runsTold = 20
-
 // sum is the last line of a run: what the apps are, held to the baseline.
-func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, failure error) {
+func (g *Guard) sum(out outcome, compared bool, failure error) {
 	known, err := g.State.Read()
 	if err != nil {
 		return
@@ -228,9 +221,11 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 	case len(known.Unresolved) > 0:
 		g.Out.Trouble("%s from the baseline. See dokku upgrade-guard:report", differ(known.Unresolved))
 	case failure != nil || yours > 0 || out.queued:
-	case (m.upgraded || compared) && drift > 0:
+	case compared && drift > 0:
 		g.Out.Step("%s from the baseline, and nothing was done about it. See dokku upgrade-guard:report", say.Plural(drift, "setting")+map[bool]string{true: " differs", false: " differ"}[drift == 1])
-	case m.upgraded || compared:
+	case compared && len(out.left) > 0: // what that is was said
+		g.Out.Step("All that is known of the apps matches the baseline. See dokku upgrade-guard:report")
+	case compared:
 		g.Out.Step("All apps match the baseline. See dokku upgrade-guard:report")
 	case !out.done:
 		g.Out.Title("Dokku %s: %s", out.Now.Dokku, out.asFarAsKnown("nothing to do"))
@@ -240,7 +235,7 @@ func (g *Guard) sum(ctx context.Context, out outcome, m *memory, compared bool, 
 // enterUpgrade enters the upgrade that is through, with the journals of what was done
 // for it.
 func (g *Guard) enterUpgrade(known *state.State, journal *plan.Journal, stamp, disk string) {
-	known.Runs = journal.AddTo(known.Runs)
+	enterRun(known, journal)
 	if stamp != disk {
 		j := state.Upgrade{From: stamp, To: disk, Time: g.Host.Now()}
 		if snapshots, err := g.of(stamp); err == nil && len(snapshots) > 0 {
@@ -284,11 +279,11 @@ func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
 	return nil
 }
 
-// close enters which apps are still owed something, and by which record. Owed is
-// also whoever could not be looked at: an app whose scale cannot be read, one
-// without a record while a snapshot that may hold it cannot be read, and one of which
-// Dokku's own commands do not confirm what is read: what is owed it stays what it was,
-// and after an upgrade all of it.
+// close enters which apps are unresolved, and by which baseline. Unresolved is also
+// whoever could not be looked at: an app whose scale cannot be read, one without a
+// baseline while a snapshot that may hold it cannot be read, and one of which Dokku's own
+// commands do not confirm what is read: what is unresolved of it stays what it was, and
+// after an upgrade all of it is.
 func (g *Guard) close(known *state.State, out outcome, m *memory) {
 	open, records := map[string]state.Baseline{}, m.baselines
 	keep := func(name, hazard string) {

@@ -32,10 +32,7 @@ func (g *Guard) Apply(ctx context.Context, guesses bool) (left Left, err error) 
 	}
 	err = g.alone(ctx, func() error {
 		out, err := g.finish(ctx, occasion{}, guesses)
-		if left.Findings = out.found; out.Observation != nil {
-			left.Unknown = out.unknown()
-			left.Unknown = append(left.Unknown, g.noBaseline(out.Observation)...)
-		}
+		left = Left{out.found, out.left}
 		return err
 	})
 	err = joined(cutOff, err)
@@ -51,21 +48,6 @@ func (g *Guard) Apply(ctx context.Context, guesses bool) (left Left, err error) 
 	return left, err
 }
 
-// noBaseline says of which apps, when the work is done, nothing from before the upgrade
-// can be read.
-func (g *Guard) noBaseline(o *Observation) []Unknown {
-	m, err := g.remember(o)
-	if err != nil {
-		return nil // and the work has failed by it, too
-	}
-	names, why := g.withoutBaseline(m, o.Files.Apps)
-	if len(names) == 0 {
-		return nil
-	}
-	tellUnknown(g.Out, []Unknown{why})
-	return []Unknown{why}
-}
-
 // Plan is what apply would do.
 type Plan struct {
 	Findings []hazard.Finding
@@ -75,7 +57,7 @@ type Plan struct {
 
 // Due tells whether there is anything to do, for the guard or for a person, or not known.
 func (p Plan) Due() bool {
-	return len(repairs(p.Findings))+len(forYou(p.Findings))+len(p.Jobs)+len(p.Unknown) > 0
+	return open(p.Findings) || len(p.Jobs)+len(p.Unknown) > 0
 }
 
 // DryRun prints what Apply would do, by the same findings, and changes nothing.
@@ -85,12 +67,12 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 		return Plan{}, err
 	}
 	g.ask(ctx, o)
-	p := Plan{Findings: g.assess(o, m), Unknown: o.unknown()}
+	p := Plan{Findings: g.assess(o, m), Unknown: g.notKnown(o, m)}
 	if p.Jobs, err = g.openJobs(); err != nil {
 		return p, err
 	}
 	title := count(p.Findings, "repair")
-	if n := len(p.Jobs); n > 0 && len(repairs(p.Findings))+len(forYou(p.Findings)) == 0 {
+	if n := len(p.Jobs); n > 0 && !open(p.Findings) {
 		title = say.Plural(n, "queued job")
 	}
 	g.Out.Title("%s", o.asFarAsKnown(title))
@@ -109,9 +91,6 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 		}
 	}
 	g.printLeft(o.worstFirst(p.Findings))
-	if names, why := g.withoutBaseline(m, o.Files.Apps); len(names) > 0 {
-		p.Unknown = append(p.Unknown, why)
-	}
 	tellUnknown(g.Out, p.Unknown)
 	g.sayVersion(o)
 	return p, nil

@@ -335,6 +335,9 @@ func (g *Guard) foresee(o *Observation, from, to string, known state.State) []ha
 	return found
 }
 
+// open tells whether anything of findings is left, for the guard or for a person.
+func open(found []hazard.Finding) bool { return len(forYou(found))+len(repairs(found)) > 0 }
+
 // forYou are the findings that are left to a person.
 func forYou(found []hazard.Finding) []hazard.Finding {
 	return slices.DeleteFunc(slices.Clone(found), func(f hazard.Finding) bool { return !f.ForYou() })
@@ -345,7 +348,7 @@ func repairs(found []hazard.Finding) []hazard.Finding {
 	return slices.DeleteFunc(slices.Clone(found), func(f hazard.Finding) bool { return f.Kind != hazard.Repair })
 }
 
-// count counts findings in words: "2 to repair, 1 for you".
+// count counts findings in words: "2 repairs, 1 finding for you".
 func count(found []hazard.Finding, what string) string {
 	var parts []string
 	if n := len(repairs(found)); n > 0 {

@@ -39,11 +39,11 @@ const JSONVersion = 2
 // ForYou tells whether anything is left to a person, or not known: what is wrong now
 // and what of the upgrade is not handled by itself.
 func (c Check) ForYou() bool {
-	return len(c.Unknown) > 0 || len(forYou(c.Present))+len(repairs(c.Present))+len(forYou(c.Upgrade)) > 0 ||
+	return len(c.Unknown) > 0 || open(c.Present) || len(forYou(c.Upgrade)) > 0 ||
 		!c.AutoApply && len(repairs(c.Upgrade)) > 0
 }
 
-// Present is what is wrong now, in words.
+// PresentText is what is wrong now, in words.
 func (c Check) PresentText() string {
 	if n := len(repairs(c.Present)) + len(forYou(c.Present)); n > 0 {
 		return say.Plural(n, "finding")
@@ -91,11 +91,7 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 	if now.Dokku != to {
 		c.Upgrade = g.foresee(o, now.Dokku, to, m.state)
 	}
-	unknown := o.unknown()
-	if names, why := g.withoutBaseline(m, o.Files.Apps); len(names) > 0 {
-		unknown = append(unknown, why)
-	}
-	for _, u := range unknown {
+	for _, u := range g.notKnown(o, m) {
 		c.Unknown = append(c.Unknown, u.String())
 	}
 	c.Unknown = append(c.Unknown, o.partsUnknown()...)

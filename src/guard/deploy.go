@@ -147,18 +147,11 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 		}
 		// The scale and nothing else: that is what the deploy would stop the app for,
 		// and in the middle of it nobody looks at what else is changed.
-		oc := occasion{about: hazard.AboutScale}
-		steps := m.next(g.losses(o, m), oc)
-		if len(steps) > 0 && !app.Known(disk) { // a deploy waits: only who is about to be changed is asked about
-			g.confirm(ctx, o, steps.Apps()...)
-			steps = m.next(g.losses(o, m), oc)
+		m.occasion = occasion{about: hazard.AboutScale}
+		if !app.Known(disk) { // a deploy waits: only who is about to be changed is asked about
+			g.confirm(ctx, o, m.next(g.losses(o, m)).Apps()...)
 		}
-		journal := plan.NewJournal(g.Host, "before-deploy")
-		err = steps.Apply(ctx, g.Host, journal, g.Out)
-		return joined(err, g.changeState(func(known *state.State) error {
-			known.Runs = journal.AddTo(known.Runs)
-			return nil
-		}))
+		return g.repairOnce(ctx, o, m, "before-deploy")
 	})
 }
 

@@ -5,9 +5,7 @@ import (
 	"slices"
 
 	"upgrade-guard/src/hazard"
-	"upgrade-guard/src/plan"
 	"upgrade-guard/src/snapshot"
-	"upgrade-guard/src/state"
 )
 
 // Install is called when Dokku installs plugins: ours for the first time, ours
@@ -55,7 +53,7 @@ func (g *Guard) Install(ctx context.Context) error {
 		return g.postUpgrade(ctx, occasion{})
 	case first: // what was lost before we came is said at once
 		if o, m, err := g.look(ctx); err == nil {
-			if found := g.assess(o, m); len(repairs(found))+len(forYou(found)) > 0 {
+			if open(g.assess(o, m)) {
 				g.Out.Trouble("Something was lost before upgrade-guard was installed. See dokku upgrade-guard:check")
 			}
 		}
@@ -76,26 +74,9 @@ func (g *Guard) Update(ctx context.Context) error {
 		if err != nil || m.upgraded {
 			return err
 		}
-		return g.repairOnly(ctx, o, m, hazard.AboutLetsencrypt, "plugin-update")
+		m.occasion = occasion{about: hazard.AboutLetsencrypt}
+		return g.locked(ctx, lockTimeout, func() error { return g.repairOnce(ctx, o, m, "plugin-update") })
 	})
-}
-
-// repairOnly repairs what belongs to one subject, in one round, and nothing else.
-func (g *Guard) repairOnly(ctx context.Context, o *Observation, m *memory, about, why string) error {
-	steps := m.next(g.losses(o, m), occasion{about: about})
-	if len(steps) == 0 {
-		return nil
-	}
-	journal := plan.NewJournal(g.Host, why)
-	var failure error
-	err := g.locked(ctx, lockTimeout, func() error {
-		failure = steps.Apply(ctx, g.Host, journal, g.Out)
-		return g.changeState(func(known *state.State) error {
-			known.Runs = journal.AddTo(known.Runs)
-			return nil
-		})
-	})
-	return joined(failure, err)
 }
 
 // Snapshot takes one because a person asked for it.

@@ -22,8 +22,9 @@ type Observation struct {
 	// refused is what nginx -t does not take, culprit the app whose file it names; ""
 	// for a file that is no app's.
 	refused, culprit string
-	// nginxUnknown says why nginx could not be asked.
+	// nginxUnknown says why nginx could not be asked; tested tells that it was.
 	nginxUnknown string
+	tested       bool
 
 	// asked tells that requests were made; answers are what came of them, judged what
 	// is wrong by them, unasked the apps that have more addresses than there was time
@@ -81,6 +82,7 @@ func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, e
 		o.nginxUnknown = err.Error()
 		return o, nil
 	}
+	o.tested = true
 	o.culprit = nginx.Culprit(complaint, g.Host.Paths().DokkuRoot, files.Apps)
 	if o.culprit != "" || !files.Partial { // of another app nothing is said here
 		o.refused = complaint

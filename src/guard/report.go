@@ -215,7 +215,6 @@ func (g *Guard) ofHost(ctx context.Context, r *Report, o *Observation, m *memory
 
 // ForYou tells whether anything is left to a person, or not known.
 func (r Report) ForYou() bool {
-	open := func(found []hazard.Finding) bool { return len(forYou(found))+len(repairs(found)) > 0 }
 	return r.Unfinished || r.Unconfigured != "" || r.Docker != "" || r.Nginx != "" || len(r.Renames) > 0 || open(r.Findings) ||
 		slices.ContainsFunc(r.Apps, func(a AppReport) bool {
 			return open(a.Findings) || a.Status != StatusOK && a.Status != StatusRepaired
@@ -241,14 +240,16 @@ func (o *Observation) health() string {
 		containers = "nothing is known of containers: " + o.Now.DockerMissing
 	}
 	switch {
+	case o.Now.DockerMissing != "": // and nginx was not asked
+		return containers
 	case o.nginxUnknown != "":
 		return containers + "; " + o.nginxUnknown
 	case o.refused != "":
 		return containers + "; nginx refuses its configuration: " + o.refused
-	case o.Now.DockerMissing != "":
-		return containers
+	case o.tested:
+		return containers + "; nginx accepts its configuration"
 	}
-	return containers + "; nginx accepts its configuration"
+	return containers + "; no app has a configuration of nginx"
 }
 
 func appReport(s app.State, b baseline, found []hazard.Finding, repaired []string) AppReport {

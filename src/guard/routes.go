@@ -51,18 +51,13 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return nil
 		}
 		journal := plan.NewJournal(g.Host, hazard.AboutNginx)
-		out, failure := g.act(ctx, o, m, oc, g.assess(o, m), journal)
+		out, failure := g.act(ctx, o, m, g.assess(o, m), journal)
 		g.printLeft(out.worstFirst(oc.chosen(out.found)))
 		// Also where it was interrupted: what was done until then is known.
 		return joined(failure, g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
-				if failure == nil {
-					known.Unbuilt = out.unbuilt(known.Unbuilt)
-				}
-				known.Runs = journal.AddTo(known.Runs)
-				if n := len(known.Runs); n > runsTold {
-					known.Runs = append([]string(nil), known.Runs[n-runsTold:]...)
-				}
+				known.Unbuilt = out.unbuilt(known.Unbuilt)
+				enterRun(known, journal)
 				return g.forgetQuarantined(out.Observation)
 			})
 		}))
@@ -71,7 +66,11 @@ func (g *Guard) Routes(ctx context.Context) error {
 
 // unbuilt leaves of some apps those whose nginx configurations have still not all of their
 // domains and ports, whatever else is wrong with them, or of which that is not certain.
-func (o *Observation) unbuilt(names []string) []string {
+func (out outcome) unbuilt(names []string) []string {
+	o := out.Observation
+	if out.queued || out.cutOff || o.Now.DockerMissing != "" {
+		return names
+	}
 	var left []string
 	for _, name := range names {
 		if o.disputes(name) || hazard.Unbuilt(o.Files, o.Now.Apps[name]) != nil {

@@ -38,14 +38,15 @@ var Statuses = []string{StatusDown, StatusLost, StatusActionRequired, StatusUnkn
 // status is an app's status, by what was observed and found.
 func (o *Observation) status(name string, found []hazard.Finding, noBaseline, repaired bool) string {
 	s := o.Now.Apps[name]
-	down, known := o.serving(name)
+	_, known := o.serving(name)
+	down := o.down(name, found)
 	has := func(kinds ...hazard.Kind) bool {
 		return slices.ContainsFunc(found, func(f hazard.Finding) bool { return slices.Contains(kinds, f.Kind) })
 	}
 	switch {
 	case o.disputes(name):
 		return StatusUnknown // nothing is claimed of it, that it is down neither
-	case down || slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.ScaleZero }):
+	case down:
 		return StatusDown
 	case has(hazard.Repair):
 		return StatusLost
@@ -63,14 +64,27 @@ func (o *Observation) status(name string, found []hazard.Finding, noBaseline, re
 	return StatusOK
 }
 
+// down tells whether an app should serve and does not, or is at zero everywhere and
+// nobody ran ps:stop.
+func (o *Observation) down(name string, found []hazard.Finding) bool {
+	down, _ := o.serving(name)
+	return down || slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.App == name && f.Hazard == hazard.ScaleZero })
+}
+
 // worstFirst puts findings into the order in which a person needs them: of apps that are
 // down, then what else is a person's, then what is only to be known.
 func (o *Observation) worstFirst(found []hazard.Finding) []hazard.Finding {
+	down := map[string]bool{}
+	for _, f := range found {
+		if _, known := down[f.App]; !known && f.ForYou() {
+			down[f.App] = o.down(f.App, found)
+		}
+	}
 	rank := func(f hazard.Finding) int {
-		switch down, _ := o.serving(f.App); {
+		switch {
 		case !f.ForYou():
 			return 2
-		case down || f.Hazard == hazard.ScaleZero:
+		case down[f.App]:
 			return 0
 		}
 		return 1

@@ -35,6 +35,16 @@ func (o *Observation) unknown() (list []Unknown) {
 	return list
 }
 
+// notKnown is what could not be looked at, of the present or of what was before, for
+// every view alike.
+func (g *Guard) notKnown(o *Observation, m *memory) []Unknown {
+	list := o.unknown()
+	if names, why := g.withoutBaseline(m, o.Files.Apps); len(names) > 0 {
+		list = append(list, why)
+	}
+	return list
+}
+
 // asFarAsKnown marks a count of what was found where not everything could be looked at.
 func (o *Observation) asFarAsKnown(text string) string {
 	if len(o.unknown()) > 0 {

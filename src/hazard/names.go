@@ -27,13 +27,13 @@ var names = Hazard{
 		case (s.To == "0.22.0" || s.To == "0.22.1") && strings.Contains(name, "_"):
 			return []Finding{{
 				What:        fmt.Sprintf("%s deletes the app, with its code, because of the _ in its name", s.To),
-				Consequence: "No snapshot holds the code. Any other version keeps it: apt-get install dokku=0.22.3, or a later one.",
+				Consequence: "No snapshot holds the code. Any other version keeps it: apt-get install dokku=0.22.9, or a later one.",
 				Kind:        Refuse,
 			}}
-		case s.To == "0.22.2" && strings.Contains(name, "_"):
+		case strings.Contains(name, "_") && !app.Before(s.To, "0.22.2") && !app.ReachesName(s.To, name):
 			return []Finding{{
-				What:        "0.22.2 refuses every command for an app with a _ in its name",
-				Consequence: "Upgrade to 0.22.3, or to a later one.",
+				What:        fmt.Sprintf("%s refuses commands for an app with a _ in its name", s.To),
+				Consequence: "Upgrade to 0.22.9, or to a later one.",
 			}}
 		case s.Crosses("0.38.2") && !reachable.MatchString(name):
 			return []Finding{{

@@ -3,7 +3,6 @@ package hazard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -115,11 +114,6 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	}
 	var ladder []plan.Step
 	command := say.Command("dokku proxy:build-config", s.Now.Name)
-	fallback := func() {
-		if s.mayFallBack(kinds) {
-			ladder = append(ladder, s.fallbackStep(kinds))
-		}
-	}
 	v, drop := s.Routing.Public(), s.Routing.Drops()
 	switch {
 	case v.Closed != "":
@@ -144,8 +138,8 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 		ladder = append(ladder, s.buildStep())
 	}
 	// Each text there is names the certificate that is gone; what others wait for is no guess.
-	if drop.Part != app.PartCertificate && v.Closed == "" && (v.Unknown == "" || len(ladder) > 0) {
-		fallback()
+	if drop.Part != app.PartCertificate && v.Closed == "" && (v.Unknown == "" || len(ladder) > 0) && s.mayFallBack(kinds) {
+		ladder = append(ladder, s.fallbackStep(kinds))
 	}
 	if s.Routing.Complaint != "" {
 		ladder = append(ladder, s.quarantineStep())
@@ -242,13 +236,13 @@ func (s Subject) writeListeners(h host.Host) error {
 			continue
 		}
 		suffix := "." + c.Type + "." + c.Index
-		if c.IP == "" {
-			if err := h.Write(filepath.Join(s.Paths.App(s.Now.Name), "IP"+suffix), 0o644, []byte(address)); err != nil {
-				return err
+		for _, f := range []struct{ name, has, data string }{{"IP", c.IP, address}, {"PORT", c.Port, nginx.ContainerPort(s.Now)}} {
+			if f.has != "" {
+				continue
 			}
-		}
-		if c.Port == "" {
-			if err := h.Write(filepath.Join(s.Paths.App(s.Now.Name), "PORT"+suffix), 0o644, []byte(nginx.ContainerPort(s.Now))); err != nil {
+			// One that is there by now is a deploy's, which knows better.
+			err := plan.Put(h, filepath.Join(s.Paths.App(s.Now.Name), f.name+suffix), 0o644, []byte(f.data), "")
+			if err != nil && !errors.Is(err, plan.ErrChanged) {
 				return err
 			}
 		}
@@ -283,8 +277,11 @@ func (s Subject) fallbackStep(kinds []nginx.Kind) plan.Step {
 // fallBack writes it. What nginx refuses for another reason than its upstream is not
 // used again.
 func (s Subject) fallBack(ctx context.Context, h host.Host, refused bool) error {
-	s.remember()
 	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
+	if err := plan.Unchanged(h, path, s.Digest(path)); err != nil {
+		return err // a deploy was faster
+	}
+	s.remember()
 	present, missing := h.ReadFile(path)
 	if missing != nil && !errors.Is(missing, fs.ErrNotExist) {
 		return missing // what cannot be read is not replaced
@@ -389,9 +386,4 @@ func reloadStep(run *Run) plan.Step {
 			return nil
 		},
 	}
-}
-
-// seeLogs says where to look for what went wrong.
-func seeLogs(name string) string {
-	return fmt.Sprintf("See %s and %s.", say.Command("dokku logs", name), say.Command("dokku nginx:error-logs", name))
 }

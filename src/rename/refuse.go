@@ -43,10 +43,10 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 	if st, err := h.Lstat(h.Paths().App(from)); err == nil && st.Mode()&fs.ModeSymlink != 0 {
 		return fmt.Errorf("the directory of %s is a link to another place, and the new one would not be there", from)
 	}
-	// 0.29 and earlier look for the containers of the app they destroy with
+	// Up to 0.30.11 the containers of the app that is destroyed are looked for with
 	// grep "dokku/<app>:", where a dot is any character, and a name may be no pattern
 	// at all.
-	if pattern, err := regexp.Compile("dokku/" + from + ":"); app.Before(files.Dokku, "0.30.0") && (err != nil || pattern.MatchString("dokku/"+to+":")) {
+	if pattern, err := regexp.Compile("dokku/" + from + ":"); app.Before(files.Dokku, "0.31.0") && (err != nil || pattern.MatchString("dokku/"+to+":")) {
 		return fmt.Errorf("as Dokku %s destroys %s it would take the containers of %s along", files.Dokku, from, to)
 	}
 	return nil

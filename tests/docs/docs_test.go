@@ -71,6 +71,17 @@ func TestEveryPageIsInTheIndex(t *testing.T) {
 	}
 }
 
+// The pages say who leans on a fact, by the file: it moves, and they are forgotten.
+func TestPagesNameFilesThatAreThere(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, name := range regexp.MustCompile(`\b(src|hook|tests)/[a-z_/]+\.go\b`).FindAllString(read(t, page), -1) {
+			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+				t.Errorf("%s names %s, which is not there", page, name)
+			}
+		}
+	}
+}
+
 // leads tells whether a link's target is there.
 func leads(t *testing.T, from, target, anchor string) {
 	t.Helper()

@@ -142,9 +142,15 @@ func TestTheReportOfOneAppSaysWhyItIsDown(t *testing.T) {
 	}
 }
 
-// nginx refuses what stands in place of an app's configuration. It is about to be taken
-// out of the way, and the app is deployed in that moment: Dokku's new one stays.
-func TestWhatADeployHasWrittenIsNotQuarantined(t *testing.T) {
+// An app's configuration is about to be taken out of the way, or to get another upstream,
+// and the app is deployed in that moment: Dokku's new one stays.
+func TestWhatADeployHasWrittenIsKept(t *testing.T) {
+	for kind, stage := range map[nginx.Kind]plan.Stage{nginx.Refused: plan.Quarantine, nginx.NoUpstream: plan.Fallback} {
+		t.Run(string(kind), func(t *testing.T) { deployIsFaster(t, kind, stage) })
+	}
+}
+
+func deployIsFaster(t *testing.T, kind nginx.Kind, stage plan.Stage) {
 	_, h := newHost(t, sandbox.Before)
 	conf := h.Paths().App("blog") + "/nginx.conf"
 	files, err := app.Capture(context.Background(), h, app.What{})
@@ -170,7 +176,7 @@ func TestWhatADeployHasWrittenIsNotQuarantined(t *testing.T) {
 		Now:     now.Apps["blog"],
 		Routing: &hazard.Routing{
 			Host: now, Run: run, Complaint: "unexpected end of file in " + conf + ":2",
-			Findings: []nginx.Finding{{App: "blog", Kind: nginx.Refused, What: "nginx refuses it"}},
+			Findings: []nginx.Finding{{App: "blog", Kind: kind, What: "nginx refuses it"}},
 			Before:   func() *hazard.Side { return nil },
 			Public:   func() hazard.Verdict { return hazard.Verdict{} },
 			Drops:    func() hazard.Drop { return hazard.Drop{} },
@@ -179,7 +185,7 @@ func TestWhatADeployHasWrittenIsNotQuarantined(t *testing.T) {
 	}
 	for _, f := range hazard.Route(s) {
 		for _, step := range f.Ladder() {
-			if step.Stage != plan.Quarantine {
+			if step.Stage != stage {
 				continue
 			}
 			if err := h.Write(conf, 0o644, []byte(text)); err != nil { // the deploy
@@ -194,7 +200,7 @@ func TestWhatADeployHasWrittenIsNotQuarantined(t *testing.T) {
 			return
 		}
 	}
-	t.Error("it is not quarantined at all")
+	t.Error("there is no such step at all")
 }
 
 // While nginx was built after one upgrade, the next was unpacked. What is there now is

@@ -29,6 +29,7 @@ import (
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/state"
 )
 
 // Host is a host that can be asked.
@@ -155,6 +156,15 @@ func Foretold(h Host, to string) {
 	said := map[string]bool{}
 	for _, f := range append(c.Present, c.Upgrade...) {
 		said[f.App+"\x00"+f.Hazard] = true
+	}
+	var known state.State // renames are queued, and done later
+	if b, err := os.ReadFile(filepath.Join(h.Data(), "ledger.json")); err == nil {
+		_ = json.Unmarshal(b, &known)
+	}
+	for _, j := range known.Queue {
+		if j.Kind == guard.JobRename && !said[j.App+"\x00"+hazard.Names] {
+			say("after the upgrade to %s: %s is to be renamed to %s, and check --to did not say so", to, j.App, j.Arg)
+		}
 	}
 	done := lines(h)
 	for _, l := range done[min(seen, len(done)):] {
