@@ -67,55 +67,61 @@ func oneLine(begin, format, end string) string {
 	return begin + strings.ReplaceAll(lines(format), "\n", " ") + end
 }
 
-// hostileFiles are files as large as they are read, each hard in its own way, by
-// their places below the sandbox.
-var hostileFiles = []struct {
+// hostile are files as large as they are read, each hard in its own way, by their places
+// below the sandbox.
+type hostile struct {
 	about, recording string
 	files            map[string]string
-}{
-	{"0.20.4, lists", sandbox.Before, map[string]string{
-		"home/dokku/VHOST":                            lines("g%d.example"),
-		"home/dokku/blog/VHOST":                       lines("d%d.example"),
-		"home/dokku/blog/ENV":                         lines(`V%d="x"`),
-		"home/dokku/blog/DOKKU_SCALE":                 lines("t%d=1"),
-		"home/dokku/blog/nginx.conf":                  oneLine("server {\n  server_name ", "d%d.example", ";\n}\n"),
-		"home/dokku/my_app/DOKKU_SCALE":               lines("t%d"),
-		"home/dokku/my_app/ENV":                       oneLine(`DOKKU_PROXY_PORT_MAP="`, "http:%d:5000", "\"\n"),
-		"home/dokku/my_app/nginx.conf":                "server {\n" + strings.Repeat("  listen 80;\n", 30_000) + "}\n",
-		"home/dokku/my_app/packed-refs":               lines("0123456789012345678901234567890123456789 refs/heads/b%d"),
-		"home/dokku/api_server/VHOST":                 "",
-		"home/dokku/api_server/nginx.conf":            lines("server {\n  listen %d;\n  server_name d%[1]d.example;\n  proxy_pass http://api_server-%[1]d;\n}"),
-		"home/dokku/api_server/DOCKER_OPTIONS_DEPLOY": lines("-v /%d:/x"),
-		"home/dokku/api_server/nginx.conf.d/a.conf":   strings.Repeat("include /home/dokku/api_server/nginx.conf.d/*;\n", 10_000),
-		"home/dokku/jobs_only/tls/server.crt":         strings.Repeat("-----BEGIN X-----\n", large/20),
-		"home/dokku/jobs_only/tls/server.key":         strings.Repeat("-----BEGIN X-----\n-----END X-----\n", large/40),
-		"home/dokku/never_deployed/DOKKU_SCALE":       strings.Repeat("web=1\n", large/8),
-		"home/dokku/never_deployed/ENV":               strings.Repeat("#\n", large/3),
-		"images/blog/app/Procfile":                    lines("t%d: x"),
-		"crontab":                                     lines("* * * * * %d"),
-	}},
-	{"0.38.27, properties", "issue7253-0.38.27-after", map[string]string{
-		"home/dokku/VHOST":                                            lines("g%d.example"),
-		"home/dokku/blog/VHOST":                                       lines("blog.g%d.example"),
-		"var/lib/dokku/config/blog/ENV":                               lines(`V%d="x"`),
-		"var/lib/dokku/config/ps/blog/scale":                          lines("t%d=1"),
-		"var/lib/dokku/config/ports/jobs_only/map":                    lines("http:%d:5000"),
-		"var/lib/dokku/config/ports/my_app/map-detected":              lines("http:%d:5000"),
-		"var/lib/dokku/config/ports/my_app/map":                       "",
-		"var/lib/dokku/config/docker-options/blog/_default_.run":      lines("-v /%d:/x"),
-		"home/dokku/blog/DOCKER_OPTIONS_RUN":                          lines("-e %d"),
-		"home/dokku/my_app/nginx.conf":                                lines("server {\n  listen %d;\n  server_name d%[1]d.example;\n  return 502;\n}"),
-		"home/dokku/api_server/nginx.conf":                            strings.Repeat("a;", large/2),
-		"var/lib/dokku/config/nginx/blog/" + strings.Repeat("p", 200): lines("%d"),
-		"var/lib/dokku/config/letsencrypt/blog/email":                 lines("%d"),
-	}},
+}
+
+// hostileFiles makes them when they are wanted: this program is started for every docker,
+// dokku and plugn of the sandbox.
+func hostileFiles() []hostile {
+	return []hostile{
+		{"0.20.4, lists", sandbox.Before, map[string]string{
+			"home/dokku/VHOST":                            lines("g%d.example"),
+			"home/dokku/blog/VHOST":                       lines("d%d.example"),
+			"home/dokku/blog/ENV":                         lines(`V%d="x"`),
+			"home/dokku/blog/DOKKU_SCALE":                 lines("t%d=1"),
+			"home/dokku/blog/nginx.conf":                  oneLine("server {\n  server_name ", "d%d.example", ";\n}\n"),
+			"home/dokku/my_app/DOKKU_SCALE":               lines("t%d"),
+			"home/dokku/my_app/ENV":                       oneLine(`DOKKU_PROXY_PORT_MAP="`, "http:%d:5000", "\"\n"),
+			"home/dokku/my_app/nginx.conf":                "server {\n" + strings.Repeat("  listen 80;\n", 30_000) + "}\n",
+			"home/dokku/my_app/packed-refs":               lines("0123456789012345678901234567890123456789 refs/heads/b%d"),
+			"home/dokku/api_server/VHOST":                 "",
+			"home/dokku/api_server/nginx.conf":            lines("server {\n  listen %d;\n  server_name d%[1]d.example;\n  proxy_pass http://api_server-%[1]d;\n}"),
+			"home/dokku/api_server/DOCKER_OPTIONS_DEPLOY": lines("-v /%d:/x"),
+			"home/dokku/api_server/nginx.conf.d/a.conf":   strings.Repeat("include /home/dokku/api_server/nginx.conf.d/*;\n", 10_000),
+			"home/dokku/jobs_only/tls/server.crt":         strings.Repeat("-----BEGIN X-----\n", large/20),
+			"home/dokku/jobs_only/tls/server.key":         strings.Repeat("-----BEGIN X-----\n-----END X-----\n", large/40),
+			"home/dokku/never_deployed/DOKKU_SCALE":       strings.Repeat("web=1\n", large/8),
+			"home/dokku/never_deployed/ENV":               strings.Repeat("#\n", large/3),
+			"images/blog/app/Procfile":                    lines("t%d: x"),
+			"crontab":                                     lines("* * * * * %d"),
+		}},
+		{"0.38.27, properties", "issue7253-0.38.27-after", map[string]string{
+			"home/dokku/VHOST":                                            lines("g%d.example"),
+			"home/dokku/blog/VHOST":                                       lines("blog.g%d.example"),
+			"var/lib/dokku/config/blog/ENV":                               lines(`V%d="x"`),
+			"var/lib/dokku/config/ps/blog/scale":                          lines("t%d=1"),
+			"var/lib/dokku/config/ports/jobs_only/map":                    lines("http:%d:5000"),
+			"var/lib/dokku/config/ports/my_app/map-detected":              lines("http:%d:5000"),
+			"var/lib/dokku/config/ports/my_app/map":                       "",
+			"var/lib/dokku/config/docker-options/blog/_default_.run":      lines("-v /%d:/x"),
+			"home/dokku/blog/DOCKER_OPTIONS_RUN":                          lines("-e %d"),
+			"home/dokku/my_app/nginx.conf":                                lines("server {\n  listen %d;\n  server_name d%[1]d.example;\n  return 502;\n}"),
+			"home/dokku/api_server/nginx.conf":                            strings.Repeat("a;", large/2),
+			"var/lib/dokku/config/nginx/blog/" + strings.Repeat("p", 200): lines("%d"),
+			"var/lib/dokku/config/letsencrypt/blog/email":                 lines("%d"),
+		}},
+	}
 }
 
 // However large and strange the files of an app are: the others are looked after as
 // ever, in the time that apt gives us, on a server with little memory.
 func TestHostileFiles(t *testing.T) {
 	program := binary(t)
-	for _, test := range hostileFiles {
+	for _, test := range hostileFiles() {
 		t.Run(test.about, func(t *testing.T) {
 			box, h := newHost(t, test.recording)
 			for name, content := range test.files {
