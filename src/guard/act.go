@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -23,6 +24,16 @@ type occasion struct {
 	// queued (law 9).
 	hook bool
 }
+
+// late tells whether what is left to do for some apps is queued, in a run that began
+// then: it takes longer than a package manager may be held up.
+func (oc occasion) late(stage plan.Stage, apps int, begun, now time.Time) bool {
+	return oc.hook && stage >= plan.Start && (apps > fewBuilds || now.Sub(begun) > hookTime)
+}
+
+// hookTime is how long a run in a package manager's hook begins something new that takes
+// seconds.
+const hookTime = 20 * time.Second
 
 func (oc occasion) chooses(f hazard.Finding) bool {
 	return oc.about == "" || hazard.Named(f.Hazard).About == oc.about
@@ -59,6 +70,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, found []haza
 	out := outcome{Observation: o, found: found}
 	failed := map[string]error{} // by rung
 	var errs *multierror.Error
+	begun := g.Host.Now()
 	stale := false // something was done since the answers were asked for
 	for {
 		steps := m.next(out.found)
@@ -84,7 +96,7 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, found []haza
 			}
 			continue
 		}
-		if n := len(steps.Apps()); oc.hook && steps[0].Stage >= plan.Start && n > fewBuilds {
+		if n := len(steps.Apps()); oc.late(steps[0].Stage, n, begun, g.Host.Now()) {
 			g.Out.Step("nginx's configuration of %s is built after this. Progress: dokku upgrade-guard:report", say.Plural(n, "app"))
 			out.queued = true
 			for _, err := range failed {

@@ -164,8 +164,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	if !m.upgraded {
 		// A run that is killed right before its end has not stored what it left.
 		if list, err := g.of(disk); err == nil && len(list) == 0 {
-			_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
-			note(err)
+			note(g.afterwards(ctx, out))
 		}
 	}
 	known, err := g.readState()
@@ -193,13 +192,24 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 		if err := g.State.SetLastSeen(disk); err != nil {
 			return multierror.Append(errs, err)
 		}
-		_, _, err := g.snapshotNow(ctx, snapshot.PostUpgrade, disk)
-		note(err)
+		note(g.afterwards(ctx, out))
 	}
 	if pending && same {
 		note(g.State.SetPhase(""))
 	}
 	return errs.ErrorOrNil()
+}
+
+// afterwards takes the snapshot of a host after its upgrade, with what its apps have just
+// answered. The caller holds the store's lock.
+func (g *Guard) afterwards(ctx context.Context, out outcome) error {
+	files, err := app.Capture(ctx, g.Host, app.What{Dokku: out.Now.Dokku})
+	if err != nil {
+		return err
+	}
+	addAnswers(files, out.answers)
+	_, err = g.save(files, snapshot.PostUpgrade)
+	return err
 }
 
 // sum is the last line of a run: what the apps are, held to the baseline.

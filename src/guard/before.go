@@ -58,7 +58,27 @@ func (g *Guard) PreUpgrade(ctx context.Context, from, to string) error {
 	if lastSeen != "" && lastSeen != disk {
 		g.finishEarlier(ctx)
 	}
-	return g.locked(ctx, lockTimeout, func() error { return g.preUpgrade(ctx, disk, to) })
+	return g.undisturbed(ctx, func() error {
+		files, failure := g.capture(ctx, snapshot.PreUpgrade, disk)
+		return g.locked(ctx, lockTimeout, func() error { return g.preUpgrade(ctx, files, failure, disk, to) })
+	})
+}
+
+// undisturbed runs what takes a baseline while no other process of upgrade-guard
+// repairs anything. An upgrade does not wait for minutes, though: where another is still
+// at work then, what it has not put back yet is in no baseline, and that is said.
+func (g *Guard) undisturbed(ctx context.Context, work func() error) error {
+	begun := false
+	err := g.alone(ctx, func() error {
+		begun = true
+		return work()
+	})
+	if begun || !errors.Is(err, state.ErrBusy) {
+		return err
+	}
+	g.Out.Error(err)
+	g.Out.Trouble("The baseline is of a host on which it is still repairing. Better: wait until it is done")
+	return work()
 }
 
 // finishEarlier does the work of an earlier upgrade that is unfinished. It comes first:
@@ -71,9 +91,13 @@ func (g *Guard) finishEarlier(ctx context.Context) {
 
 // preUpgrade is PreUpgrade for a state that is known to be from's: because from
 // is on the disk, or because its successor was unpacked and nothing of it has
-// run. The caller holds the store's lock.
-func (g *Guard) preUpgrade(ctx context.Context, from, to string) error {
-	m, files, err := g.snapshotNow(ctx, snapshot.PreUpgrade, from)
+// run. files are the host's, which failure says could not be captured. The caller holds
+// the store's lock.
+func (g *Guard) preUpgrade(ctx context.Context, files *app.Files, failure error, from, to string) error {
+	m, err := snapshot.Manifest{}, failure
+	if err == nil {
+		m, err = g.save(files, snapshot.PreUpgrade)
+	}
 	if err != nil {
 		// What can be prevented still is: the scales are a few bytes elsewhere.
 		if files != nil {
@@ -168,7 +192,9 @@ func (g *Guard) refusals(ctx context.Context, from, to string) error {
 		switch {
 		case f.Kind == hazard.Refuse:
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s", host.Place(f.App), f.What), "%s", f.Consequence))
-		case f.Halts && f.Step != nil && !auto:
+		case f.Halts && f.Step == nil: // and nothing prevents it
+			errs = append(errs, say.Hint(fmt.Errorf("%s: %s", host.Place(f.App), f.What), "%s To prevent it: %s", f.Consequence, f.Command))
+		case f.Halts && !auto:
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s, and auto-apply is off", host.Place(f.App), f.What),
 				"%s To have it prevented: dokku upgrade-guard:set --global auto-apply true", f.Consequence))
 		}
@@ -221,7 +247,23 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 		g.finishEarlier(ctx)
 	}
 	begins := false
-	err = g.locked(ctx, lockTimeout, func() error {
+	err = g.undisturbed(ctx, func() error { return g.baselineAt(ctx, point, from, to, &begins) })
+	if begins && !errors.Is(err, ErrRefused) { // without the lock: another plugin may call dokku, and dokku us
+		g.fire(ctx, "pre-upgrade", from, to)
+	}
+	return err
+}
+
+// baselineAt takes the baseline at a hook point, where it is not there already, and
+// prevents what can be; begins tells that this is where the upgrade begins.
+func (g *Guard) baselineAt(ctx context.Context, point, from, to string, begins *bool) error {
+	var files *app.Files
+	var failure error
+	recorded := g.recorded(ctx, point, from)
+	if !recorded {
+		files, failure = g.capture(ctx, snapshot.PreUpgrade, from)
+	}
+	return g.locked(ctx, lockTimeout, func() error {
 		if point == BeforeApt {
 			if err := g.refusals(ctx, from, to); err != nil {
 				return err
@@ -235,10 +277,10 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 		}
 		// An upgrade begins also where nothing has changed since the last one, and no
 		// new baseline is due.
-		begins = g.State.Phase() == ""
-		if !g.recorded(ctx, point, from) {
-			begins = true
-			err := g.preUpgrade(ctx, from, to)
+		*begins = g.State.Phase() == ""
+		if !recorded {
+			*begins = true
+			err := g.preUpgrade(ctx, files, failure, from, to)
 			if errors.Is(err, errNoBaseline) && point == BeforeApt {
 				return errors.Join(ErrRefused, err)
 			}
@@ -252,10 +294,6 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 		}
 		return g.State.SetPhase(point)
 	})
-	if begins && !errors.Is(err, ErrRefused) { // without the lock: another plugin may call dokku, and dokku us
-		g.fire(ctx, "pre-upgrade", from, to)
-	}
-	return err
 }
 
 // packageVersion is what Debian takes for the version of a package, revision the part

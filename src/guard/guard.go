@@ -21,6 +21,7 @@ import (
 	plugin "upgrade-guard"
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
@@ -162,18 +163,33 @@ func (g *Guard) retain() int {
 	return n
 }
 
-// snapshotNow takes a snapshot of the whole host, whose state was written by the
-// given Dokku version, and lets retention remove what is too much.
-func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot.Manifest, *app.Files, error) {
+// capture is what a snapshot of the whole host is made of: its files, whose state was
+// written by the given Dokku version, and what its apps answer. It is taken without the
+// store's lock: docker may be slow, an app slower, and deploys wait for that lock.
+func (g *Guard) capture(ctx context.Context, reason, dokku string) (*app.Files, error) {
 	images := reason == snapshot.PreUpgrade && app.Before(dokku, "0.29.0")
 	files, err := app.Capture(ctx, g.Host, app.What{Dokku: dokku, Images: images})
 	if err != nil {
-		return snapshot.Manifest{}, nil, err
+		return nil, err
 	}
-	g.addAnswers(ctx, files)
+	o := &Observation{Files: files, Now: app.Read(files)}
+	addAnswers(files, nginx.Ask(ctx, g.Host.Dial, g.questions(o, files.Apps)))
+	return files, nil
+}
+
+// addAnswers puts what apps have answered among the files of a snapshot.
+func addAnswers(files *app.Files, answers []nginx.Answer) {
+	if data, err := nginx.Encode(answers); err == nil && len(answers) > 0 {
+		files.AddFact(nginx.Facts, data)
+	}
+}
+
+// save makes a snapshot of what was captured, and lets retention remove what is too
+// much. The caller holds the store's lock.
+func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error) {
 	m, err := g.Store.Save(files, reason)
 	if err != nil {
-		return m, files, err
+		return m, err
 	}
 	if err := g.makeKey(); err != nil {
 		g.Out.Error(err) // it is for printing alone
@@ -194,7 +210,7 @@ func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot
 	if err := g.prune(m.ID); err != nil {
 		g.Out.Error(err)
 	}
-	return m, files, nil
+	return m, nil
 }
 
 // prune lets retention work. What was just taken, and what an open baseline or a

@@ -93,6 +93,12 @@ func (g *Guard) afterDokku(ctx context.Context, point string) error {
 		return g.locked(ctx, lockTimeout, g.givenUp)
 	}
 	err = g.postUpgrade(ctx, occasion{hook: true})
+	if errors.Is(err, state.ErrBusy) { // and nobody would come back to it
+		g.Out.Step("Another upgrade-guard process is at work; the work after the upgrade follows it. Progress: dokku upgrade-guard:report")
+		err = g.locked(ctx, lockTimeout, func() error {
+			return g.changeState(func(known *state.State) error { return g.enqueue(known, state.Job{Kind: JobUpgrade}) })
+		})
+	}
 	g.fire(ctx, "post-upgrade", stamp, disk)
 	return err
 }

@@ -13,17 +13,18 @@ import (
 // changed since the guard last looked, it does the post-upgrade work, because
 // dokku-update and newer Docker images come by here after an upgrade.
 func (g *Guard) Install(ctx context.Context) error {
-	due, first := false, false
+	due, first, snapped, running := false, false, false, ""
 	err := g.locked(ctx, lockTimeout, func() error {
 		for _, put := range []func() error{g.writeDokkurc, g.makeKey} {
 			if err := put(); err != nil {
 				g.Out.Error(err)
 			}
 		}
-		running, lastSeen, err := g.versions()
+		disk, lastSeen, err := g.versions()
 		if err != nil {
 			return err
 		}
+		running = disk
 		list, err := g.Store.List()
 		if err != nil {
 			return err
@@ -38,14 +39,13 @@ func (g *Guard) Install(ctx context.Context) error {
 			due = true
 			return nil
 		}
-		if lastSeen == "" || !slices.ContainsFunc(list, func(e snapshot.Entry) bool { return e.Dokku == running }) {
-			if _, _, err := g.snapshotNow(ctx, snapshot.Installed, running); err != nil {
-				return err
-			}
-		}
 		first = lastSeen == ""
-		return g.State.SetLastSeen(running)
+		snapped = !first && slices.ContainsFunc(list, func(e snapshot.Entry) bool { return e.Dokku == running })
+		return nil
 	})
+	if err == nil && !due && !snapped {
+		err = g.firstSnapshot(ctx, running)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -59,6 +59,24 @@ func (g *Guard) Install(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// firstSnapshot takes the first one of a Dokku version, which is from then on the one at
+// which everything was in order last.
+func (g *Guard) firstSnapshot(ctx context.Context, dokku string) error {
+	files, err := g.capture(ctx, snapshot.Installed, dokku)
+	if err != nil {
+		return err
+	}
+	return g.locked(ctx, lockTimeout, func() error {
+		if _, err := g.save(files, snapshot.Installed); err != nil {
+			return err
+		}
+		if g.State.LastSeen() != "" {
+			return nil // it is, or an upgrade has begun meanwhile
+		}
+		return g.State.SetLastSeen(dokku)
+	})
 }
 
 // Update is what Install is, when any plugin has been updated. If it was the
@@ -81,9 +99,13 @@ func (g *Guard) Update(ctx context.Context) error {
 
 // Snapshot takes one because a person asked for it.
 func (g *Guard) Snapshot(ctx context.Context) (snapshot.Manifest, error) {
+	files, err := g.capture(ctx, snapshot.Manual, "")
+	if err != nil {
+		return snapshot.Manifest{}, err
+	}
 	var m snapshot.Manifest
-	err := g.locked(ctx, lockTimeout, func() (err error) {
-		m, _, err = g.snapshotNow(ctx, snapshot.Manual, "")
+	err = g.locked(ctx, lockTimeout, func() (err error) {
+		m, err = g.save(files, snapshot.Manual)
 		return err
 	})
 	return m, err

@@ -169,12 +169,3 @@ func (g *Guard) questions(o *Observation, names []string) []nginx.Question {
 func (g *Guard) probes(name string) bool {
 	return g.appProperty(name, "probe", "true") == "true"
 }
-
-// addAnswers puts what the apps answer now among the files of a snapshot.
-func (g *Guard) addAnswers(ctx context.Context, files *app.Files) {
-	o := &Observation{Files: files, Now: app.Read(files)}
-	answers := nginx.Ask(ctx, g.Host.Dial, g.questions(o, files.Apps))
-	if data, err := nginx.Encode(answers); err == nil && len(answers) > 0 {
-		files.AddFact(nginx.Facts, data)
-	}
-}

@@ -26,8 +26,9 @@ import (
 
 // Kinds of jobs.
 const (
-	JobRoutes = "routes" // nginx's upstreams, after docker or nginx was upgraded
-	JobRename = "rename" // of App to Arg
+	JobRoutes  = "routes"  // nginx's upstreams, after docker or nginx was upgraded
+	JobUpgrade = "upgrade" // the work after an upgrade of Dokku
+	JobRename  = "rename"  // of App to Arg
 )
 
 // do does one job. Each must be safe to be begun again where a killed process has
@@ -36,15 +37,14 @@ func (g *Guard) do(ctx context.Context, j state.Job) error {
 	if err := g.configured(ctx); err != nil {
 		return err // half of a Dokku does no work
 	}
-	g.settle(ctx)
+	if j.Kind != JobUpgrade { // which is what the others would wait for
+		g.settle(ctx)
+	}
 	switch j.Kind {
 	case JobRoutes:
-		// Another run may repair for minutes, and nobody comes back to a job that failed.
-		err := g.Routes(ctx)
-		for end := g.Host.Now().Add(settleTime); errors.Is(err, state.ErrBusy) && g.Host.Now().Before(end) && g.Host.Sleep(ctx, breath) == nil; {
-			err = g.Routes(ctx)
-		}
-		return err
+		return g.inTurn(ctx, func() error { return g.Routes(ctx) })
+	case JobUpgrade:
+		return g.inTurn(ctx, func() error { return g.postUpgrade(ctx, occasion{}) })
 	case JobRename:
 		if _, err := g.Host.Stat(g.Host.Paths().App(j.App)); errors.Is(err, fs.ErrNotExist) {
 			return nil // somebody has renamed or destroyed it since
@@ -54,11 +54,23 @@ func (g *Guard) do(ctx context.Context, j state.Job) error {
 	return fmt.Errorf("this version of upgrade-guard knows no work called %q", j.Kind)
 }
 
+// inTurn does what is done while no other run repairs anything. One may repair for
+// minutes, and nobody comes back to a job that failed.
+func (g *Guard) inTurn(ctx context.Context, work func() error) error {
+	err := work()
+	for end := g.Host.Now().Add(settleTime); errors.Is(err, state.ErrBusy) && g.Host.Now().Before(end) && g.Host.Sleep(ctx, breath) == nil; {
+		err = work()
+	}
+	return err
+}
+
 // JobText says in words what a job is.
 func JobText(j state.Job) string {
 	switch j.Kind {
 	case JobRoutes:
 		return "nginx routing checked and repaired"
+	case JobUpgrade:
+		return "the work after the upgrade of Dokku"
 	case JobRename:
 		return fmt.Sprintf("%s renamed to %s", j.App, j.Arg)
 	}

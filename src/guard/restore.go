@@ -29,110 +29,161 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 	if len(parts) == 0 {
 		parts = restore.Parts
 	}
-	return g.locked(ctx, lockTimeout, func() error {
-		if _, _, err := g.versions(); err != nil {
+	if _, _, err := g.versions(); err != nil {
+		return err
+	}
+	known, err := g.readState()
+	if err != nil {
+		return err
+	}
+	if to := known.Renamed[name]; to != "" {
+		if _, err := g.Host.Stat(g.Host.Paths().App(name)); errors.Is(err, fs.ErrNotExist) {
+			g.Out.Detail("%s is called %s now", name, to)
+			name = to
+		}
+	}
+	files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(files.Apps, name) {
+		return say.Hint(fmt.Errorf("there is no app %s on this host", name),
+			"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
+	}
+	if err := g.mayTouch(ctx, files, name, parts...); err != nil {
+		return err
+	}
+	names := append([]string{name}, known.Formerly(name)...)
+	if id == "" {
+		id, err = g.restorePoint(names, known)
+	} else {
+		id, err = g.named(id, name)
+	}
+	if err != nil {
+		return err
+	}
+	old, err := g.Store.Files(id)
+	if err != nil {
+		return err
+	}
+	now := app.Read(files)
+	r, err := restore.New(g.subject(files, now, name, "", now.Dokku, known), id, names, old)
+	if err != nil {
+		return err
+	}
+	if r.Called != name {
+		g.Out.Detail("%s was called %s then", name, r.Called)
+	}
+	cut, err := g.State.Restoring(name)
+	if err != nil {
+		g.Out.Error(err)
+	}
+	// What was cut off may have everything in place but nginx.
+	r.Unbuilt = len(cut) > 0 || err != nil
+	steps, notes := r.Plan(parts)
+	g.Out.Title("%s from %s%s", name, id, g.age(id))
+	for _, l := range old.Refused {
+		g.Out.Trouble("%s", l)
+	}
+	if len(cut) > 0 {
+		g.Out.Detail("A restore from %s did not finish, so nginx's configuration is built in any case", cut[0].Snapshot)
+	}
+	for _, n := range notes {
+		g.Out.Trouble("%s", n)
+	}
+	if len(steps) == 0 {
+		if len(notes) == 0 {
+			g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
+		}
+		if len(cut) > 0 && !dryRun {
+			return g.locked(ctx, lockTimeout, func() error { return g.State.EndRestore(name, parts) })
+		}
+		return nil
+	}
+	steps.Print(g.Out)
+	if dryRun {
+		return nil
+	}
+	// Only now: what is refused leaves nothing, not even a lock's file.
+	return g.alone(ctx, func() error { return g.restore(ctx, name, state.Restore{Snapshot: id, Parts: parts}, steps) })
+}
+
+// restore does what was planned, after a snapshot by which it can be undone.
+func (g *Guard) restore(ctx context.Context, name string, r state.Restore, steps plan.Plan) error {
+	undo, err := g.beginRestore(ctx, name, r)
+	if err != nil {
+		return err
+	}
+	if err := g.inStages(ctx, steps, plan.NewJournal(g.Host, restore.Name)); err != nil {
+		return err
+	}
+	after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+	if err != nil {
+		return err
+	}
+	if err := g.locked(ctx, lockTimeout, func() error { return g.endRestore(name, r.Parts, after) }); err != nil {
+		return err
+	}
+	present := app.Read(after).Apps[name]
+	if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(r.Parts, "scale") && present.Running() != scale.Total() {
+		g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
+	}
+	g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
+	return nil
+}
+
+// beginRestore takes the snapshot by which a restore can be undone, and notes that it
+// begins.
+func (g *Guard) beginRestore(ctx context.Context, name string, r state.Restore) (undo snapshot.Manifest, err error) {
+	files, err := g.capture(ctx, snapshot.PreRestore, "")
+	if err != nil {
+		return undo, err
+	}
+	err = g.locked(ctx, lockTimeout, func() (err error) {
+		if undo, err = g.save(files, snapshot.PreRestore); err != nil {
 			return err
 		}
-		known, err := g.readState()
-		if err != nil {
-			return err
-		}
-		if to := known.Renamed[name]; to != "" {
-			if _, err := g.Host.Stat(g.Host.Paths().App(name)); errors.Is(err, fs.ErrNotExist) {
-				g.Out.Detail("%s is called %s now", name, to)
-				name = to
-			}
-		}
-		files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(files.Apps, name) {
-			return say.Hint(fmt.Errorf("there is no app %s on this host", name),
-				"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
-		}
-		if err := g.mayTouch(ctx, files, name, parts...); err != nil {
-			return err
-		}
-		names := append([]string{name}, known.Formerly(name)...)
-		if id == "" {
-			id, err = g.restorePoint(names, known)
-		} else {
-			id, err = g.named(id, name)
-		}
-		if err != nil {
-			return err
-		}
-		old, err := g.Store.Files(id)
-		if err != nil {
-			return err
-		}
-		now := app.Read(files)
-		r, err := restore.New(g.subject(files, now, name, "", now.Dokku, known), id, names, old)
-		if err != nil {
-			return err
-		}
-		if r.Called != name {
-			g.Out.Detail("%s was called %s then", name, r.Called)
-		}
-		cut, err := g.State.Restoring(name)
-		if err != nil {
+		return g.State.BeginRestore(name, r)
+	})
+	return undo, err
+}
+
+// endRestore notes that a restore is done, after which the app is as its files say. No
+// trigger of Dokku's has told of it: the live snapshot follows all the same. The caller
+// holds the store's lock.
+func (g *Guard) endRestore(name string, parts []string, after *app.Files) error {
+	if err := g.State.EndRestore(name, parts); err != nil {
+		return err
+	}
+	known, err := g.readState()
+	if err != nil {
+		return err
+	}
+	if _, open := known.Unresolved[name]; !open && g.State.LastSeen() == after.Dokku && len(app.Read(after).Apps[name].Unreadable) == 0 {
+		if err := g.Store.SaveLive(after, name); err != nil {
 			g.Out.Error(err)
 		}
-		// What was cut off may have everything in place but nginx.
-		r.Unbuilt = len(cut) > 0 || err != nil
-		steps, notes := r.Plan(parts)
-		g.Out.Title("%s from %s%s", name, id, g.age(id))
-		for _, l := range old.Refused {
-			g.Out.Trouble("%s", l)
+	}
+	return nil
+}
+
+// inStages does steps in their order, under the store's lock what is files, and without
+// it what Dokku builds: deploys wait for that lock. What fails keeps nothing else from
+// being restored.
+func (g *Guard) inStages(ctx context.Context, steps plan.Plan, journal *plan.Journal) error {
+	var failure error
+	for len(steps) > 0 {
+		n := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Stage != steps[0].Stage })
+		if n < 0 {
+			n = len(steps)
 		}
-		if len(cut) > 0 {
-			g.Out.Detail("A restore from %s did not finish, so nginx's configuration is built in any case", cut[0].Snapshot)
+		stage := func() error { return steps[:n].Apply(ctx, g.Host, journal, g.Out) }
+		if steps[0].Stage == plan.Files {
+			failure = joined(failure, g.locked(ctx, lockTimeout, stage))
+		} else {
+			failure = joined(failure, stage())
 		}
-		for _, n := range notes {
-			g.Out.Trouble("%s", n)
-		}
-		if len(steps) == 0 {
-			if len(notes) == 0 {
-				g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
-			}
-			if len(cut) > 0 && !dryRun {
-				return g.State.EndRestore(name, parts)
-			}
-			return nil
-		}
-		steps.Print(g.Out)
-		if dryRun {
-			return nil
-		}
-		undo, _, err := g.snapshotNow(ctx, snapshot.PreRestore, "")
-		if err != nil {
-			return err
-		}
-		if err := g.State.BeginRestore(name, state.Restore{Snapshot: id, Parts: parts}); err != nil {
-			return err
-		}
-		if err := steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, restore.Name), g.Out); err != nil {
-			return err
-		}
-		if err := g.State.EndRestore(name, parts); err != nil {
-			return err
-		}
-		after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
-		if err != nil {
-			return err
-		}
-		// No trigger of Dokku's has told of it: the running record follows all the same.
-		if _, open := known.Unresolved[name]; !open && g.State.LastSeen() == after.Dokku && len(app.Read(after).Apps[name].Unreadable) == 0 {
-			if err := g.Store.SaveLive(after, name); err != nil {
-				g.Out.Error(err)
-			}
-		}
-		present := app.Read(after).Apps[name]
-		if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(parts, "scale") && present.Running() != scale.Total() {
-			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
-		}
-		g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
-		return nil
-	})
+		steps = steps[n:]
+	}
+	return failure
 }

@@ -144,5 +144,6 @@ func (o *Observation) goodAgain(name string) bool {
 	for _, f := range o.judged {
 		wrong = wrong || f.App == name
 	}
-	return err == nil && !o.disputes(name) && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
+	// nginx names one file that it refuses at a time: of the others nothing is known.
+	return err == nil && o.refused == "" && !o.disputes(name) && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
 }
