@@ -158,6 +158,11 @@ func (c commands) all() []*cli.Command {
 		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it", Action: c.snapshot},
 		{Name: "snapshots", Usage: "The snapshots there are",
 			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
+		{Name: "log", Usage: "What upgrade-guard has done: prevented, repaired, restored, renamed, refused", ArgsUsage: "[<app>]",
+			Flags: []cli.Flag{formatFlag(),
+				&cli.StringFlag{Name: "since", Usage: "of the last `time` only: 7d, 12h, 30m"},
+				&cli.StringFlag{Name: "run", Usage: "of one run only, by its `id` or the beginning of it"},
+			}, Action: c.log},
 		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[<app>|--global] <property> [<value>]", Action: c.set},
 		{Name: "restore", Usage: "Put one app back as a snapshot has it; another snapshot is taken first", ArgsUsage: "<app>",
 			Flags: []cli.Flag{

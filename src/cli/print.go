@@ -42,6 +42,14 @@ func printReport(out *say.Printer, r guard.Report) {
 	default:
 		out.Title("Dokku %s, no upgrade seen yet", r.Dokku)
 	}
+	if prevented, repaired := len(r.Prevented), len(r.Repaired); r.Last != nil {
+		for _, a := range r.Apps {
+			prevented, repaired = prevented+len(a.Prevented), repaired+len(a.Repaired)
+		}
+		if prevented+repaired > 0 {
+			out.Result("       %s, %d repaired. See: dokku upgrade-guard:log", say.Plural(prevented, "loss")+" prevented", repaired)
+		}
+	}
 	off := ""
 	if !r.AutoApply {
 		off = "auto-apply is off: nothing is prevented or repaired by itself"

@@ -189,3 +189,11 @@ var properties = map[string]func(string) (valid bool, hint string){
 			"It is a number from 1 to 1000: how many automatic snapshots are kept."
 	},
 }
+
+// orEmpty is a list that prints as one when it is empty.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

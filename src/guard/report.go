@@ -68,6 +68,9 @@ type Report struct {
 	Findings []hazard.Finding `json:"findings,omitempty"`
 	Repaired []string         `json:"repaired,omitempty"`
 	Drift    []string         `json:"drift,omitempty"`
+	// Prevented are what the last upgrade would have lost of it, and did not, because of
+	// what was done before.
+	Prevented []string `json:"prevented,omitempty"`
 }
 
 // JobReport is a job with what it is in words.
@@ -98,7 +101,10 @@ type AppReport struct {
 	Containers    int              `json:"containers"`
 	Running       int              `json:"running"`
 	ServedBy      string           `json:"served_by"`
-	Repaired      []string         `json:"repaired,omitempty"`
+	// Prevented is what was done before the last upgrade, so that it does not lose it;
+	// Repaired what was put back after it.
+	Prevented []string `json:"prevented,omitempty"`
+	Repaired  []string `json:"repaired,omitempty"`
 	// Drift is what differed from the record right after the last upgrade, is
 	// explained by no known hazard, and was not touched.
 	Drift    []string         `json:"drift,omitempty"`
@@ -157,6 +163,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		runs = append(slices.Clone(r.Last.Runs), m.state.Runs...)
 	}
 	journal := g.journaled(runs, m.state.Renamed)
+	prevented := g.prevented(r.Last, m.state)
 	noBaseline, whyNone := g.withoutBaseline(m, o.Files.Apps)
 	if len(noBaseline) > 0 {
 		r.NoBaseline, r.Advice = whyNone.What, whyNone.Advice
@@ -164,7 +171,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	for _, name := range o.Files.Apps {
 		a := appReport(o.Now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
 		a.at = g.Host.Now()
-		a.Drift, a.Letsencrypt = journal[plan.Drift][name], g.settings(a.Letsencrypt)
+		a.Prevented, a.Drift, a.Letsencrypt = prevented[name], journal[plan.Drift][name], g.settings(a.Letsencrypt)
 		if slices.Contains(o.unasked, name) {
 			a.Problems = append(a.Problems, notAllAsked)
 		}
@@ -188,6 +195,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		r.Apps = append(r.Apps, a)
 	}
 	if only == "" {
+		r.Prevented = prevented[host.GlobalScope]
 		g.ofHost(ctx, &r, o, m, found[host.GlobalScope], journal)
 	}
 	return r, nil
@@ -273,14 +281,6 @@ func appReport(s app.State, b baseline, found []hazard.Finding, repaired []strin
 	}
 	a.Domains, a.Ports = orEmpty(a.Domains), orEmpty(a.Ports)
 	return a
-}
-
-// orEmpty is a list that prints as one when it is empty.
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }
 
 // journaled are the texts of some runs' journals, by event and app, which is called
@@ -385,6 +385,7 @@ func (a AppReport) Flags() []Flag {
 		{"letsencrypt", letsencryptLine(a.Letsencrypt, a.at)},
 		{"containers", fmt.Sprintf("%d of %d running", a.Running, a.Containers)},
 		{"served-by", a.ServedBy},
+		{"prevented", strings.Join(a.Prevented, "; ")},
 		{"repaired", strings.Join(a.Repaired, "; ")},
 		{"lost", strings.Join(lost, "; ")},
 		{"action-required", strings.Join(required, "; ")},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"upgrade-guard/src/host"
@@ -27,20 +28,23 @@ type Line struct {
 	Time   time.Time `json:"time"`
 	App    string    `json:"app"`
 	Hazard string    `json:"hazard"`
-	Event  string    `json:"event"` // begin, done, failed; or drift: seen, and not touched
+	Event  string    `json:"event"` // one of the events below
 	Text   string    `json:"text"`
 	Error  string    `json:"error,omitempty"`
 }
 
 // Events of a journal's lines that others look for.
 const (
-	Done  = "done"
-	Drift = "drift"
+	Begin   = "begin"
+	Done    = "done"
+	Failed  = "failed"
+	Drift   = "drift"
+	Refused = "refused" // an upgrade that was not let begin
 )
 
 // NewJournal is the journal of a run that begins now. Why is one word.
 func NewJournal(h host.Host, why string) *Journal {
-	return &Journal{h: h, id: h.Now().Format("20060102T150405Z") + "-" + why}
+	return &Journal{h: h, id: h.Now().Format(timeLayout) + "-" + why}
 }
 
 // AddTo adds the run to a list of runs, if anything was written.
@@ -82,6 +86,31 @@ func (j *Journal) append(l Line) error {
 	j.used = true
 	return nil
 }
+
+// Journals are the ids of all journals there are, the oldest first.
+func Journals(h host.Host) (ids []string, err error) {
+	files, err := h.ReadDir(h.Paths().Data("runs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, f := range files {
+		if id, ok := strings.CutSuffix(f.Name(), ".jsonl"); ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, err
+}
+
+// Begun is when the run of a journal began, and why it was made; false for what is no
+// journal's id.
+func Begun(id string) (begun time.Time, why string, ok bool) {
+	stamp, why, ok := strings.Cut(id, "-")
+	begun, err := time.Parse(timeLayout, stamp)
+	return begun, why, ok && err == nil
+}
+
+const timeLayout = "20060102T150405Z"
 
 // ReadJournal reads a run's journal; a run without one has done nothing. A line that
 // cannot be read is named in the error, and all others are there: one repair of an app

@@ -135,11 +135,11 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 		}
 	}
 	// A repair that cannot be journaled, on a full disk, is better than none.
-	journalErr := j.write(s, "begin", nil)
+	journalErr := j.write(s, Begin, nil)
 	err := s.do(ctx, h)
 	event := Done
 	if err != nil {
-		event = "failed"
+		event = Failed
 	}
 	return errors.Join(err, journalErr, j.write(s, event, err))
 }

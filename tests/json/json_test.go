@@ -53,6 +53,7 @@ var hosts = []struct {
 	{name: "the guard came after the upgrade", recording: after, script: install},
 	{name: "an upgrade that is not looked after", recording: before, script: upgrade},
 	{name: "an upgrade that is through", recording: before, script: `
+		mkdir -p $DOKKU_ROOT/Maildir/cur
 		rm $DOKKU_ROOT/VHOST` + through + `
 		rm -r $DOKKU_ROOT/jobs_only`},
 	{name: "what is put back, and what is not touched", recording: before, script: `
@@ -157,6 +158,7 @@ func TestOutputFitsTheSchemas(t *testing.T) {
 				"report-app.json": {"report my_app", "report api_server"},
 				"check.json":      {"check", "check --to 0.28.0", "check --to 1.0.0"},
 				"snapshots.json":  {"snapshots", "snapshots --verify"},
+				"log.json":        {"log", "log my_app"},
 			} {
 				for _, command := range commands {
 					out := run("upgrade-guard", append(strings.Fields(command), "--format", "json")...)
@@ -226,7 +228,7 @@ func read(t *testing.T) documents {
 	d := documents{raw: map[string]any{}, compiled: map[string]*jsonschema.Schema{}, seen: map[string]bool{}}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	for _, file := range []string{"report.json", "report-app.json", "check.json", "snapshots.json"} {
+	for _, file := range []string{"report.json", "report-app.json", "check.json", "snapshots.json", "log.json"} {
 		b, err := os.ReadFile(schemas + file)
 		if err != nil {
 			t.Fatal(err)
@@ -337,6 +339,9 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		{guard.Renewals{}, def("renewals"), nil},
 		{hazard.Finding{}, def("finding"), nil},
 		{state.Upgrade{}, def("upgrade"), nil},
+		{guard.Log{}, d.raw["log.json"], nil},
+		{guard.LogRun{}, items(d.raw["log.json"], "runs"), nil},
+		{guard.LogLine{}, items(items(d.raw["log.json"], "runs"), "lines"), nil},
 		{app.Certificate{}, def("certificate"), nil},
 		{app.Letsencrypt{}, def("letsencrypt"), []string{"plugin", "auto_renew", "scheduled"}}, // the host's
 		{app.LetsencryptPlugin{}, def("renewals").(map[string]any)["properties"].(map[string]any)["plugin"], nil},
@@ -355,6 +360,11 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	if diff := cmp.Diff(statuses, enum); diff != "" {
 		t.Errorf("the statuses there are (-) and those documented (+):\n%s", diff)
 	}
+}
+
+// items is the schema of what a list holds.
+func items(schema any, key string) any {
+	return schema.(map[string]any)["properties"].(map[string]any)[key].(map[string]any)["items"]
 }
 
 // fields are the keys of a struct in JSON, sorted.
