@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/restore"
@@ -39,21 +40,21 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 	// repair calls.
 	c := commands{guard.New(h, out), out, os.Getenv("DOKKU_APP_NAME")}
 	defer host.Setenv("DOKKU_APP_NAME", "")()
-	app := &cli.App{
+	program := &cli.App{
 		Name: "dokku", HelpName: "dokku", Usage: Description,
 		Commands: c.all(), Writer: out.Out, ErrWriter: out.Err,
 		HideVersion: true, CommandNotFound: func(*cli.Context, string) {},
 		ExitErrHandler:        func(*cli.Context, error) {},
 		CustomAppHelpTemplate: help(),
 	}
-	i := slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == host.Plugin+":"+name })
+	i := slices.IndexFunc(program.Commands, func(c *cli.Command) bool { return c.Name == host.Plugin+":"+name })
 	if i < 0 {
 		out.Error(say.Hint(fmt.Errorf("there is no command %s:%s", host.Plugin, name), "See dokku upgrade-guard:help for those there are."))
 		return 1
 	}
-	flags, err := flagsFirst(app.Commands[i], args[1:])
+	flags, err := flagsFirst(program.Commands[i], args[1:])
 	if err == nil {
-		err = app.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flags...))
+		err = program.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flags...))
 	}
 	switch {
 	case errors.Is(err, errForYou):
@@ -148,9 +149,9 @@ func (c commands) all() []*cli.Command {
 	list := []*cli.Command{
 		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>]",
 			Flags: append([]cli.Flag{formatFlag(), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"}}, infoFlags()...), Action: c.report},
-		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything is left to you",
+		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything is left to you", ArgsUsage: "[<app>] [<version>]",
 			Flags: []cli.Flag{formatFlag(), &cli.StringFlag{Name: "to", Usage: "the Dokku `version` to upgrade to; the one apt would install when left out"}}, Action: c.check},
-		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade; exit code 2 if anything is left to you",
+		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade, for all apps or for one; exit code 2 if anything is left to you", ArgsUsage: "[<app>]",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"},
 				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers and nginx.conf"},
@@ -264,14 +265,11 @@ func (c commands) report(ctx *cli.Context) error {
 }
 
 func (c commands) check(ctx *cli.Context) error {
-	if err := c.noArgs(ctx); err != nil {
+	name, to, err := c.checkArgs(ctx)
+	if err != nil {
 		return err
 	}
-	to := ctx.String("to")
-	if ctx.IsSet("to") && to == "" {
-		return say.Hint(errors.New("--to is empty"), "dokku upgrade-guard:check --to 0.35.5")
-	}
-	r, err := c.guard.Check(ctx.Context, strings.TrimPrefix(to, "v"))
+	r, err := c.guard.Check(ctx.Context, name, strings.TrimPrefix(to, "v"))
 	if err != nil {
 		return err
 	}
@@ -288,21 +286,44 @@ func (c commands) check(ctx *cli.Context) error {
 	return nil
 }
 
+// checkArgs are an app and a version, both as arguments, the version with --to too.
+func (c commands) checkArgs(ctx *cli.Context) (name, to string, err error) {
+	name, to = c.app, ctx.String("to")
+	if ctx.IsSet("to") && to == "" {
+		return "", "", say.Hint(errors.New("--to is empty"), "dokku upgrade-guard:check --to 0.35.5")
+	}
+	for _, arg := range ctx.Args().Slice() {
+		version := app.ValidVersion(strings.TrimPrefix(arg, "v"))
+		switch {
+		case version && to == "":
+			to = arg
+		case !version && (name == "" || name == c.app):
+			name = arg
+		default:
+			return "", "", say.Hint(fmt.Errorf("%s takes an app and a version, so not %q", ctx.Command.Name, arg), "dokku upgrade-guard:check my-app 0.38.27")
+		}
+	}
+	return name, to, nil
+}
+
 func (c commands) apply(ctx *cli.Context) error {
-	if err := c.noArgs(ctx); err != nil {
+	name, err := c.appArg(ctx)
+	if err != nil {
 		return err
 	}
-	if ctx.Bool("dry-run") && ctx.Bool("guesses") {
-		return say.Hint(errors.New("--dry-run and --guesses exclude each other"), "--dry-run shows the guesses too.")
-	}
 	if ctx.Bool("dry-run") {
-		p, err := c.guard.DryRun(ctx.Context)
+		p, err := c.guard.DryRun(ctx.Context, name, ctx.Bool("guesses"))
 		if err == nil && p.Due() {
 			return errForYou
 		}
 		return err
 	}
-	left, err := c.guard.Apply(ctx.Context, ctx.Bool("guesses"))
+	left, err := guard.Left{}, error(nil)
+	if name == "" {
+		left, err = c.guard.Apply(ctx.Context, ctx.Bool("guesses"))
+	} else {
+		left, err = c.guard.ApplyTo(ctx.Context, name, ctx.Bool("guesses"))
+	}
 	if err == nil && left.ForYou() {
 		return errForYou
 	}

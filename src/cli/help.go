@@ -16,8 +16,8 @@ const Description = "Keeps apps whole across upgrades of Dokku"
 // the first column.
 var lines = []string{
 	"upgrade-guard:report [<app>] [--format stdout|json] [--exit-code] [<flag>], What was kept and lost and repaired",
-	"upgrade-guard:check [--to <version>] [--format stdout|json], What is wrong now and what an upgrade would break",
-	"upgrade-guard:apply [--dry-run|--guesses], Do or go on with the work after an upgrade",
+	"upgrade-guard:check [<app>] [<version>] [--format stdout|json], What is wrong now and what an upgrade would break",
+	"upgrade-guard:apply [<app>] [--dry-run] [--guesses], Do or go on with the work after an upgrade",
 	"upgrade-guard:restore <app> [--snapshot <id>] [--only <parts>] [--dry-run], Put one app back as a snapshot has it",
 	"upgrade-guard:rename <old> <new> [--dry-run] [--with-stop], Rename an app without loss and without refusing a request",
 	"upgrade-guard:snapshot, Take a snapshot now",
@@ -36,7 +36,7 @@ func help() string {
 	}
 	b.WriteString(`
 Examples:
-    dokku upgrade-guard:check --to 0.38.27     before an upgrade
+    dokku upgrade-guard:check 0.38.27          before an upgrade
     dokku upgrade-guard:report                 after it
     dokku upgrade-guard:report my_app --upgrade-guard-scale
 `)

@@ -18,8 +18,9 @@ import (
 
 // occasion is what a run of act is for.
 type occasion struct {
-	// about chooses the hazards by their subject; "" for all.
-	about string
+	// about chooses the hazards by their subject, app the only app that a person has
+	// asked for; "" for all.
+	about, app string
 	// hook tells that apt or dpkg waits for us: what takes longer than seconds is
 	// queued (law 9).
 	hook bool
@@ -36,7 +37,7 @@ func (oc occasion) late(stage plan.Stage, apps int, begun, now time.Time) bool {
 const hookTime = 20 * time.Second
 
 func (oc occasion) chooses(f hazard.Finding) bool {
-	return oc.about == "" || hazard.Named(f.Hazard).About == oc.about
+	return (oc.about == "" || hazard.Named(f.Hazard).About == oc.about) && (oc.app == "" || f.App == oc.app)
 }
 
 // fewBuilds are as many as Dokku builds in seconds.
@@ -351,10 +352,10 @@ func (g *Guard) printLeft(found []hazard.Finding) {
 
 // printPlan shows what act would do, by the same findings: the first rung of each, and
 // what follows where it does not end it.
-func printPlan(out *say.Printer, found []hazard.Finding) {
+func printPlan(out *say.Printer, found []hazard.Finding, guesses bool) {
 	routing, printed := false, map[string]bool{}
 	for _, f := range found {
-		if f.Kind != hazard.Repair || f.Step == nil || printed[rung(*f.Step)] {
+		if f.Kind != hazard.Repair && (f.Kind != hazard.Guess || !guesses) || f.Step == nil || printed[rung(*f.Step)] {
 			continue
 		}
 		printed[rung(*f.Step)] = true

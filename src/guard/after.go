@@ -63,7 +63,7 @@ func (g *Guard) announce(ctx context.Context) error {
 	}
 	found := g.assess(o, m)
 	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", m.lastSeen, o.Now.Dokku)
-	printPlan(g.Out, found)
+	printPlan(g.Out, found, false)
 	g.printLeft(o.worstFirst(found))
 	g.sayVersion(o)
 	if len(repairs(found)) > 0 {

@@ -3,6 +3,10 @@ package guard
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
@@ -48,6 +52,70 @@ func (g *Guard) Apply(ctx context.Context, guesses bool) (left Left, err error) 
 	return left, err
 }
 
+// ApplyTo is Apply for one app: what can be done for it is, whatever the others wait for.
+// An upgrade that is not looked after yet stays so, and nothing of it is resolved.
+func (g *Guard) ApplyTo(ctx context.Context, name string, guesses bool) (left Left, err error) {
+	if err := g.appThere(name); err != nil {
+		return left, err
+	}
+	if err := g.configured(ctx); err != nil {
+		return left, err
+	}
+	if g.halves()[name] {
+		return left, say.Hint(fmt.Errorf("%s is being renamed", name), "When it is done, or was cut off: dokku upgrade-guard:apply")
+	}
+	err = g.alone(ctx, func() error {
+		o, m, err := g.look(ctx)
+		if err != nil {
+			return err
+		}
+		m.guesses, m.occasion = guesses, occasion{app: name}
+		due := m.occasion.chosen(g.assess(o, m))
+		g.Out.Title("%s: %s", name, o.asFarAsKnown(count(due, "repair")))
+		journal := plan.NewJournal(g.Host, "apply")
+		out, failure := g.act(ctx, o, m, g.assess(o, m), journal)
+		left = Left{m.occasion.chosen(out.found), g.notKnown(out.Observation, m)}
+		err = joined(failure, g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
+			return g.changeState(func(known *state.State) error {
+				enterRun(known, journal)
+				known.Unbuilt = out.unbuilt(known.Unbuilt)
+				g.resolveOne(known, out, m, name)
+				return nil
+			})
+		}))
+		g.printLeft(left.Findings)
+		tellUnknown(g.Out, left.Unknown)
+		return err
+	})
+	return left, err
+}
+
+// resolveOne enters whether one app is unresolved, as close does for all of them.
+func (g *Guard) resolveOne(known *state.State, out outcome, m *memory, name string) {
+	if out.cutOff || m.underWay {
+		return
+	}
+	all := *known
+	g.close(&all, out, m)
+	known.Unresolved = maps.Clone(known.Unresolved)
+	delete(known.Unresolved, name)
+	if b, open := all.Unresolved[name]; open {
+		if known.Unresolved == nil {
+			known.Unresolved = map[string]state.Baseline{}
+		}
+		known.Unresolved[name] = b
+	}
+}
+
+// appThere says which app does not exist, before anything is read or locked for it.
+func (g *Guard) appThere(name string) error {
+	_, err := g.Host.Stat(g.Host.Paths().App(name))
+	if err != nil || name[0] == '.' || strings.Contains(name, "/") {
+		return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
+	}
+	return nil
+}
+
 // Plan is what apply would do.
 type Plan struct {
 	Findings []hazard.Finding
@@ -60,15 +128,24 @@ func (p Plan) Due() bool {
 	return open(p.Findings) || len(p.Jobs)+len(p.Unknown) > 0
 }
 
-// DryRun prints what Apply would do, by the same findings, and changes nothing.
-func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
+// DryRun prints what Apply would do, or ApplyTo where an app is named, by the same
+// findings, and changes nothing.
+func (g *Guard) DryRun(ctx context.Context, name string, guesses bool) (Plan, error) {
+	if name != "" {
+		if err := g.appThere(name); err != nil {
+			return Plan{}, err
+		}
+	}
 	o, m, err := g.look(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
 	g.ask(ctx, o)
-	p := Plan{Findings: g.assess(o, m), Unknown: g.notKnown(o, m)}
-	if p.Jobs, err = g.openJobs(); err != nil {
+	p := Plan{Findings: occasion{app: name}.chosen(g.assess(o, m)), Unknown: g.notKnown(o, m)}
+	if p.Jobs, err = g.openJobs(); err != nil || name != "" {
+		p.Jobs = nil
+	}
+	if err != nil {
 		return p, err
 	}
 	title := count(p.Findings, "repair")
@@ -76,7 +153,17 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 		title = say.Plural(n, "queued job")
 	}
 	g.Out.Title("%s", o.asFarAsKnown(title))
-	printPlan(g.Out, p.Findings)
+	printPlan(g.Out, p.Findings, guesses)
+	left := o.worstFirst(p.Findings)
+	if guesses { // they are in the plan
+		left = slices.DeleteFunc(left, func(f hazard.Finding) bool { return f.Kind == hazard.Guess })
+	}
+	if name != "" {
+		g.printLeft(left)
+		tellUnknown(g.Out, p.Unknown)
+		g.sayVersion(o)
+		return p, nil
+	}
 	for _, text := range g.unfinishedRenames() {
 		g.Out.Result("       %-4s %s", plan.Change, text)
 	}
@@ -90,7 +177,7 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 			}
 		}
 	}
-	g.printLeft(o.worstFirst(p.Findings))
+	g.printLeft(left)
 	tellUnknown(g.Out, p.Unknown)
 	g.sayVersion(o)
 	return p, nil

@@ -68,10 +68,16 @@ func (c Check) UpgradeTitle() string {
 }
 
 // Check changes nothing. Without a target it looks at the upgrade that apt has
-// in store, or else at the newest version the guard knows.
-func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
+// in store, or else at the newest version the guard knows. With an app it is what of it is
+// that app's.
+func (g *Guard) Check(ctx context.Context, only, to string) (Check, error) {
 	if to != "" && !app.ValidVersion(to) {
 		return Check{}, say.Hint(fmt.Errorf("%q is not a Dokku version", to), "A version looks like 0.35.5: dokku upgrade-guard:check --to 0.35.5")
+	}
+	if only != "" {
+		if err := g.appThere(only); err != nil {
+			return Check{}, err
+		}
 	}
 	// Up to 0.28 some of an app's files are in its image, and an upgrade leaves them there.
 	o, err := g.observeWhat(ctx, app.What{Images: app.Before(host.DokkuVersion(g.Host), "0.29.0")})
@@ -102,6 +108,9 @@ func (g *Guard) Check(ctx context.Context, to string) (Check, error) {
 		c.Unknown = append(c.Unknown, notForetold(to)...)
 	case app.Before(to, now.Dokku):
 		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is older than the one on this host (%s): what a way back loses is not foretold in full. A snapshot is taken before it", to, now.Dokku))
+	}
+	if of := (occasion{app: only}); only != "" {
+		c.Present, c.Upgrade = of.chosen(c.Present), of.chosen(c.Upgrade)
 	}
 	c.Present, c.Upgrade = orEmpty(c.Present), orEmpty(c.Upgrade)
 	return c, nil

@@ -39,7 +39,7 @@ type LogRun struct {
 	Run  string    `json:"run"`
 	Time time.Time `json:"time"`
 	// Why is what the run was for: pre-upgrade, post-upgrade, restore, rename, queue,
-	// nginx, before-deploy or plugin-update.
+	// apply, nginx, before-deploy or plugin-update.
 	Why string `json:"why"`
 	// From and To are the Dokku versions of the upgrade that it belongs to, "" for none.
 	From  string    `json:"from,omitempty"`
@@ -200,7 +200,7 @@ func (r LogRun) Title() string {
 	}
 	what := map[string]string{
 		snapshot.PreUpgrade: "before " + upgrade, snapshot.PostUpgrade: "after " + upgrade,
-		restore.Name: "a restore", JobRename: "a rename", "queue": "queued work", "nginx": "nginx's routing",
+		restore.Name: "a restore", JobRename: "a rename", "apply": "apply of one app", "queue": "queued work", "nginx": "nginx's routing",
 		"before-deploy": "before a deploy", "plugin-update": "after an update of the letsencrypt plugin",
 	}[r.Why]
 	if what == "" {

@@ -56,11 +56,11 @@ func TestHealthyHostsGiveNoFinding(t *testing.T) {
 			if err := g.Install(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			c, err := g.Check(context.Background(), version)
+			c, err := g.Check(context.Background(), "", version)
 			if err != nil || len(c.Present) > 0 {
 				t.Errorf("%v: %+v", err, c)
 			}
-			if p, err := g.DryRun(context.Background()); len(p.Findings)+len(p.Jobs) > 0 || err != nil {
+			if p, err := g.DryRun(context.Background(), "", false); len(p.Findings)+len(p.Jobs) > 0 || err != nil {
 				t.Errorf("%+v to do, %v", p, err)
 			}
 			r, err := g.Report(context.Background(), "")

@@ -168,7 +168,7 @@ func TestFindingsOnRecordings(t *testing.T) {
 	} {
 		_, h := newHost(t, recording)
 		var out strings.Builder
-		c, err := quietGuard(h, &out).Check(context.Background(), "0.38.27")
+		c, err := quietGuard(h, &out).Check(context.Background(), "", "0.38.27")
 		if err != nil {
 			t.Fatal(err)
 		}
