@@ -148,7 +148,8 @@ func formatFlag() cli.Flag {
 func (c commands) all() []*cli.Command {
 	list := []*cli.Command{
 		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>]",
-			Flags: append([]cli.Flag{formatFlag(), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"}}, infoFlags()...), Action: c.report},
+			Flags: append([]cli.Flag{formatFlag(), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"},
+				&cli.BoolFlag{Name: "to-do", Usage: "only what there is to type, a command a line"}}, infoFlags()...), Action: c.report},
 		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything is left to you", ArgsUsage: "[<app>] [<version>]",
 			Flags: []cli.Flag{formatFlag(), &cli.StringFlag{Name: "to", Usage: "the Dokku `version` to upgrade to; the one apt would install when left out"}}, Action: c.check},
 		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade, for all apps or for one; exit code 2 if anything is left to you", ArgsUsage: "[<app>]",
@@ -187,14 +188,6 @@ func (c commands) all() []*cli.Command {
 	return list
 }
 
-func infoFlags() []cli.Flag {
-	var flags []cli.Flag
-	for _, name := range guard.FlagNames() {
-		flags = append(flags, &cli.BoolFlag{Name: host.Plugin + "-" + name, Hidden: true})
-	}
-	return flags
-}
-
 // appArg is the one argument of a command, or what dokku's --app gave: for
 // plugins that are not core's it stays in the environment.
 func (c commands) appArg(ctx *cli.Context) (string, error) {
@@ -213,55 +206,6 @@ func (c commands) noArgs(ctx *cli.Context) error {
 		return say.Hint(fmt.Errorf("%s takes no argument, so not %q", ctx.Command.Name, ctx.Args().First()), "See dokku %s --help", ctx.Command.Name)
 	}
 	return nil
-}
-
-func (c commands) report(ctx *cli.Context) error {
-	name, err := c.appArg(ctx)
-	if err != nil {
-		return err
-	}
-	if name == host.GlobalScope {
-		name = ""
-	}
-	var info []string
-	for _, f := range guard.FlagNames() {
-		if ctx.Bool(host.Plugin + "-" + f) {
-			info = append(info, f)
-		}
-	}
-	asJSON := ctx.String("format") == "json"
-	switch {
-	case len(info) > 1:
-		return say.Hint(errors.New("one flag at a time"), "See dokku %s --help", ctx.Command.Name)
-	case len(info) == 1 && asJSON:
-		return say.Hint(errors.New("--format json and a single flag exclude each other"), "Ask for one of them.")
-	case len(info) == 1 && name == "":
-		return say.Hint(fmt.Errorf("--upgrade-guard-%s is about one app", info[0]), "dokku upgrade-guard:report <app> --upgrade-guard-%s", info[0])
-	}
-	r, err := c.guard.Report(ctx.Context, name)
-	if err != nil {
-		return err
-	}
-	switch {
-	case asJSON && name != "":
-		err = c.out.JSON(r.Apps[0])
-	case asJSON:
-		err = c.out.JSON(r)
-	case len(info) == 1:
-		for _, f := range r.Apps[0].Flags() {
-			if f.Name == info[0] {
-				c.out.Result("%s", f.Value)
-			}
-		}
-	case name != "":
-		PrintApp(c.out, r.Apps[0])
-	default:
-		printReport(c.out, r)
-	}
-	if err == nil && ctx.Bool("exit-code") && r.ForYou() {
-		return errForYou
-	}
-	return err
 }
 
 func (c commands) check(ctx *cli.Context) error {

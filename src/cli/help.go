@@ -15,7 +15,7 @@ const Description = "Keeps apps whole across upgrades of Dokku"
 // spaces, the command, exactly one comma, what it does. Dokku's completion reads
 // the first column.
 var lines = []string{
-	"upgrade-guard:report [<app>] [--format stdout|json] [--exit-code] [<flag>], What was kept and lost and repaired",
+	"upgrade-guard:report [<app>] [--format stdout|json] [--to-do] [--exit-code] [<flag>], What was kept and lost and repaired",
 	"upgrade-guard:check [<app>] [<version>] [--format stdout|json], What is wrong now and what an upgrade would break",
 	"upgrade-guard:apply [<app>] [--dry-run] [--guesses], Do or go on with the work after an upgrade",
 	"upgrade-guard:restore <app> [--snapshot <id>] [--only <parts>] [--dry-run], Put one app back as a snapshot has it",

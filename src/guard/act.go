@@ -363,6 +363,10 @@ func printPlan(out *say.Printer, found []hazard.Finding, guesses bool) {
 		for _, next := range f.Next {
 			out.Result("            then, if it is needed: %s", next)
 		}
+		if f.Kind == hazard.Guess && hazard.Named(f.Hazard).About == hazard.AboutScale {
+			// Without a scale Dokku builds nothing, and with it what it could not.
+			out.Result("            then, if it is needed: %s", hazard.TextBuild)
+		}
 		routing = routing || f.Step.Stage > plan.Files || hazard.Named(f.Hazard).InNginx
 	}
 	if routing {

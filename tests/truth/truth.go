@@ -55,7 +55,7 @@ func Around(h Host, args []string, run func() error) error {
 	before := lines(h)
 	acts := slices.Contains([]string{"apply", "restore", "rename"}, command) && !slices.Contains(args, "--dry-run") && !slices.Contains(args, "--help")
 	if acts {
-		dry = h.Ask(append(without(args, "--guesses"), "--dry-run")...)
+		dry = h.Ask(append(slices.Clone(args), "--dry-run")...)
 	}
 	err := run()
 	if acts {
@@ -223,10 +223,6 @@ func letters(text string) string {
 		}
 		return -1
 	}, escaped.ReplaceAllString(text, ""))
-}
-
-func without(args []string, word string) []string {
-	return slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == word })
 }
 
 func say(format string, args ...any) {
