@@ -157,7 +157,8 @@ func (c commands) all() []*cli.Command {
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"},
 				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers and nginx.conf"},
 			}, Action: c.apply},
-		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it", Action: c.snapshot},
+		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it",
+			Flags: []cli.Flag{&cli.StringFlag{Name: "label", Usage: "what to `call` it, in its id"}}, Action: c.snapshot},
 		{Name: "snapshots", Usage: "The snapshots there are",
 			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
 		{Name: "log", Usage: "What upgrade-guard has done: prevented, repaired, restored, renamed, refused", ArgsUsage: "[<app>]",
@@ -278,7 +279,7 @@ func (c commands) snapshot(ctx *cli.Context) error {
 	if err := c.noArgs(ctx); err != nil {
 		return err
 	}
-	m, err := c.guard.Snapshot(ctx.Context)
+	m, err := c.guard.Snapshot(ctx.Context, ctx.String("label"))
 	if err != nil {
 		return err
 	}

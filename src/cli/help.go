@@ -20,7 +20,7 @@ var lines = []string{
 	"upgrade-guard:apply [<app>] [--dry-run] [--guesses], Do or go on with the work after an upgrade",
 	"upgrade-guard:restore <app> [--snapshot <id>] [--only <parts>] [--dry-run], Put one app back as a snapshot has it",
 	"upgrade-guard:rename <old> <new> [--dry-run] [--with-stop], Rename an app without loss and without refusing a request",
-	"upgrade-guard:snapshot, Take a snapshot now",
+	"upgrade-guard:snapshot [--label <label>], Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
 	"upgrade-guard:log [<app>] [--since <time>] [--run <id>] [--format stdout|json], What was prevented and repaired and refused",
 	"upgrade-guard:set [<app>|--global] <property> [<value>], Set or unset a property",

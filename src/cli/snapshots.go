@@ -16,6 +16,7 @@ type snapshotLine struct {
 	ID     string `json:"id"`
 	Dokku  string `json:"dokku"`
 	Reason string `json:"reason"`
+	Label  string `json:"label,omitempty"`
 	Time   string `json:"time"`
 	Size   int64  `json:"size"`
 	State  string `json:"state,omitempty"` // whole or damaged, with --verify
@@ -36,7 +37,7 @@ func (c commands) snapshots(ctx *cli.Context) error {
 	lines := []snapshotLine{}
 	var errs *multierror.Error
 	for i, e := range list {
-		l := snapshotLine{ID: e.ID, Dokku: e.Dokku, Reason: e.Reason, Time: e.Time.Format("2006-01-02T15:04:05Z"), Size: e.Size, Future: e.Future}
+		l := snapshotLine{ID: e.ID, Dokku: e.Dokku, Reason: e.Reason, Label: e.Label, Time: e.Time.Format("2006-01-02T15:04:05Z"), Size: e.Size, Future: e.Future}
 		if ctx.Bool("verify") {
 			if ctx.String("format") != "json" {
 				c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
@@ -60,8 +61,8 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		}
 	} else {
 		var rows [][]string
-		for _, l := range lines {
-			row := []string{l.ID, fmt.Sprintf("%d KiB", (l.Size+1023)/1024), l.State}
+		for i, l := range lines {
+			row := []string{l.ID, list[i].Time.Format("2006-01-02 15:04 UTC"), fmt.Sprintf("%d KiB", (l.Size+1023)/1024), l.State}
 			if l.Future {
 				row = append(row, "dated ahead of now: never taken for the newest")
 			}
@@ -69,6 +70,9 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		}
 		if len(rows) == 0 {
 			c.out.Detail("There is none. To take one: dokku upgrade-guard:snapshot")
+		}
+		if len(rows) > 0 && !c.out.Quiet {
+			rows = append([][]string{{"SNAPSHOT", "TAKEN", "SIZE"}}, rows...)
 		}
 		c.out.Table("", rows)
 		if errs != nil {

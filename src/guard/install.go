@@ -97,15 +97,20 @@ func (g *Guard) Update(ctx context.Context) error {
 	})
 }
 
-// Snapshot takes one because a person asked for it.
-func (g *Guard) Snapshot(ctx context.Context) (snapshot.Manifest, error) {
+// Snapshot takes one because a person asked for it, and calls it by a label, if there is
+// one.
+func (g *Guard) Snapshot(ctx context.Context, label string) (snapshot.Manifest, error) {
+	reason, err := snapshot.Labelled(label)
+	if err != nil {
+		return snapshot.Manifest{}, err
+	}
 	files, err := g.capture(ctx, snapshot.Manual, "")
 	if err != nil {
 		return snapshot.Manifest{}, err
 	}
 	var m snapshot.Manifest
 	err = g.locked(ctx, lockTimeout, func() (err error) {
-		m, err = g.save(files, snapshot.Manual)
+		m, err = g.save(files, reason)
 		return err
 	})
 	return m, err

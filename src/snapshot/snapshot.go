@@ -38,7 +38,9 @@ type Entry struct {
 	Time   time.Time `json:"time"`
 	Dokku  string    `json:"dokku"`
 	Reason string    `json:"reason"`
-	Size   int64     `json:"size"`
+	// Label is what a person has called it.
+	Label string `json:"label,omitempty"`
+	Size  int64  `json:"size"`
 	// Future tells that its date is none: it lies beyond tomorrow. The snapshot may
 	// be as good as any, and counts for nothing where the newest is asked for.
 	Future bool `json:"future,omitempty"`
@@ -62,8 +64,26 @@ func parse(id string) (e Entry, ok bool) {
 		return e, false
 	}
 	t, err := time.Parse(TimeLayout, m[1])
-	return Entry{ID: id, Time: t, Dokku: strings.ReplaceAll(m[2], "~", "-"), Reason: m[3]}, err == nil
+	e = Entry{ID: id, Time: t, Dokku: strings.ReplaceAll(m[2], "~", "-"), Reason: m[3]}
+	if label, ok := strings.CutPrefix(e.Reason, Manual+"-"); ok {
+		e.Reason, e.Label = Manual, label
+	}
+	return e, err == nil
 }
+
+// Labelled is the reason of a snapshot that a person takes and calls by a label. It is
+// part of the id, where everybody sees it.
+func Labelled(label string) (reason string, err error) {
+	if label == "" {
+		return Manual, nil
+	}
+	if !labelPattern.MatchString(label) {
+		return "", say.Hint(fmt.Errorf("--label cannot be %q", label), "It is up to 40 of a-z, 0-9 and -, as in before-docker28.")
+	}
+	return Manual + "-" + label, nil
+}
+
+var labelPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 // inVersion are the characters that a version may have in an id.
 var inVersion = regexp.MustCompile(`[^0-9A-Za-z.+]`)

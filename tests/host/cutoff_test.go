@@ -76,7 +76,7 @@ func newRestoring(t *testing.T) *restoring {
 	if _, err := r.guard(r.h).Apply(context.Background(), false); err != nil { // never_deployed wants a scale
 		t.Fatal(err)
 	}
-	m, err := r.guard(r.h).Snapshot(context.Background())
+	m, err := r.guard(r.h).Snapshot(context.Background(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func TestACutOffRestoreOpensNothing(t *testing.T) {
 	if err := r.h.Remove(conf); err != nil {
 		t.Fatal(err)
 	}
-	m, err := r.guard(r.h).Snapshot(context.Background())
+	m, err := r.guard(r.h).Snapshot(context.Background(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestDeploysWaitForNoBuild(t *testing.T) {
 	}{
 		{"install", func(g *guard.Guard, _ sandbox.Host, _ host.Host) error { return g.Install(ctx) }},
 		{"snapshot", func(g *guard.Guard, _ sandbox.Host, _ host.Host) error {
-			_, err := g.Snapshot(ctx)
+			_, err := g.Snapshot(ctx, "")
 			return err
 		}},
 		{"before apt", func(g *guard.Guard, _ sandbox.Host, _ host.Host) error {

@@ -122,6 +122,7 @@ var hosts = []struct {
 		chmod 755 $BIN/dpkg-query`},
 	{name: "snapshots that are not all good", recording: before, script: install + `
 		upgrade-guard snapshot
+		upgrade-guard snapshot --label before-docker28
 		cd $DATA/snapshots
 		cp *-install.tar.gz 20990101T000000Z-0.20.4-pre-upgrade.tar.gz
 		head -c 500 *-manual.tar.gz >x

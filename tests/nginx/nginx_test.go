@@ -55,7 +55,7 @@ func TestRoutes(t *testing.T) {
 	// As the installation of the plugin takes one: what nothing is recorded of is not
 	// made reachable.
 	var said bytes.Buffer
-	if _, err := m.guard(&said).Snapshot(t.Context()); err != nil {
+	if _, err := m.guard(&said).Snapshot(t.Context(), ""); err != nil {
 		t.Fatalf("%v\n%s", err, &said)
 	}
 
