@@ -15,6 +15,6 @@ var dokkurc string
 
 // Dokkurc is the file that every dokku command reads, and its content for this host.
 func Dokkurc(p host.Paths) (path, content string) {
-	return filepath.Join(p.DokkuRoot, ".dokkurc", host.Plugin), strings.NewReplacer("@ROOT@", p.DokkuRoot, "@LIB@", p.LibRoot,
+	return filepath.Join(p.DokkuRoot, ".dokkurc", host.Plugin), strings.NewReplacer("@ROOT@", p.DokkuRoot, "@LIB@", p.LibRoot, "@EVENTS@", p.Events,
 		"@BIN@", filepath.Join(p.PluginPath, "enabled", host.Plugin, "bin", host.Plugin)).Replace(dokkurc)
 }

@@ -55,6 +55,7 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 	flags, err := flagsFirst(program.Commands[i], args[1:])
 	if err == nil {
 		err = program.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flags...))
+		c.guard.Deliver(ctx)
 	}
 	switch {
 	case errors.Is(err, errForYou):
@@ -166,6 +167,8 @@ func (c commands) all() []*cli.Command {
 				&cli.StringFlag{Name: "since", Usage: "of the last `time` only: 7d, 12h, 30m"},
 				&cli.StringFlag{Name: "run", Usage: "of one run only, by its `id` or the beginning of it"},
 			}, Action: c.log},
+		{Name: "events", Usage: "Who is told of events, and how many wait to be told",
+			Flags: []cli.Flag{&cli.BoolFlag{Name: "test", Usage: "run each of them with a test event"}}, Action: c.events},
 		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[<app>|--global] <property> [<value>]", Action: c.set},
 		{Name: "restore", Usage: "Put one app back as a snapshot has it; another snapshot is taken first", ArgsUsage: "<app>",
 			Flags: []cli.Flag{

@@ -171,6 +171,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	if err != nil {
 		return err
 	}
+	unresolved := len(known.Unresolved) > 0
 	g.close(&known, out, m)
 	if m.upgraded || pending {
 		note(noteDrift(journal, out.found))
@@ -197,7 +198,32 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	if pending && same {
 		note(g.State.SetPhase(""))
 	}
+	if len(known.Upgrades) > 0 && (m.upgraded || unresolved && len(known.Unresolved) == 0) {
+		g.tellUpgrade(known, out, before.ErrorOrNil())
+	}
 	return errs.ErrorOrNil()
+}
+
+// tellUpgrade tells that the work after an upgrade is done, or what is left of it.
+func (g *Guard) tellUpgrade(known state.State, out outcome, failure error) {
+	last := known.Upgrades[len(known.Upgrades)-1]
+	e := Event{Event: EventDone, From: last.From, To: last.To, ActionRequired: len(forYou(out.found))}
+	for _, texts := range g.prevented(&last, known) {
+		e.Prevented += len(texts)
+	}
+	for _, texts := range g.journaled(last.Runs, known.Renamed)[plan.Done] {
+		e.Repaired += len(texts)
+	}
+	e.Text = fmt.Sprintf("Dokku was upgraded from %s to %s: %s prevented, %d repaired, %d for you", last.From, last.To, say.Plural(e.Prevented, "loss"), e.Repaired, e.ActionRequired)
+	if len(known.Unresolved) > 0 || e.ActionRequired > 0 || failure != nil || out.queued {
+		e.Event = EventIncomplete
+		e.ToDo = Commands(out.worstFirst(append(forYou(out.found), repairs(out.found)...)))
+	}
+	for name := range known.Unresolved {
+		e.Apps = append(e.Apps, name)
+	}
+	slices.Sort(e.Apps)
+	g.tell(e)
 }
 
 // afterwards takes the snapshot of a host after its upgrade, with what its apps have just
@@ -366,15 +392,4 @@ func differ(open map[string]state.Baseline) string {
 	default:
 		return say.Plural(n, "app") + " differ"
 	}
-}
-
-// checkVersions refuses what cannot be two Dokku versions. What is on the disk, or was,
-// is one whatever it calls itself.
-func checkVersions(from, to, disk, lastSeen string) error {
-	for _, v := range []string{from, to} {
-		if !app.ValidVersion(v) && (v == "" || v != disk && v != lastSeen) {
-			return say.Hint(fmt.Errorf("%q is not a Dokku version", v), "A version looks like 0.35.5; the trigger takes two, the old and the new one.")
-		}
-	}
-	return nil
 }

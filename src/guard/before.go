@@ -250,6 +250,7 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 	err = g.undisturbed(ctx, func() error { return g.baselineAt(ctx, point, from, to, &begins) })
 	if errors.Is(err, ErrRefused) {
 		_ = plan.NewJournal(g.Host, snapshot.PreUpgrade).Note(plan.Step{App: host.GlobalScope, Text: fmt.Sprintf("the upgrade from %s to %s", from, to)}, plan.Refused, err) // it may be the disk that is full
+		g.tell(Event{Event: EventRefused, From: from, To: to, Text: say.Redact(say.Line(err))})
 	}
 	if begins && !errors.Is(err, ErrRefused) { // without the lock: another plugin may call dokku, and dokku us
 		g.fire(ctx, "pre-upgrade", from, to)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
 )
@@ -46,4 +47,15 @@ func (g *Guard) overtaken(ctx context.Context, disk string, out outcome) error {
 		return say.Hint(fmt.Errorf("Dokku %s has been replaced by %s meanwhile", disk, now), "The work after both is done when that is installed, or by: dokku upgrade-guard:apply")
 	}
 	return g.configured(ctx)
+}
+
+// checkVersions refuses what cannot be two Dokku versions. What is on the disk, or was,
+// is one whatever it calls itself.
+func checkVersions(from, to, disk, lastSeen string) error {
+	for _, v := range []string{from, to} {
+		if !app.ValidVersion(v) && (v == "" || v != disk && v != lastSeen) {
+			return say.Hint(fmt.Errorf("%q is not a Dokku version", v), "A version looks like 0.35.5; the trigger takes two, the old and the new one.")
+		}
+	}
+	return nil
 }

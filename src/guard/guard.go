@@ -206,6 +206,10 @@ func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error)
 			g.Out.Trouble("%s: the snapshot is without the %s of its image: %s", name, of, file.Error)
 		}
 	}
+	g.tell(Event{
+		Event: EventSnapshot, Snapshot: m.ID, Path: g.Host.Paths().Data("snapshots", m.ID+".tar.gz"),
+		Text: fmt.Sprintf("a snapshot of %s was taken (%s)", say.Plural(len(m.Apps), "app"), m.ID),
+	})
 	// The snapshot is there; that an old one cannot be removed refuses nothing.
 	if err := g.prune(m.ID); err != nil {
 		g.Out.Error(err)

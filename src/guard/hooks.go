@@ -41,6 +41,9 @@ func InOurRun() bool { return os.Getenv(inOurRun) != "" }
 // Dokku was announced: it may be installed, installed again, or given up.
 func (g *Guard) After(ctx context.Context, point string, unpacked []string) error {
 	if point == AfterTimer {
+		if err := g.watch(ctx); err != nil {
+			g.Out.Error(err)
+		}
 		if g.State.Phase() != BeforeCore && !g.installing() {
 			return g.AfterDocker(ctx) // and one that was given up does not stand in its way
 		}

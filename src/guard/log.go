@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/restore"
@@ -223,4 +224,26 @@ func (l LogLine) Told() string {
 		return text + l.Text + " was refused: " + strings.TrimPrefix(l.Error, ErrRefused.Error()+": ")
 	}
 	return text + l.Text
+}
+
+// journaled are the texts of some runs' journals, by event and app, which is called
+// what it is called now.
+func (g *Guard) journaled(runs []string, renamed map[string]string) map[string]map[string][]string {
+	texts := map[string]map[string][]string{plan.Done: {}, plan.Drift: {}}
+	for _, run := range runs {
+		lines, err := plan.ReadJournal(g.Host, run)
+		if err != nil {
+			g.Out.Error(err)
+		}
+		for _, l := range lines {
+			if to := renamed[l.App]; to != "" {
+				l.App = to
+			}
+			l.Text = g.journalText(l.Text)
+			if of := texts[l.Event]; of != nil && !hazard.IsQuarantine(l.Text) && !slices.Contains(of[l.App], l.Text) {
+				of[l.App] = append(of[l.App], l.Text)
+			}
+		}
+	}
+	return texts
 }

@@ -200,6 +200,7 @@ func (g *Guard) handOver(from, to string) error {
 // renamed says what a rename means, and records the app under its new name.
 func (g *Guard) renamed(ctx context.Context, from, to string) error {
 	g.Out.Step("%s is %s now", from, to)
+	g.tell(Event{Event: EventRenamed, From: from, To: to, Apps: []string{to}, Text: fmt.Sprintf("%s is called %s now", from, to), ToDo: []string{"git remote set-url dokku " + g.remote(to)}})
 	g.tellRemotes(from, to)
 	if err := g.Refresh(ctx, to); err != nil {
 		g.Out.Error(err)

@@ -283,28 +283,6 @@ func appReport(s app.State, b baseline, found []hazard.Finding, repaired []strin
 	return a
 }
 
-// journaled are the texts of some runs' journals, by event and app, which is called
-// what it is called now.
-func (g *Guard) journaled(runs []string, renamed map[string]string) map[string]map[string][]string {
-	texts := map[string]map[string][]string{plan.Done: {}, plan.Drift: {}}
-	for _, run := range runs {
-		lines, err := plan.ReadJournal(g.Host, run)
-		if err != nil {
-			g.Out.Error(err)
-		}
-		for _, l := range lines {
-			if to := renamed[l.App]; to != "" {
-				l.App = to
-			}
-			l.Text = g.journalText(l.Text)
-			if of := texts[l.Event]; of != nil && !hazard.IsQuarantine(l.Text) && !slices.Contains(of[l.App], l.Text) {
-				of[l.App] = append(of[l.App], l.Text)
-			}
-		}
-	}
-	return texts
-}
-
 // gone are the apps of a snapshot that do not exist any more.
 func (g *Guard) gone(baseline string, apps []string) []string {
 	m, err := g.Store.Manifest(baseline)

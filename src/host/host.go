@@ -111,6 +111,7 @@ type Paths struct {
 	PluginPath string // /var/lib/dokku/plugins
 	User       string // dokku
 	Group      string // dokku
+	Events     string // executables that are told of events: /etc/upgrade-guard/events.d
 }
 
 // FromEnv reads Paths from the environment and fills what is missing in both,
@@ -126,6 +127,7 @@ func FromEnv() Paths {
 	}
 	p.DokkuRoot = envOr("DOKKU_ROOT", home)
 	p.LibRoot = envOr("DOKKU_LIB_ROOT", envOr("DOKKU_LIB_PATH", "/var/lib/dokku"))
+	p.Events = envOr("UPGRADE_GUARD_EVENTS", "/etc/upgrade-guard/events.d")
 	p.PluginPath = envOr("PLUGIN_PATH", filepath.Join(p.LibRoot, "plugins"))
 	for k, v := range map[string]string{
 		"DOKKU_ROOT": p.DokkuRoot, "DOKKU_LIB_ROOT": p.LibRoot,

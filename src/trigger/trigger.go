@@ -169,7 +169,9 @@ func Queue(ctx context.Context, h host.Host) int {
 		if !g.State.Queued() {
 			return nil
 		}
-		return g.RunQueue(ctx, false)
+		err := g.RunQueue(ctx, false)
+		g.Deliver(ctx)
+		return err
 	}, "queue", h)
 	return 0
 }

@@ -153,15 +153,24 @@ func TestOutputFitsTheSchemas(t *testing.T) {
 		t.Run(host.name, func(t *testing.T) {
 			run := newHost(t, binary, host.recording, host.first)
 			defer run("sh", "-c", "test ! -e $SANDBOX/worker || kill -9 $(cat $SANDBOX/worker)")
-			run("sh", "-ec", host.script)
+			run("sh", "-ec", `mkdir -p $UPGRADE_GUARD_EVENTS
+				printf '#!/bin/sh\ncat >>%s/../told\n' $BIN >$UPGRADE_GUARD_EVENTS/told
+				chmod 755 $UPGRADE_GUARD_EVENTS/told`+"\n"+host.script+"\n"+`upgrade-guard events --test >/dev/null`) // at its end what waits is delivered
 			for schema, commands := range map[string][]string{
 				"report.json":     {"report"},
 				"report-app.json": {"report my_app", "report api_server"},
 				"check.json":      {"check", "check --to 0.28.0", "check --to 1.0.0"},
 				"snapshots.json":  {"snapshots", "snapshots --verify"},
 				"log.json":        {"log", "log my_app"},
+				"event.json":      {"told"},
 			} {
 				for _, command := range commands {
+					if schema == "event.json" {
+						for line := range bytes.Lines(run("sh", "-c", "cat $BIN/../told 2>/dev/null || true")) {
+							d.fits(t, schema, "an event", line)
+						}
+						continue
+					}
 					out := run("upgrade-guard", append(strings.Fields(command), "--format", "json")...)
 					if schema != "report-app.json" || len(out) > 0 { // the app may be gone
 						d.fits(t, schema, command, out)
@@ -229,7 +238,7 @@ func read(t *testing.T) documents {
 	d := documents{raw: map[string]any{}, compiled: map[string]*jsonschema.Schema{}, seen: map[string]bool{}}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	for _, file := range []string{"report.json", "report-app.json", "check.json", "snapshots.json", "log.json"} {
+	for _, file := range []string{"report.json", "report-app.json", "check.json", "snapshots.json", "log.json", "event.json"} {
 		b, err := os.ReadFile(schemas + file)
 		if err != nil {
 			t.Fatal(err)
@@ -342,6 +351,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		{state.Upgrade{}, def("upgrade"), nil},
 		{guard.Log{}, d.raw["log.json"], nil},
 		{guard.LogRun{}, items(d.raw["log.json"], "runs"), nil},
+		{guard.Event{}, d.raw["event.json"], nil},
 		{guard.LogLine{}, items(items(d.raw["log.json"], "runs"), "lines"), nil},
 		{app.Certificate{}, def("certificate"), nil},
 		{app.Letsencrypt{}, def("letsencrypt"), []string{"plugin", "auto_renew", "scheduled"}}, // the host's
@@ -387,15 +397,19 @@ func fields(t reflect.Type) []string {
 
 // The page for people has every key, too.
 func TestThePageHasEveryKey(t *testing.T) {
-	page, err := os.ReadFile("../../docs/json.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for file, schema := range read(t).raw {
+		name := map[bool]string{true: "events.md"}[file == "event.json"]
+		if name == "" {
+			name = "json.md"
+		}
+		page, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
 		objects(schema, func(s map[string]any) {
 			for key := range s["properties"].(map[string]any) {
 				if !strings.Contains(string(page), "`"+key+"`") {
-					t.Errorf("%s of %s is not in docs/json.md", key, file)
+					t.Errorf("%s of %s is not in docs/%s", key, file, name)
 				}
 			}
 		})

@@ -139,6 +139,7 @@ func (h Host) Env() []string {
 		"DOKKU_ROOT=" + h.path("home/dokku"),
 		"DOKKU_LIB_ROOT=" + h.path("var/lib/dokku"),
 		"PLUGIN_PATH=" + h.path("var/lib/dokku/plugins"),
+		"UPGRADE_GUARD_EVENTS=" + h.path("etc/upgrade-guard/events.d"),
 		"DOKKU_SYSTEM_USER=" + me.Username,
 		"DOKKU_SYSTEM_GROUP=" + group,
 	}
