@@ -23,10 +23,12 @@ const (
 	PartLetsencrypt   Part = "letsencrypt"
 	PartProperties    Part = "properties"
 	PartNginx         Part = "nginx"
+	PartFiles         Part = "files"
 	PartProxy         Part = "proxy"
 )
 
-// Parts are all of them.
+// Parts are all of them but PartFiles: nothing is read from those, so what is not known of
+// them is no gap in the state.
 var Parts = []Part{PartScale, PartEnv, PartDockerOptions, PartDomains, PartPorts, PartCertificate, PartLetsencrypt, PartProperties, PartNginx, PartProxy}
 
 // String is the part in words.
@@ -114,6 +116,9 @@ func (f *Files) placesOf(scope string, p Part) []string {
 // isOf tells whether a path is one of a part's files, stands in the place of one, or is a
 // directory above one.
 func (f *Files) isOf(path, scope string, p Part) bool {
+	if p == PartFiles {
+		return KeptBy(path, scope) != ByNobody || strings.HasSuffix(path, "/") && keepsBelow(path, scope)
+	}
 	if p == PartProperties {
 		parts := strings.Split(strings.TrimSuffix(path, "/"), "/")
 		isDir := strings.HasSuffix(path, "/")

@@ -92,6 +92,7 @@ var All = []Hazard{
 	envRewound,
 	dockerOptionsMoved,
 	dockerOptionsLeft,
+	storageEntries,
 	percent,
 	letsencryptSettings,
 	certificateLost,
