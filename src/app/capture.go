@@ -123,14 +123,13 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 }
 
 type capture struct {
-	h     host.Host
-	p     host.Paths
-	mu    sync.Mutex
-	files []File
-	bytes int             // of their content
-	known map[string]bool // the apps
-	// smalls are captured by rule, when all else is; see small.go.
-	smalls []small
+	h      host.Host
+	p      host.Paths
+	mu     sync.Mutex
+	files  []File
+	bytes  int             // of their content
+	known  map[string]bool // the apps
+	smalls []small         // captured by rule, when all else is
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
@@ -254,6 +253,7 @@ func (c *capture) app(name string) {
 			c.mu.Unlock()
 		}
 	}
+	c.linked(name)
 	data := filepath.Join(c.p.LibRoot, "data")
 	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
 		c.tree("lib/data/"+dir, filepath.Join(data, dir))

@@ -156,8 +156,16 @@ func (f *Files) Unknown(scope string) map[Part]string {
 // letsencrypt plugin makes are read as what they point to (Served), or lost with it.
 func notCaptured(list []File) []File {
 	var failed []File
+	facts := map[string]bool{}
+	from, _ := slices.BinarySearchFunc(list, linkedFacts, func(a File, p string) int { return strings.Compare(a.Path, p) })
+	for _, file := range list[from:] {
+		if !strings.HasPrefix(file.Path, linkedFacts) {
+			break
+		}
+		facts[file.Path] = true
+	}
 	for _, file := range list {
-		if file.Link != "" && !file.Mode.IsDir() && !strings.Contains(file.Path, "/letsencrypt/") && !strings.Contains(file.Link, "/letsencrypt/certs/") {
+		if file.Link != "" && !isLinked(file, facts) && !file.Mode.IsDir() && !strings.Contains(file.Path, "/letsencrypt/") && !strings.Contains(file.Link, "/letsencrypt/certs/") {
 			file.Error = leftOut + "a link, which is not followed"
 		}
 		if file.Error != "" {
