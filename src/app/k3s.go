@@ -29,10 +29,8 @@ func K3sProperty(file File, from, to string) []byte {
 		return file.Data
 	}
 	if Before(from, mapsSince) {
-		if pairs, bad := K3sPairs(file.Data); len(bad) == 0 && pairs != nil {
-			if data, err := json.Marshal(pairs); err == nil {
-				return data
-			}
+		if made := K3sMap(file.Data); made != nil {
+			return made
 		}
 		return file.Data
 	}
@@ -51,25 +49,46 @@ func K3sProperty(file File, from, to string) []byte {
 	return []byte(strings.Join(lines, ""))
 }
 
-// K3sPairs are the pairs of such a list, and the lines that are none: at one of those each
-// deploy of an app ends, and the installation of 0.38.15 and later. nil where the file is a
-// map already.
-func K3sPairs(data []byte) (pairs map[string]string, bad []string) {
+// K3sPairs are the pairs of such a list; nil where the file is a map already. A value with
+// a newline, which configuration-snippet mostly has, stands there as several lines, which
+// are not to be read again: at one that is no pair each deploy stops, and the installation
+// of 0.38.15 and later. Here they are the value that they were; bad are lines before any.
+func K3sPairs(data []byte) (pairs map[string]string, stops bool, bad []string) {
 	if len(data) == 0 || json.Unmarshal(data, &map[string]string{}) == nil {
-		return nil, nil
+		return nil, false, nil
 	}
 	pairs = map[string]string{}
+	last := ""
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(data), "\n"), "\n") {
-		if line = strings.TrimSuffix(line, "\r"); line == "" {
-			continue
-		}
-		if name, value, ok := strings.Cut(line, ": "); ok {
-			pairs[name] = value
-		} else {
+		name, value, ok := strings.Cut(line, ": ")
+		stops = stops || !ok && strings.TrimSuffix(line, "\r") != ""
+		switch {
+		case ok && (last == "" || pairName.MatchString(name)):
+			last, pairs[name] = name, value
+		case last != "":
+			pairs[last] += "\n" + line
+		case line != "":
 			bad = append(bad, line)
 		}
 	}
-	return pairs, bad
+	return pairs, stops, bad
+}
+
+// pairName is what kubernetes takes for the name of an annotation or a label.
+var pairName = regexp.MustCompile(`^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+
+// K3sMap is such a list as the map that 0.38.15 and later keep; nil where it is one, or
+// cannot be made one.
+func K3sMap(data []byte) []byte {
+	pairs, _, bad := K3sPairs(data)
+	if pairs == nil || len(bad) > 0 {
+		return nil
+	}
+	for name := range pairs {
+		pairs[name] = strings.TrimRight(pairs[name], "\n")
+	}
+	made, _ := json.Marshal(pairs)
+	return made
 }
 
 // HasK3sOverride tells whether a value that was set for one of the k3s scheduler's charts,

@@ -93,6 +93,8 @@ var All = []Hazard{
 	dockerOptionsMoved,
 	dockerOptionsLeft,
 	storageEntries,
+	k3sLists,
+	k3sIngress,
 	percent,
 	letsencryptSettings,
 	certificateLost,
