@@ -37,7 +37,7 @@ func (r Restoration) mounts() *plan.Step {
 	was, wasKnown := r.old.Mounts(name)
 	now, nowKnown := r.Files.Mounts(name)
 	if !wasKnown || !nowKnown {
-		return nil // it is said, as of any property
+		return nil // storageEntries says so
 	}
 	var lines []string
 	for _, m := range was {
@@ -67,22 +67,29 @@ func (r Restoration) storageEntries(restored bool) (steps []*plan.Step, notes []
 	if app.Before(r.To, "0.38.0") {
 		return nil, nil
 	}
-	mounts, _ := r.Files.Mounts(r.Now.Name)
-	if was, _ := r.old.Mounts(r.Now.Name); restored {
+	mounts, known := r.Files.Mounts(r.Now.Name)
+	if !known {
+		notes = append(notes, fmt.Sprintf("The mounts of %s cannot be read: left as they are.", r.Now.Name))
+	}
+	was, known := r.old.Mounts(r.Now.Name)
+	if !known && restored {
+		notes = append(notes, fmt.Sprintf("The mounts of %s in the snapshot cannot be read: left as they are.", r.Now.Name))
+	}
+	if restored {
 		mounts = append(mounts, was...)
 	}
 	asked := map[string]bool{}
 	for _, m := range mounts {
 		at := app.EntryPath(m.Entry)
 		now, there := r.Files.Get(at)
-		was, held := r.old.Entry(m.Entry)
+		entry, held := r.old.Entry(m.Entry)
 		switch {
-		case at == "" || asked[at]:
+		case asked[at]:
 		case !there && held:
-			steps = append(steps, r.copy(was, "storage entry "+m.Entry))
+			steps = append(steps, r.copy(entry, "storage entry "+m.Entry))
 		case !there:
 			notes = append(notes, fmt.Sprintf("The snapshot does not hold the storage entry %s, which a mount of %s names, and it is not there: each deploy of the app fails until it is.", m.Entry, r.Now.Name))
-		case held && now.SHA256 != "" && now.SHA256 != was.SHA256:
+		case held && now.SHA256 != "" && now.SHA256 != entry.SHA256:
 			notes = append(notes, fmt.Sprintf("The storage entry %s is another than in the snapshot: left as it is, since other apps may go by it.", m.Entry))
 		}
 		asked[at] = true
