@@ -31,7 +31,7 @@ func (f *Files) Mounts(app string) (mounts []Mount, ok bool) {
 	}
 	for _, line := range f.Lines(MountsPath(app)) {
 		m := Mount{Line: line}
-		if err := json.Unmarshal([]byte(line), &m); err != nil || EntryPath(m.Entry) == "" {
+		if err := json.Unmarshal([]byte(line), &m); err != nil || m.Entry != "" && EntryPath(m.Entry) == "" {
 			return mounts, false
 		}
 		mounts = append(mounts, m)

@@ -143,6 +143,9 @@ func (s Subject) put(name string, file app.File, most fs.FileMode) put {
 func putAll(h host.Host, puts []put) error {
 	for _, p := range puts {
 		dir := filepath.Dir(p.path)
+		if to, err := h.Readlink(dir); err == nil {
+			return fmt.Errorf("%s is a link to %s, and what it leads to may be other apps': nothing is written there", dir, to)
+		}
 		if err := h.Mkdir(dir, privateDir(dir)); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ var storageEntries = Hazard{
 		asked := map[string]bool{}
 		for _, m := range mounts {
 			path := app.EntryPath(m.Entry)
-			if _, there := s.Files.Get(path); there || asked[path] {
+			if _, there := s.Files.Get(path); path == "" || there || asked[path] {
 				continue
 			}
 			asked[path] = true

@@ -84,7 +84,7 @@ func (r Restoration) storageEntries(restored bool) (steps []*plan.Step, notes []
 		now, there := r.Files.Get(at)
 		entry, held := r.old.Entry(m.Entry)
 		switch {
-		case asked[at]:
+		case at == "" || asked[at]:
 		case !there && held:
 			steps = append(steps, r.copy(entry, "storage entry "+m.Entry))
 		case !there:

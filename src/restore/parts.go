@@ -152,10 +152,14 @@ func (r Restoration) dockerOptions() (steps []*plan.Step, notes []string) {
 		}
 		steps = append(steps, r.optionList(phase, was, now, app.DockerOptionsPath(r.To, name, phase)))
 	}
-	for _, list := range r.old.ProcessDockerOptions(name) {
+	lists := r.old.ProcessDockerOptions(name)
+	for _, list := range lists {
 		if path := "lib/config/docker-options/" + name + "/" + list; listed {
 			steps = append(steps, r.optionList(strings.TrimSuffix(list, ".deploy"), r.old.Lines(path), r.Files.Lines(path), path))
 		}
+	}
+	if !listed && len(lists) > 0 {
+		notes = append(notes, fmt.Sprintf("%s has no docker options for a single process type, which the snapshot has for %s: left there.", r.To, strings.ReplaceAll(strings.Join(lists, ", "), ".deploy", "")))
 	}
 	if moved > 0 {
 		notes = append(notes, fmt.Sprintf("Of the docker options, mounts and the restart policy stay where 0.38 has put them (%d): see %s and %s.", moved,
