@@ -24,6 +24,7 @@ type What struct {
 	Apps []string
 	// NoCommands leaves docker and cron alone, for where every second counts.
 	NoCommands bool
+	Entries    bool // all storage entries, not those alone that the apps' mounts name
 	// Images fetches from the apps' containers what Dokku up to 0.28 takes from
 	// their images whenever it needs it.
 	Images bool
@@ -98,8 +99,7 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	}
 	err = g.Wait()
 	if err == nil {
-		c.smallData(only)
-		c.captureSmall()
+		c.captureSmall(what)
 	}
 	if err == nil && what.Images && !what.NoCommands {
 		c.images(ctx, apps) // by the files and facts that are there now

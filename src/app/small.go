@@ -41,8 +41,9 @@ var partData = map[string]string{"ps": "", "app-json": "", "apps": "", "nginx-vh
 type small struct{ logical, real string }
 
 // smallData lists what is to be captured below Dokku's data directories; of some apps
-// only theirs, and what all need.
-func (c *capture) smallData(only []string) {
+// only theirs, and the storage entries that their mounts name.
+func (c *capture) smallData(what What) {
+	only := what.Apps
 	data := filepath.Join(c.p.LibRoot, "data")
 	for _, ns := range c.listSmall("lib/data", data) {
 		logical, dir := "lib/data/"+ns.Name(), filepath.Join(data, ns.Name())
@@ -51,6 +52,18 @@ func (c *capture) smallData(only []string) {
 		case slices.Contains(notCapturedData, ns.Name()):
 		case !ns.IsDir():
 			c.foreign(logical, dir)
+		case ns.Name() == "storage-registry" && len(only) > 0 && !what.Entries:
+			for _, f := range c.files {
+				if len(f.Data) == 0 || !strings.HasSuffix(f.Path, "/mounts") || !slices.Contains(only, Scope(f.Path)) {
+					continue
+				}
+				mounts, _ := NewFiles("", nil, nil, []File{f}).Mounts(Scope(f.Path))
+				for _, m := range mounts {
+					if at := EntryPath(m.Entry); at != "" {
+						c.smalls = append(c.smalls, small{at, RealPath(c.p, at)})
+					}
+				}
+			}
 		case len(only) == 0 || ns.Name() == "storage-registry":
 			for _, e := range c.listSmall(logical, dir) {
 				name, ofApp := strings.CutPrefix(e.Name(), prefix)
@@ -79,10 +92,12 @@ func (c *capture) listSmall(logical, dir string) []fs.DirEntry {
 	return entries
 }
 
-// captureSmall captures what is listed, in the order of its names: which of too many is
-// left out does not hang on who was faster.
-func (c *capture) captureSmall() {
+// captureSmall captures what is small, in the order of its names: which of too many is left
+// out does not hang on who was faster.
+func (c *capture) captureSmall(what What) {
+	c.smallData(what)
 	slices.SortFunc(c.smalls, func(a, b small) int { return cmp.Compare(a.logical, b.logical) })
+	c.smalls = slices.Compact(c.smalls)
 	left := maxAllSmall
 	for _, s := range c.smalls {
 		w := &capture{h: c.h, p: c.p}
