@@ -24,6 +24,7 @@ type What struct {
 	Apps []string
 	// NoCommands leaves docker and cron alone, for where every second counts.
 	NoCommands bool
+	Entries    bool // all storage entries, not those alone that the apps' mounts name
 	// Images fetches from the apps' containers what Dokku up to 0.28 takes from
 	// their images whenever it needs it.
 	Images bool
@@ -91,10 +92,15 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	}
 	spawn(func() error { return c.properties(only) })
 	spawn(func() error { c.letsencryptPlugin(); return nil })
+	c.known = map[string]bool{}
 	for _, app := range apps {
+		c.known[app] = true
 		spawn(func() error { c.app(app); return nil })
 	}
 	err = g.Wait()
+	if err == nil {
+		c.captureSmall(what)
+	}
 	if err == nil && what.Images && !what.NoCommands {
 		c.images(ctx, apps) // by the files and facts that are there now
 	}
@@ -117,11 +123,13 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 }
 
 type capture struct {
-	h     host.Host
-	p     host.Paths
-	mu    sync.Mutex
-	files []File
-	bytes int // of their content
+	h      host.Host
+	p      host.Paths
+	mu     sync.Mutex
+	files  []File
+	bytes  int             // of their content
+	known  map[string]bool // the apps
+	smalls []small         // captured by rule, when all else is
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
@@ -235,18 +243,23 @@ func (c *capture) app(name string) {
 			c.foreign(logical, real)
 		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
 			c.tree(logical, real)
-		case slices.Contains([]string{"objects", "info", "logs", "branches", "cache", ".cache"}, e.Name()):
+		case slices.Contains([]string{"objects", "info", "logs", "branches", "worktrees", "modules", "lfs", "cache", ".cache"}, e.Name()):
 			// git's objects, build caches: not small, or not state.
-		default:
+		case appFiles.MatchString(e.Name()):
 			c.add(File{Path: logical + "/", Error: leftOut + "not a directory of Dokku's"})
+		default:
+			c.mu.Lock()
+			c.smalls = append(c.smalls, small{logical, real})
+			c.mu.Unlock()
 		}
 	}
+	c.linked(name)
 	data := filepath.Join(c.p.LibRoot, "data")
 	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
 		c.tree("lib/data/"+dir, filepath.Join(data, dir))
 	}
 	// Of those that are empty it counts that they are there.
-	for _, dir := range []string{"apps/" + name, "ps/" + name, "app-json/" + name} {
+	for _, dir := range []string{"apps/" + name, "ps/" + name, "app-json/" + name, "scheduler-k3s/" + name} {
 		if st, err := c.h.Stat(filepath.Join(data, dir)); err == nil && st.IsDir() {
 			c.add(File{Path: "lib/data/" + dir, Mode: fs.ModeDir | st.Mode().Perm()})
 		}
@@ -370,18 +383,6 @@ func (c *capture) file(logical, name string) {
 		return // removed since it was looked at
 	}
 	c.add(f)
-}
-
-// foreign captures a file that is not Dokku's. Where that cannot be done, it is
-// left out.
-func (c *capture) foreign(logical, name string) {
-	if st, err := c.h.Lstat(name); err == nil && st.Mode().IsRegular() && st.Size() <= MaxFile {
-		if _, err := c.h.ReadFile(name); err != nil && !notThere(err) {
-			c.add(File{Path: logical, Error: leftOut + reason(err)})
-			return
-		}
-	}
-	c.file(logical, name)
 }
 
 // notThere tells that there is no file of that name.

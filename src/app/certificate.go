@@ -25,7 +25,7 @@ type Certificate struct {
 // readCertificate reads an app's certificate. fs.ErrNotExist means that there
 // is none.
 func readCertificate(f *Files, app string) (*Certificate, error) {
-	crt, key := "root/"+app+"/tls/server.crt", "root/"+app+"/tls/server.key"
+	crt := "root/" + app + "/tls/server.crt"
 	file, ok := f.Served(app)
 	if !ok {
 		return nil, fs.ErrNotExist
@@ -33,9 +33,16 @@ func readCertificate(f *Files, app string) (*Certificate, error) {
 	if file.Link != "" {
 		return nil, fmt.Errorf("%s is a link", crt)
 	}
+	k, _ := f.TLS(app, "server.key")
+	return ReadPair(file.Data, k.Data, crt)
+}
+
+// ReadPair reads a certificate and whether a key fits it. What is wrong with it is told of
+// the file that is named.
+func ReadPair(certificate, key []byte, crt string) (*Certificate, error) {
 	// 0.11.0 to 0.11.4 of letsencrypt put the key into the same file.
 	var leaf *x509.Certificate
-	for rest := file.Data; leaf == nil; {
+	for rest := certificate; leaf == nil; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			return nil, fmt.Errorf("%s holds no certificate", crt)
@@ -58,9 +65,7 @@ func readCertificate(f *Files, app string) (*Certificate, error) {
 	if len(c.Names) == 0 && leaf.Subject.CommonName != "" {
 		c.Names = []string{leaf.Subject.CommonName}
 	}
-	if k, ok := f.Get(key); ok {
-		c.KeyFits = keyFits(leaf, k.Data)
-	}
+	c.KeyFits = keyFits(leaf, key)
 	return c, nil
 }
 

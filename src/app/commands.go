@@ -132,7 +132,7 @@ func scaleByDokku(output string) (string, bool) {
 // any good is no question of Dokku's.
 func certificateByReaders(f *Files, s State) string {
 	_, crt := f.Served(s.Name)
-	_, key := f.Get("root/" + s.Name + "/tls/server.key")
+	_, key := f.TLS(s.Name, "server.key")
 	return strconv.FormatBool(crt && key)
 }
 

@@ -169,24 +169,12 @@ func (f *Files) Lines(path string) []string {
 }
 
 // Properties are the properties of a scope in all namespaces: an app, or
-// GlobalScope. There may be tens of thousands for the whole host, so the list is
-// leapt through from namespace to namespace.
+// GlobalScope.
 func (f *Files) Properties(scope string) []File {
 	const dir = "lib/config/"
 	var found []File
-	for i, _ := f.find(dir); i < len(f.list); {
-		rest, ok := strings.CutPrefix(f.list[i].Path, dir)
-		namespace, _, deeper := strings.Cut(rest, "/")
-		if !ok {
-			break
-		}
-		if deeper {
-			found = append(found, f.Under(dir+namespace+"/"+scope+"/")...)
-		}
-		// What follows "/" in the order of characters is "0".
-		if i, _ = f.find(dir + namespace + "0"); !deeper {
-			i, _ = f.find(dir + namespace + "/")
-		}
+	for _, namespace := range f.namespaces(dir) {
+		found = append(found, f.Under(dir+namespace+"/"+scope+"/")...)
 	}
 	return slices.DeleteFunc(found, func(file File) bool { return strings.Count(file.Path, "/") != 4 || strings.HasSuffix(file.Path, "/") })
 }

@@ -113,7 +113,7 @@ func has(f *Files, path string) bool {
 func (l *Letsencrypt) readActive(f *Files, app string, domains Domains, certificate *Certificate, global Letsencrypt) {
 	l.Directory = f.letsencryptCurrent(app)
 	served, ok := f.Served(app)
-	if !ok || !has(f, "root/"+app+"/tls/server.key") || l.Directory == "" {
+	if _, key := f.TLS(app, "server.key"); !ok || !key || l.Directory == "" {
 		return
 	}
 	if own, ok := f.Get("root/" + app + "/tls/server.letsencrypt.crt"); ok {
@@ -150,7 +150,7 @@ func (f *Files) letsencryptCurrent(app string) string {
 // Served is the certificate that nginx reads for an app. The plugin up to v0.8.2
 // made it a link to its own file.
 func (f *Files) Served(app string) (File, bool) {
-	file, ok := f.Get("root/" + app + "/tls/server.crt")
+	file, ok := f.TLS(app, "server.crt")
 	if strings.HasSuffix(file.Link, "/"+app+"/letsencrypt/certs/current/fullchain.pem") {
 		return f.Get("root/" + app + "/letsencrypt/certs/" + f.letsencryptCurrent(app) + "/fullchain.pem")
 	}

@@ -33,6 +33,8 @@ func Holds(path string) bool {
 		return parts[1][0] != '.' && (len(parts) == 2 || parts[2] != "hooks")
 	case parts[0] == "lib" && len(parts) == 2:
 		return parts[1] == "VERSION" || parts[1] == "STABLE_VERSION"
+	case parts[0] == "lib" && parts[1] == "data" && len(parts) > 3:
+		return !slices.Contains(notCapturedData, parts[2]) // a restore writes neither there
 	case parts[0] == "lib":
 		return parts[1] == "config" || parts[1] == "data"
 	}
@@ -49,8 +51,25 @@ func scopeAt(parts []string) (at int, prefix string) {
 		return 2, "" // facts/image/<app>/...
 	case len(parts) == 4 && parts[1] == "config" && parts[3] == "ENV":
 		return 2, "" // lib/config/<app>/ENV, from 0.38 on
-	case len(parts) > 3 && parts[1] == "data" && parts[2] == "nginx-vhosts":
+	case len(parts) > 3 && parts[1] == "data":
+		return dataScope(parts)
+	}
+	return 3, ""
+}
+
+// dataScope is scopeAt below a plugin's data directory: core's convention is one for each
+// app, but for these.
+func dataScope(parts []string) (at int, prefix string) {
+	switch parts[2] {
+	case "nginx-vhosts", "openresty-vhosts":
 		return 3, "app-"
+	case "storage-registry": // entries, which apps share; 0.38.0 to 0.38.5 have migrations/<app>
+		if parts[3] == "migrations" {
+			return 4, ""
+		}
+		return len(parts), ""
+	case "caddy", "haproxy", "traefik": // the proxy's own
+		return len(parts), ""
 	}
 	return 3, ""
 }
@@ -59,10 +78,10 @@ func scopeAt(parts []string) (at int, prefix string) {
 func Scope(path string) string {
 	parts := strings.Split(path, "/")
 	at, prefix := scopeAt(parts)
-	if at >= len(parts) {
+	if at >= len(parts) || !strings.HasPrefix(parts[at], prefix) {
 		return ""
 	}
-	return strings.TrimPrefix(parts[at], prefix)
+	return parts[at][len(prefix):]
 }
 
 // RealPath is where a captured path is on a host.

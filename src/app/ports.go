@@ -59,6 +59,10 @@ func readPorts(f *Files, app string, e env) Ports {
 	return p
 }
 
+// Elsewhere tells that another scheduler runs the app: in a cluster, by containers that this
+// host's docker need not know.
+func (p Proxy) Elsewhere() bool { return p.Scheduler != "" && p.Scheduler != "docker-local" }
+
 // ByNginx tells whether Dokku's own nginx serves the app from its containers, and
 // if not, by what it is served.
 func (p Proxy) ByNginx() (yes bool, by string) {
@@ -69,7 +73,7 @@ func (p Proxy) ByNginx() (yes bool, by string) {
 	switch {
 	case p.Unknown != "":
 		return false, fmt.Sprintf("what is not known (%s)", p.Unknown)
-	case p.Scheduler != "" && p.Scheduler != "docker-local":
+	case p.Elsewhere():
 		return false, "the scheduler " + p.Scheduler
 	case p.Disabled:
 		return false, "no proxy: it is disabled"

@@ -23,10 +23,12 @@ const (
 	PartLetsencrypt   Part = "letsencrypt"
 	PartProperties    Part = "properties"
 	PartNginx         Part = "nginx"
+	PartFiles         Part = "files"
 	PartProxy         Part = "proxy"
 )
 
-// Parts are all of them.
+// Parts are all of them but PartFiles: nothing is read from those, so what is not known of
+// them is no gap in the state.
 var Parts = []Part{PartScale, PartEnv, PartDockerOptions, PartDomains, PartPorts, PartCertificate, PartLetsencrypt, PartProperties, PartNginx, PartProxy}
 
 // String is the part in words.
@@ -114,6 +116,9 @@ func (f *Files) placesOf(scope string, p Part) []string {
 // isOf tells whether a path is one of a part's files, stands in the place of one, or is a
 // directory above one.
 func (f *Files) isOf(path, scope string, p Part) bool {
+	if p == PartFiles {
+		return KeptBy(path, scope) != ByNobody || strings.HasSuffix(path, "/") && keepsBelow(path, scope)
+	}
 	if p == PartProperties {
 		parts := strings.Split(strings.TrimSuffix(path, "/"), "/")
 		isDir := strings.HasSuffix(path, "/")
@@ -151,8 +156,16 @@ func (f *Files) Unknown(scope string) map[Part]string {
 // letsencrypt plugin makes are read as what they point to (Served), or lost with it.
 func notCaptured(list []File) []File {
 	var failed []File
+	facts := map[string]bool{}
+	from, _ := slices.BinarySearchFunc(list, linkedFacts, func(a File, p string) int { return strings.Compare(a.Path, p) })
+	for _, file := range list[from:] {
+		if !strings.HasPrefix(file.Path, linkedFacts) {
+			break
+		}
+		facts[file.Path] = true
+	}
 	for _, file := range list {
-		if file.Link != "" && !file.Mode.IsDir() && !strings.Contains(file.Path, "/letsencrypt/") && !strings.Contains(file.Link, "/letsencrypt/certs/") {
+		if file.Link != "" && !isLinked(file, facts) && !file.Mode.IsDir() && !strings.Contains(file.Path, "/letsencrypt/") && !strings.Contains(file.Link, "/letsencrypt/certs/") {
 			file.Error = leftOut + "a link, which is not followed"
 		}
 		if file.Error != "" {

@@ -243,7 +243,7 @@ func (o *Observation) health() string {
 			}
 		}
 	}
-	containers := fmt.Sprintf("%d of %s run", running, say.Plural(wanted, "container"))
+	containers := fmt.Sprintf("%d of %s run", running, say.Plural(wanted, "container")) + o.elsewhere()
 	if o.Now.DockerMissing != "" {
 		containers = "nothing is known of containers: " + o.Now.DockerMissing
 	}

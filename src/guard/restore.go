@@ -42,7 +42,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			name = to
 		}
 	}
-	files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+	files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}, Entries: true})
 	if err != nil {
 		return err
 	}

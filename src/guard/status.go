@@ -1,12 +1,15 @@
 package guard
 
 import (
+	"fmt"
+	"maps"
 	"net"
 	"slices"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/say"
 )
 
 // What an app's status can be, the worst first.
@@ -101,7 +104,7 @@ func (o *Observation) serving(name string) (down, known bool) {
 	s := o.Now.Apps[name]
 	byNginx, _ := s.Proxy.ByNginx()
 	switch {
-	case s.Proxy.Scheduler != "" && s.Proxy.Scheduler != "docker-local":
+	case s.Proxy.Elsewhere():
 		return false, true // a cluster's
 	case o.Now.DockerMissing != "":
 		return false, false // nobody is ok while it does not answer, whoever should be up
@@ -165,4 +168,19 @@ func (o *Observation) byConfiguration(s app.State) (down, known bool) {
 		return o.wrong(s.Name, nginx.NoUpstream, nginx.Returns502), true
 	}
 	return true, true
+}
+
+// elsewhere says which apps another scheduler runs: what becomes of them in a cluster is
+// not known here.
+func (o *Observation) elsewhere() (said string) {
+	by := map[string]int{}
+	for _, s := range o.Now.Apps {
+		if s.Proxy.Elsewhere() {
+			by[s.Proxy.Scheduler]++
+		}
+	}
+	for _, scheduler := range slices.Sorted(maps.Keys(by)) {
+		said += fmt.Sprintf("; %s of the scheduler %s not looked at", say.Plural(by[scheduler], "app"), scheduler)
+	}
+	return said
 }

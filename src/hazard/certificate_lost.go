@@ -48,6 +48,9 @@ var certificateLost = Hazard{
 		case len(s.Now.Domains.Effective()) > 0 && len(before.Uncovered(s.Now.Domains.Effective())) == len(s.Now.Domains.Effective()):
 			f.What += ", and it is for none of the app's domains"
 			f.Command = say.Command("dokku upgrade-guard:restore", s.Now.Name, "--only", "certs")
+		case s.tlsLink() != "":
+			f.What += ": tls leads nowhere"
+			f.Command = say.Command("ls -l", s.Paths.App(s.Now.Name))
 		default:
 			f.Step = PutCertificate(s)
 		}
@@ -65,8 +68,8 @@ func PutCertificate(s Subject) *plan.Step {
 	}
 	before := s.Before.Certificate
 	return &plan.Step{
-		Mark: plan.Add, Text: fmt.Sprintf("certificate of %s, until %s", strings.Join(before.Names, " "), before.NotAfter.Format(time.DateOnly)),
-		Do: func(_ context.Context, h host.Host) error { return putAll(h, puts) },
+		Mark: plan.Add, Text: fmt.Sprintf("certificate of %s, until %s", strings.Join(before.Names, " "), before.NotAfter.Format(time.DateOnly)) + s.asLinks(),
+		Do: func(_ context.Context, h host.Host) error { return s.putTLS(h, puts) },
 	}
 }
 
@@ -79,7 +82,7 @@ func tlsFiles(s Subject) []put {
 	}
 	var puts []put
 	for _, name := range []string{"server.key", "server.crt", "server.letsencrypt.crt"} {
-		file, ok := old.Get("root/" + s.Now.Name + "/tls/" + name)
+		file, ok := old.TLS(s.Now.Name, name)
 		if name == "server.crt" {
 			file, ok = old.Served(s.Now.Name)
 		}
@@ -94,7 +97,15 @@ func tlsFiles(s Subject) []put {
 // because a person asked for it, whatever it has now.
 func RestoreCertificate(s Subject) plan.Plan {
 	var steps plan.Plan
-	for _, p := range tlsFiles(s) {
+	puts := tlsFiles(s)
+	if s.asLinks() != "" && slices.ContainsFunc(puts, func(p put) bool { return p.was != app.Digest(p.data) }) {
+		before := s.Before.Certificate
+		return plan.Plan{{
+			Mark: plan.Change, Text: fmt.Sprintf("certificate of %s, until %s", strings.Join(before.Names, " "), before.NotAfter.Format(time.DateOnly)) + s.asLinks(),
+			Do: func(_ context.Context, h host.Host) error { return s.putTLS(h, puts) },
+		}}
+	}
+	for _, p := range puts {
 		if p.was != app.Digest(p.data) {
 			steps = append(steps, plan.Step{
 				Mark: plan.Change,
@@ -119,7 +130,11 @@ type put struct {
 // most, and one under which Dokku reads it.
 func (s Subject) put(name string, file app.File, most fs.FileMode) put {
 	path := filepath.Join(s.Paths.App(s.Now.Name), name)
-	return put{path, file.Mode.Perm()&most | 0o600, file.Data, s.Digest(path)}
+	was := s.Digest(path)
+	if _, shared, ok := s.Files.LinkOf(s.Now.Name, filepath.Base(name)); ok && filepath.Dir(name) == "tls" {
+		was = shared.SHA256
+	}
+	return put{path, file.Mode.Perm()&most | 0o600, file.Data, was}
 }
 
 // putAll writes files, each read back. One that has been changed since the plan
@@ -128,6 +143,9 @@ func (s Subject) put(name string, file app.File, most fs.FileMode) put {
 func putAll(h host.Host, puts []put) error {
 	for _, p := range puts {
 		dir := filepath.Dir(p.path)
+		if to, err := h.Readlink(dir); err == nil {
+			return fmt.Errorf("%s is a link to %s, and what it leads to may be other apps': nothing is written there", dir, to)
+		}
 		if err := h.Mkdir(dir, privateDir(dir)); err != nil {
 			return err
 		}

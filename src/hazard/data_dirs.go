@@ -23,8 +23,12 @@ var dataDirs = Hazard{
 	Guide:   "https://dokku.com/docs/appendices/0.34.0-migration-guide/",
 
 	Detect: func(s Subject) []Finding {
+		dirs := []string{"apps", "app-json", "ps"}
+		if !app.Before(s.To, "0.36.0") && app.Before(s.To, "0.37.5") {
+			dirs = append(dirs, "scheduler-k3s") // of every app, whatever its scheduler is
+		}
 		var missing []string
-		for _, dir := range []string{"apps", "app-json", "ps"} {
+		for _, dir := range dirs {
 			if _, ok := s.Files.Get("lib/data/" + dir + "/" + s.Now.Name); !ok {
 				missing = append(missing, filepath.Join(s.Paths.LibRoot, "data", dir, s.Now.Name))
 			}

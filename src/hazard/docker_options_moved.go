@@ -1,7 +1,6 @@
 package hazard
 
 import (
-	"encoding/json"
 	"fmt"
 	"path"
 	"regexp"
@@ -223,19 +222,13 @@ func mountTarget(option string) string {
 // something in a phase. Where not all of its list can be read, anything may be there.
 func attached(s Subject, phase string) (targets map[string]bool, unreadable bool) {
 	targets = map[string]bool{}
-	for _, line := range s.Files.Lines("lib/config/storage/" + s.Now.Name + "/mounts") {
-		var a struct {
-			ContainerPath string   `json:"container_path"`
-			Phases        []string `json:"phases"`
-		}
-		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			return targets, true
-		}
+	mounts, ok := s.Files.Mounts(s.Now.Name)
+	for _, m := range mounts {
 		// Up to 0.38.25 the rest of a line with several options is part of the mount.
-		at, _, _ := strings.Cut(a.ContainerPath, " ")
-		if slices.Contains(a.Phases, phase) {
+		at, _, _ := strings.Cut(m.At, " ")
+		if slices.Contains(m.Phases, phase) {
 			targets[path.Clean(strings.Trim(at, `'"`))] = true
 		}
 	}
-	return targets, false
+	return targets, !ok
 }

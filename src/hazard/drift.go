@@ -39,7 +39,11 @@ var drift = Hazard{
 		if s.knows(app.PartDockerOptions) {
 			d.dockerOptions(s)
 		}
-		d.files("root/"+s.Now.Name+"/", func(rel string) bool { return !ownFiles.MatchString(rel) })
+		d.files(d.Old().Under("root/" + s.Now.Name + "/nginx.conf.d/"))
+		d.files(d.Old().Kept(s.Now.Name, app.ByOthers))
+		if s.Now.Git.Revision != "" && s.Now.Git.Revision == s.Before.Git.Revision { // of the same code
+			d.files(d.Old().Kept(s.Now.Name, app.ByBuild))
+		}
 		d.refs(s.Before.Git.Refs, s.Now.Git.Refs)
 		return d.found
 	},
@@ -53,20 +57,17 @@ var drift = Hazard{
 		if s.knows(app.PartEnv) {
 			d.environment(s.Before.Env, s.Now.Global.Env)
 		}
+		d.hostFiles()
 		return d.found
 	},
 }
-
-// ownFiles are the files of an app's directory that Dokku writes anew all the time,
-// or that have a reader and a hazard of their own.
-var ownFiles = regexp.MustCompile(`^(ENV.*|VHOST|URLS|DOKKU_SCALE.*|DOKKU_PROCFILE|nginx\.conf|HEAD|config|description|packed-refs|refs/.*|FETCH_HEAD|ORIG_HEAD|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_.*|tls/.*|letsencrypt/.*|\..*)$`)
 
 // noSettings are the properties that are Dokku's memory, or that a restore puts back by
 // steps of their own; toldElsewhere those of the others that a hazard tells every
 // difference of.
 const (
 	noSettings = `ps/[^/]+/(scale|scale\.old|can-scale|running-state)|ports/[^/]+/.*|common/[^/]+/deployed|` +
-		`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at)|config/.*|upgrade-guard/.*`
+		`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at)|scheduler-k3s/[^/]+/tls-cert-imported|config/.*|upgrade-guard/.*`
 	toldElsewhere = `network/[^/]+/bind-all-interfaces`
 )
 
@@ -108,8 +109,13 @@ func (d *differences) properties() {
 		if was.SHA256 == "" || ownProperties.MatchString(name) {
 			continue
 		}
+		if app.IsK3sMap(was.Path) {
+			was.Data = app.K3sProperty(was, d.Old().Dokku, d.To)
+			was.SHA256 = app.Digest(was.Data)
+		}
 		now, ok := d.Files.Get(was.Path)
 		switch {
+		case !ok && d.Files.HasK3sOverride(was):
 		case !ok:
 			d.add("the property %s was %s, and is gone", name, d.show(name, was.Data))
 		case now.SHA256 != "" && now.SHA256 != was.SHA256:
@@ -163,17 +169,51 @@ func (d *differences) dockerOptions(s Subject) {
 	}
 }
 
-func (d *differences) files(dir string, counts func(rel string) bool) {
-	for _, was := range d.Old().Under(dir) {
-		rel := strings.TrimPrefix(was.Path, dir)
-		if was.SHA256 == "" || !counts(rel) {
+// files compares those of an app. What stands below a plugin's data may be a cache or a
+// lock, so that it has changed is nothing; and what is gone with a directory of that name
+// was one.
+func (d *differences) files(list []app.File) {
+	for _, was := range list {
+		rel, inRoot := strings.CutPrefix(was.Path, "root/"+d.scope+"/")
+		if was.SHA256 == "" || transient.MatchString(was.Path) {
 			continue
 		}
 		switch now, ok := d.Files.Get(was.Path); {
 		case !ok:
-			d.add("its file %s is gone", rel)
-		case now.SHA256 != "" && now.SHA256 != was.SHA256:
+			d.add("its file %s is gone", app.Shown(rel))
+		case inRoot && now.SHA256 != "" && now.SHA256 != was.SHA256:
 			d.add("its file %s has been changed", rel)
+		}
+	}
+}
+
+var transient = regexp.MustCompile(`/(\.?cache|locks?|logs?|ocsp|te?mp)/|\.(lock|log|pid|sock|tmp)$`)
+
+// ownData are the data directories that are Dokku's memory, or told by a hazard.
+var ownData = regexp.MustCompile(`^lib/data/(apps|app-json|builder-[a-z-]+|cron|letsencrypt|nginx-vhosts|ps|scheduler-docker-local|storage-registry/migrations)/`)
+
+// hostFiles tells which of the small files below Dokku's data directories are gone that
+// belong to no app. Of entries that an app's mount names storageEntries tells.
+func (d *differences) hostFiles() {
+	if d.Files.Partial {
+		return
+	}
+	mounted, ofApp := map[string]bool{}, map[string]bool{}
+	for _, name := range d.Files.Apps {
+		mounts, _ := d.Files.Mounts(name)
+		for _, m := range mounts {
+			mounted[app.EntryPath(m.Entry)] = true
+		}
+	}
+	for _, name := range slices.Concat(d.Old().Apps, d.Files.Apps) {
+		ofApp[name] = true
+	}
+	for _, was := range d.Old().Under("lib/data/") {
+		if was.SHA256 == "" || ownData.MatchString(was.Path) || transient.MatchString(was.Path) || mounted[was.Path] || ofApp[app.Scope(was.Path)] {
+			continue
+		}
+		if _, ok := d.Files.Get(was.Path); !ok {
+			d.add("its file %s is gone", app.Shown(was.Path))
 		}
 	}
 }
@@ -192,14 +232,14 @@ func (d *differences) refs(before, now map[string]string) {
 // safeProperty are the properties whose values are settings; secretProperty those of
 // them that may hold a secret, or somebody's address.
 var safeProperty = regexp.MustCompile(`^(apps|builder[a-z-]*|buildpacks|caddy|checks|cron|domains|git|haproxy|logs|network|nginx|openresty|proxy|ps|resource|scheduler[a-z0-9-]*|traefik)/[^/]+/[^/]+$`)
-var secretProperty = regexp.MustCompile(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn|mail|dns-provider-)`)
+var secretProperty = regexp.MustCompile(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn|mail|dns-provider-|chart)`)
 
 // show is a property's value where it is sure to be a setting, and its fingerprint
 // elsewhere. A buildpack's URL is one, and may have a token in it.
 func (d *differences) show(name string, value []byte) string {
 	text := strings.TrimSpace(strings.ReplaceAll(string(value), "\n", " "))
 	printable := !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
-	if safeProperty.MatchString(name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) &&
+	if safeProperty.MatchString(name) && !app.IsK3sMap("lib/config/"+name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) &&
 		printable && len(text) <= 60 && !strings.Contains(text, "@") && say.Redact(text) == text {
 		return fmt.Sprintf("%q", text)
 	}

@@ -99,7 +99,7 @@ var letsencryptUnreadable = Hazard{
 // is gone, certificateLost puts it back from the same record.
 func served(s Subject) app.File {
 	served, ok := s.Files.Served(s.Now.Name)
-	if _, key := s.Files.Get("root/" + s.Now.Name + "/tls/server.key"); ok && key {
+	if _, key := s.Files.TLS(s.Now.Name, "server.key"); ok && key {
 		return served
 	}
 	if s.Before != nil && s.Before.Letsencrypt.Active && s.Old() != nil {

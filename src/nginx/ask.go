@@ -123,7 +123,7 @@ func Questions(f *app.Files, s app.State) []Question {
 		}
 		return len(list) < limit
 	}
-	if s.Proxy.Scheduler != "" && s.Proxy.Scheduler != "docker-local" || len(s.Containers) == 0 {
+	if s.Proxy.Elsewhere() || len(s.Containers) == 0 {
 		return nil // a cluster's, or never deployed
 	}
 	hosts := slices.DeleteFunc(slices.Clone(s.Domains.Effective()), func(d string) bool { return !plainName(d) })

@@ -35,6 +35,11 @@ func (r Restoration) certificate() (steps plan.Plan, notes []string) {
 	case was.NotAfter.Before(r.Time):
 		return nil, []string{fmt.Sprintf("The certificate in the snapshot has expired on %s, and is left there.", was.NotAfter.Format(time.DateOnly)) + r.order()}
 	}
+	if link, ok := r.Files.Get("root/" + r.Now.Name + "/tls"); ok && link.Link != "" {
+		if was, _, ok := r.old.LinkOf(r.Now.Name, "server.crt"); !ok || was.Path != link.Path {
+			return nil, []string{fmt.Sprintf("tls of %s is a link to %s, and what it leads to may be other apps': the certificate is left as it is.", r.Now.Name, link.Link)}
+		}
+	}
 	if steps = hazard.RestoreCertificate(r.record()); len(steps) == 0 {
 		return nil, []string{"The certificate in the snapshot is not whole, and is left there."}
 	}

@@ -152,10 +152,14 @@ func (r Restoration) dockerOptions() (steps []*plan.Step, notes []string) {
 		}
 		steps = append(steps, r.optionList(phase, was, now, app.DockerOptionsPath(r.To, name, phase)))
 	}
-	for _, list := range r.old.ProcessDockerOptions(name) {
+	lists := r.old.ProcessDockerOptions(name)
+	for _, list := range lists {
 		if path := "lib/config/docker-options/" + name + "/" + list; listed {
 			steps = append(steps, r.optionList(strings.TrimSuffix(list, ".deploy"), r.old.Lines(path), r.Files.Lines(path), path))
 		}
+	}
+	if !listed && len(lists) > 0 {
+		notes = append(notes, fmt.Sprintf("%s has no docker options for a single process type, which the snapshot has for %s: left there.", r.To, strings.ReplaceAll(strings.Join(lists, ", "), ".deploy", "")))
 	}
 	if moved > 0 {
 		notes = append(notes, fmt.Sprintf("Of the docker options, mounts and the restart policy stay where 0.38 has put them (%d): see %s and %s.", moved,
@@ -197,37 +201,14 @@ func (r Restoration) nginxFiles() (steps []*plan.Step) {
 // properties are the steps for all other properties of the app.
 func (r Restoration) properties() (steps []*plan.Step) {
 	for _, was := range r.old.Properties(r.Now.Name) {
-		if name := strings.TrimPrefix(was.Path, "lib/config/"); hazard.Restored(name) {
+		name := strings.TrimPrefix(was.Path, "lib/config/")
+		switch {
+		case was.Path == app.MountsPath(r.Now.Name):
+			steps = append(steps, r.mounts())
+		case hazard.Restored(name):
+			was.Data = app.K3sProperty(was, r.was.Dokku, r.To)
 			steps = append(steps, r.copy(was, "property "+name))
 		}
 	}
 	return steps
-}
-
-// copy is the step that puts back one file of the snapshot as it is; nil where it is
-// so, and for what is no regular file. Whatever mode the snapshot says it had, it is no
-// program, it can be written by nobody but Dokku, and a property is read by nobody else.
-func (r Restoration) copy(was app.File, text string) *plan.Step {
-	if was.SHA256 == "" {
-		return nil
-	}
-	most := fs.FileMode(0o644)
-	if strings.HasPrefix(was.Path, "lib/config/") {
-		most = 0o600
-	}
-	return r.file(text, was.Path, was.Mode.Perm()&most|0o600, was.Data)
-}
-
-// file is the step for one file, by its path among the captured ones; nil where it
-// holds that already. A file that is there keeps its mode.
-func (r Restoration) file(text, path string, mode fs.FileMode, data []byte) *plan.Step {
-	now, there := r.Files.Get(path)
-	if now.SHA256 == app.Digest(data) || now.Error != "" {
-		return nil
-	}
-	step := &plan.Step{Mark: plan.Add, Text: text, Path: app.RealPath(r.paths, path), Mode: mode, Data: data, Was: now.SHA256}
-	if there {
-		step.Mark, step.Mode = plan.Change, now.Mode.Perm()
-	}
-	return step
 }

@@ -19,7 +19,7 @@ import (
 
 // Parts are what can be restored, in the order in which it is done: nginx's
 // configuration is built from all of them, so it comes last.
-var Parts = []string{"scale", "env", "docker-options", "domains", "ports", "certs", "letsencrypt", "properties", "nginx"}
+var Parts = []string{"scale", "env", "docker-options", "domains", "ports", "certs", "letsencrypt", "properties", "files", "nginx"}
 
 // Name is what the steps of a restore, and what is left of one, are told as.
 const Name = "restore"
@@ -118,6 +118,15 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string) {
 	if has("properties") {
 		add(r.properties()...)
 		notes = append(notes, r.filesNotKnown(app.PartProperties)...)
+	}
+	if slices.Contains(parts, "properties") || slices.Contains(parts, "files") {
+		entries, note := r.storageEntries(slices.Contains(parts, "properties"))
+		add(entries...)
+		notes = append(notes, note...)
+	}
+	if has("files") {
+		add(r.files()...)
+		notes = append(notes, r.filesNotKnown(app.PartFiles)...)
 	}
 	if has("nginx") {
 		add(r.nginxFiles()...)

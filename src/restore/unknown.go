@@ -18,7 +18,7 @@ const FilesTold = 5
 // snapshot and at present. Parts that are restored file by file are known as far as
 // each file is (filesNotKnown).
 func (r Restoration) notKnown(p app.Part) string {
-	if p == app.PartProperties || p == app.PartNginx {
+	if p == app.PartProperties || p == app.PartNginx || p == app.PartFiles {
 		return ""
 	}
 	if why := r.was.Unknown[p]; why != "" {

@@ -98,6 +98,9 @@ func manyFiles(dokku, value string) *app.Files {
 		"lib/config/nginx/blog/hsts":                      value,
 		"lib/config/letsencrypt/blog/email":               value + "@example.com",
 		"lib/config/ps/blog/scale":                        "web=" + map[string]string{"then": "1", "now": "2"}[value] + "\n",
+		"root/blog/htpasswd":                              value,
+		"root/blog/maintenance/index.html":                value,
+		"lib/data/basic-auth/blog/users":                  value,
 		"lib/config/ports/blog/map":                       "http:80:" + map[string]string{"then": "5000", "now": "3000"}[value] + "\n",
 		"facts/letsencrypt-plugin":                        "0.25.0",
 	}
@@ -109,6 +112,8 @@ func manyFiles(dokku, value string) *app.Files {
 		content["lib/config/config/blog/env-migrated"] = "true"
 		content["lib/config/docker-options/blog/_default_.deploy"] = content["root/blog/DOCKER_OPTIONS_DEPLOY"]
 		content["lib/config/docker-options/blog/web.deploy"] = "--env Z=" + value + "\n"
+		content["lib/config/storage/blog/mounts"] = `{"entry_name":"` + value + `","container_path":"/` + value + `","phases":["deploy"]}` + "\n"
+		content["lib/data/storage-registry/entries/"+value+".json"] = `{"name":"` + value + `","scheduler":"docker-local"}`
 		for _, left := range []string{"root/blog/ENV", "root/blog/DOCKER_OPTIONS_DEPLOY", "root/blog/DOCKER_OPTIONS_RUN"} {
 			delete(content, left)
 		}

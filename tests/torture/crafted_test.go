@@ -235,6 +235,25 @@ var archives = []struct {
 	{".ssh", leftOut, func(_ *testing.T, a *archive) { a.add("root/.ssh/authorized_keys", "key") }},
 	{".dokkurc", leftOut, func(_ *testing.T, a *archive) { a.add("root/.dokkurc/x", "code") }},
 	{"the plugins", leftOut, func(_ *testing.T, a *archive) { a.add("lib/plugins/enabled/x/install", "code") }},
+	{"our own data directory", leftOut, func(_ *testing.T, a *archive) { a.add("lib/data/upgrade-guard/my_app/ledger.json", "x") }},
+	{"what apps store", leftOut, func(_ *testing.T, a *archive) { a.add("lib/data/storage/my_app/db", "x") }},
+	{"a checkout", leftOut, func(_ *testing.T, a *archive) { a.add("lib/data/git/my_app/.git/config", "x") }},
+	{"another app's file", taken, func(_ *testing.T, a *archive) { a.add("root/blog/htpasswd", "x") }},
+	{"a plugin's data of another app", taken, func(_ *testing.T, a *archive) { a.add("lib/data/plugin/blog/x", "x") }},
+	{"a plugin's data of no app", taken, func(_ *testing.T, a *archive) { a.add("lib/data/traefik/my_app", "x") }},
+	{"a program among an app's files", taken, func(_ *testing.T, a *archive) { a.add("root/my_app/maintenance/x", "x")["mode"] = 0o40000000 | 0o4777 }},
+	{"storage entries that no mount names", taken, func(_ *testing.T, a *archive) {
+		a.add("lib/data/storage-registry/entries/my-app.json", `{"name":"my-app","scheduler":"docker-local"}`)
+		a.add("lib/data/storage-registry/entries/my_app/x.json", "x")
+	}},
+	{"a mount that names what is no entry", taken, func(_ *testing.T, a *archive) {
+		a.add("lib/config/storage/my_app/mounts", `{"entry_name":"../../../../outside","container_path":"/x"}`+"\n")
+		a.add("lib/data/storage-registry/entries/x.json", "{}")
+	}},
+	{"a certificate that is a link to what it is not", taken, func(_ *testing.T, a *archive) {
+		a.add("facts/linked/my_app/server.crt", "x")
+		a.add("facts/linked/my_app/server.key", "x")
+	}},
 	{"a property above all properties", leftOut, func(_ *testing.T, a *archive) { a.add("lib/config/nginx/my_app/../../../outside", "x") }},
 	{"a namespace that is ..", leftOut, func(_ *testing.T, a *archive) { a.add("lib/config/../my_app/outside", "x") }},
 	{"nowhere of ours", leftOut, func(_ *testing.T, a *archive) { a.add("etc/passwd", "x") }},
@@ -556,7 +575,10 @@ func TestCraftedArchives(t *testing.T) {
 				if now[path] != before[path] && !(mine && (c.becomes != refused || strings.HasPrefix(path, ours))) {
 					t.Errorf("%s was written: %.100q, %.100q", path, before[path], now[path])
 				}
-				if strings.HasPrefix(path, "/home/dokku/my_app/nginx.conf.d/") && strings.Contains(now[path][:10], "x") {
+				if strings.HasSuffix(path, "/.deploy.lock") {
+					t.Errorf("the app is locked")
+				}
+				if (strings.HasPrefix(path, "/home/dokku/my_app/nginx.conf.d/") || strings.HasPrefix(path, "/home/dokku/my_app/maintenance/")) && strings.Contains(now[path][:10], "x") {
 					t.Errorf("%s is a program: %.20q", path, now[path])
 				}
 			}
