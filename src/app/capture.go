@@ -24,8 +24,8 @@ type What struct {
 	Apps []string
 	// NoCommands leaves docker and cron alone, for where every second counts.
 	NoCommands bool
-	// Images fetches from the apps' containers what Dokku up to 0.28 takes from
-	// their images whenever it needs it.
+	// Images fetches from the apps' containers what Dokku up to 0.30 takes from
+	// their images whenever it needs it (FromImages).
 	Images bool
 	// Dokku is the version that wrote the state, where it is not the one on
 	// the disk: between a package's unpacking and its installation.
@@ -96,7 +96,11 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	}
 	err = g.Wait()
 	if err == nil && what.Images && !what.NoCommands {
-		c.images(ctx, apps) // by the files and facts that are there now
+		dokku := what.Dokku
+		if dokku == "" {
+			dokku = host.DokkuVersion(h)
+		}
+		c.images(ctx, dokku, apps) // by the files and facts that are there now
 	}
 	if c.panicked != nil {
 		panic(c.panicked)
@@ -242,7 +246,7 @@ func (c *capture) app(name string) {
 		}
 	}
 	data := filepath.Join(c.p.LibRoot, "data")
-	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
+	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name, "scheduler-docker-local/" + name} {
 		c.tree("lib/data/"+dir, filepath.Join(data, dir))
 	}
 	// Of those that are empty it counts that they are there.

@@ -165,7 +165,7 @@ func (g *Guard) retain() int {
 // snapshotNow takes a snapshot of the whole host, whose state was written by the
 // given Dokku version, and lets retention remove what is too much.
 func (g *Guard) snapshotNow(ctx context.Context, reason, dokku string) (snapshot.Manifest, *app.Files, error) {
-	images := reason == snapshot.PreUpgrade && app.Before(dokku, "0.29.0")
+	images := reason == snapshot.PreUpgrade && app.FromImages(dokku)
 	files, err := app.Capture(ctx, g.Host, app.What{Dokku: dokku, Images: images})
 	if err != nil {
 		return snapshot.Manifest{}, nil, err
