@@ -15,8 +15,9 @@ import (
 // globalLost is about what belongs to no app and is gone, or was overwritten by Dokku's
 // package: the domains below which apps get their names (VHOST), the name that apps
 // without domains answer to up to 0.24 (HOSTNAME), the environment of all apps (ENV).
-// Nothing of an app has changed then, so nobody notices until the next app is made
-// (docs/dokku-versions.md#domains).
+// A purge of the package takes the last two, and leaves the apps
+// (docs/dokku-versions.md#packaging). Nothing of an app has changed then, so nobody
+// notices until the next one is made (docs/dokku-versions.md#domains).
 //
 // dokku domains:clear-global leaves an empty VHOST, and config:unset an ENV with what is
 // left: a file that is not there is nobody's wish. One that is empty may be a person's,
