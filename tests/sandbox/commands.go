@@ -486,9 +486,6 @@ func (h Host) docker(args []string) error {
 		if err != nil {
 			f, err = os.Open(h.path("images", parsed[i].app(), file))
 		}
-		if err != nil && file == "/app/Procfile" && !exists(h.path("images", id)) && !exists(h.path("images", parsed[i].app())) {
-			f, err = h.procfile()
-		}
 		if err != nil {
 			return fmt.Errorf("Error response from daemon: Could not find the file %s in container %s", file, id)
 		}
@@ -555,26 +552,6 @@ func printed(format string, ids []string, raw []json.RawMessage, parsed []inspec
 		fmt.Println()
 	}
 	return nil
-}
-
-// procfile is that of the recorded apps, which all have the same in their images: where a
-// scenario has put nothing else there.
-func (h Host) procfile() (*os.File, error) {
-	f, err := os.CreateTemp(h.Dir, "procfile")
-	if err != nil {
-		return nil, err
-	}
-	_ = os.Remove(f.Name())
-	if _, err := f.WriteString("web: /web\nworker: /bin/busybox sleep 100000\n"); err != nil {
-		return nil, err
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return f, err
-}
-
-func exists(name string) bool {
-	_, err := os.Lstat(name)
-	return err == nil
 }
 
 func (h Host) crontab(args []string) error {
