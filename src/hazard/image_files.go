@@ -8,7 +8,6 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
-	"upgrade-guard/src/say"
 )
 
 // imageFiles is about files of an app that old versions fetch from its image each
@@ -120,8 +119,9 @@ func asCopied(data []byte) []byte {
 	return data
 }
 
-// notFound tells of a file that must be somewhere and cannot be kept, with the build that
-// makes Dokku's own copy of it.
+// notFound tells of a file that must be somewhere and cannot be kept. The next build from
+// source ends it; to have one now is no advice for an app whose scale may be lost. After
+// the upgrade only what is sure is told once more.
 func (f fileOfImage) notFound(s Subject, images *app.Files) *Finding {
 	dir, looked := images.Text(app.ImageFacts + s.Now.Name + "/" + app.ImageDirectory)
 	file, there := images.Get(app.ImageFacts + s.Now.Name + "/" + f.name)
@@ -129,18 +129,14 @@ func (f fileOfImage) notFound(s Subject, images *app.Files) *Finding {
 	if s.Digest(path) != "" {
 		return nil
 	}
-	found := &Finding{Kind: Notice, Consequence: f.consequence, Command: say.Command("dokku ps:rebuild", s.Now.Name)}
-	scale := s.Now.EffectiveScale()
-	if scale.Empty() && s.Before != nil {
-		scale = s.Before.EffectiveScale()
-	}
-	processes := notIn(scale, "web:")
+	found := &Finding{Kind: Notice, Consequence: f.consequence}
+	processes := notIn(s.Now.EffectiveScale(), "web:")
 	switch {
 	case there && file.Error != "":
 		found.What = fmt.Sprintf("whether the app's image has a %s is not known (%s), and %s has no copy of it", f.name, file.Reason(), s.To)
 	case f.name == "CHECKS" && there && bytes.Contains(file.Data, []byte("{{")):
 		found.What = fmt.Sprintf("the app's CHECKS, which is in its image, is a template, and %s has no copy of what comes of it", s.To)
-	case f.name == "Procfile" && looked && !there && len(processes) > 0:
+	case f.name == "Procfile" && looked && !there && len(processes) > 0 && s.Before == nil:
 		found.What = fmt.Sprintf("the app has the processes %s, and no Procfile is in its image where %s looks for it (%s)", strings.Join(processes, " "), s.From, dir)
 		found.Consequence = "If they have commands of their own: " + strings.ToLower(f.consequence[:1]) + f.consequence[1:]
 	default:
