@@ -95,11 +95,11 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		spawn(func() error { c.app(app); return nil })
 	}
 	err = g.Wait()
+	dokku := what.Dokku
+	if dokku == "" {
+		dokku = host.DokkuVersion(h)
+	}
 	if err == nil && what.Images && !what.NoCommands {
-		dokku := what.Dokku
-		if dokku == "" {
-			dokku = host.DokkuVersion(h)
-		}
 		c.images(ctx, dokku, apps) // by the files and facts that are there now
 	}
 	if c.panicked != nil {
@@ -109,10 +109,6 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		return nil, err
 	}
 	apps = slices.DeleteFunc(apps, c.gone)
-	dokku := what.Dokku
-	if dokku == "" {
-		dokku = host.DokkuVersion(h)
-	}
 	files := NewFiles(dokku, apps, strays, c.files)
 	// A scope that was asked for twice was read twice.
 	files.list = slices.CompactFunc(files.list, func(a, b File) bool { return a.Path == b.Path })
