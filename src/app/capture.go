@@ -25,8 +25,8 @@ type What struct {
 	// NoCommands leaves docker and cron alone, for where every second counts.
 	NoCommands bool
 	Entries    bool // all storage entries, not those alone that the apps' mounts name
-	// Images fetches from the apps' containers what Dokku up to 0.28 takes from
-	// their images whenever it needs it.
+	// Images fetches from the apps' containers what Dokku up to 0.30 takes from
+	// their images whenever it needs it (FromImages).
 	Images bool
 	// Dokku is the version that wrote the state, where it is not the one on
 	// the disk: between a package's unpacking and its installation.
@@ -101,8 +101,12 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	if err == nil {
 		c.captureSmall(what)
 	}
+	dokku := what.Dokku
+	if dokku == "" {
+		dokku = host.DokkuVersion(h)
+	}
 	if err == nil && what.Images && !what.NoCommands {
-		c.images(ctx, apps) // by the files and facts that are there now
+		c.images(ctx, dokku, apps) // by the files and facts that are there now
 	}
 	if c.panicked != nil {
 		panic(c.panicked)
@@ -111,10 +115,6 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		return nil, err
 	}
 	apps = slices.DeleteFunc(apps, c.gone)
-	dokku := what.Dokku
-	if dokku == "" {
-		dokku = host.DokkuVersion(h)
-	}
 	files := NewFiles(dokku, apps, strays, c.files)
 	// A scope that was asked for twice was read twice.
 	files.list = slices.CompactFunc(files.list, func(a, b File) bool { return a.Path == b.Path })
@@ -255,7 +255,7 @@ func (c *capture) app(name string) {
 	}
 	c.linked(name)
 	data := filepath.Join(c.p.LibRoot, "data")
-	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name} {
+	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name, "scheduler-docker-local/" + name} {
 		c.tree("lib/data/"+dir, filepath.Join(data, dir))
 	}
 	// Of those that are empty it counts that they are there.

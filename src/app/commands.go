@@ -136,13 +136,11 @@ func certificateByReaders(f *Files, s State) string {
 	return strconv.FormatBool(crt && key)
 }
 
-// hostname is what Dokku takes for one among the host's domains; without any it says
-// that there are none.
-var hostname = regexp.MustCompile(`^(?:[a-z0-9.*-]*[a-z0-9*-]|_)$`)
-
+// globalDomains are the host's; where none of them is a host name Dokku says that there
+// are none.
 func globalDomains(f *Files) []string {
 	names := f.Lines("root/VHOST")
-	if !slices.ContainsFunc(names, func(n string) bool { return hostname.MatchString(strings.ToLower(n)) }) {
+	if !anyHostName(f.Dokku, names) {
 		return nil
 	}
 	return names

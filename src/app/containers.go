@@ -37,6 +37,7 @@ type inspected struct {
 	Running  bool              `json:"running"`
 	Status   string            `json:"status"`
 	Image    string            `json:"image"`
+	ImageID  string            `json:"image_id"`
 	Labels   map[string]string `json:"labels"`
 	Workdir  string            `json:"workdir"`
 	Env      []string          `json:"env"` // names

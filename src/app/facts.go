@@ -1,19 +1,13 @@
 package app
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
-	"path"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // fact captures what a command answered.
@@ -30,7 +24,7 @@ func (c *capture) fact(logical string, data []byte, err error) {
 // where they may be cut off: they are as long as whoever wrote the Dockerfile liked.
 // Of several things an empty one comes first, because Docker's older templates cannot
 // tell the first from the others.
-const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},` +
+const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},"image_id":{{json .Image}},` +
 	`"workdir":{{json .Config.WorkingDir}},"networks":{"":{}{{range $name, $n := .NetworkSettings.Networks}},{{json $name}}:{"IPAddress":{{json $n.IPAddress}}}{{end}}}` +
 	cutHere + `{"":""{{range $name, $v := .Config.Labels}}{{if lt (len $v) 8192}},{{json $name}}:{{json $v}}{{end}}{{end}}},` +
 	`"env":[{{range $i, $v := .Config.Env}}{{if $i}},{{end}}{{json (index (split $v "=") 0)}}{{end}}]}` // names only: values are secrets
@@ -105,61 +99,6 @@ func inspectedLines(r io.Reader) (kept []byte, err error) {
 			_, long, err = br.ReadLine()
 		}
 	}
-}
-
-// images fetches Procfile and nginx.conf.sigil from a running container of each
-// app, one that a deploy of it has made. What is not in there is no error.
-func (c *capture) images(ctx context.Context, apps []string) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	files := NewFiles("", nil, nil, slices.Clone(c.files))
-	facts := readDocker(files)
-	var g errgroup.Group
-	g.SetLimit(4)
-	for _, name := range apps {
-		containers, _ := readContainers(files, name, facts)
-		i := slices.IndexFunc(containers, func(w Container) bool { return w.Running && containerID.MatchString(w.ID) })
-		if i < 0 {
-			continue
-		}
-		id, dir := containers[i].ID, path.Join("/", facts.byID[containers[i].ID].Workdir)
-		g.Go(func() error {
-			defer c.keepPanic()
-			for _, file := range []string{"Procfile", "nginx.conf.sigil"} {
-				data, err := c.fromContainer(ctx, id+":"+path.Join(dir, file))
-				if err == nil || !strings.Contains(err.Error(), "Could not find the file") && !strings.Contains(err.Error(), "No such container:path") {
-					c.fact(ImageFacts+name+"/"+file, data, err)
-				}
-			}
-			return nil
-		})
-	}
-	_ = g.Wait()
-}
-
-var containerID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
-
-// fromContainer is a small file of a container, which docker cp writes as an archive
-// to standard output. Its head is looked at first, and of what is large, or no file,
-// nothing else is read.
-func (c *capture) fromContainer(ctx context.Context, from string) (data []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	err = c.h.Stream(ctx, func(r io.Reader) error {
-		tr := tar.NewReader(r)
-		head, err := tr.Next()
-		switch {
-		case err != nil:
-			return err
-		case head.Typeflag != tar.TypeReg:
-			return errors.New(leftOut + "not a regular file")
-		case head.Size > MaxFile:
-			return errors.New(leftOut + "larger than 1 MiB")
-		}
-		data, err = io.ReadAll(io.LimitReader(tr, MaxFile))
-		return err
-	}, "docker", "cp", from, "-")
-	return data, err
 }
 
 // crontab asks for the Dokku user's crontab, which 0.23.0 and later overwrite.

@@ -35,7 +35,7 @@ var notCapturedData = []string{"storage", host.Plugin, "git", "builds", "logs"}
 
 // partData are those of which parts of an app's state are read (capture.app), with what
 // stands before its name there.
-var partData = map[string]string{"ps": "", "app-json": "", "apps": "", "nginx-vhosts": "app-"}
+var partData = map[string]string{"ps": "", "app-json": "", "apps": "", "nginx-vhosts": "app-", "scheduler-docker-local": ""}
 
 // small is a directory, or a file, that is captured by rule.
 type small struct{ logical, real string }

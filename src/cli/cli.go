@@ -170,10 +170,10 @@ func (c commands) all() []*cli.Command {
 		{Name: "events", Usage: "Who is told of events, and how many wait to be told",
 			Flags: []cli.Flag{&cli.BoolFlag{Name: "test", Usage: "run each of them with a test event"}}, Action: c.events},
 		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[<app>|--global] <property> [<value>]", Action: c.set},
-		{Name: "restore", Usage: "Put one app back as a snapshot has it; another snapshot is taken first", ArgsUsage: "<app>",
+		{Name: "restore", Usage: "Put one app back as a snapshot has it, or what belongs to no app; another snapshot is taken first", ArgsUsage: "<app>|--global",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the running record; the newest from before the last upgrade when left out"},
-				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, and again for more: " + strings.Join(restore.Parts, ",")},
+				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, and again for more: " + strings.Join(restore.Parts, ",") + "; of the host " + strings.Join(restore.HostParts, ",")},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
 			}, Action: c.restore},
 		{Name: "rename", Usage: "Rename an app without loss and without refusing a request", ArgsUsage: "<old> <new>",
@@ -326,14 +326,21 @@ func (c commands) restore(ctx *cli.Context) error {
 		return err
 	}
 	if name == "" {
-		return say.Hint(errors.New("an app is needed"), "dokku upgrade-guard:restore my-app --dry-run")
+		return say.Hint(errors.New("an app is needed, or --global"), "dokku upgrade-guard:restore my-app --dry-run")
 	}
 	var parts []string
 	for _, only := range ctx.StringSlice("only") {
 		parts = append(parts, strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
+	there := restore.Parts
+	if name == host.GlobalScope {
+		there = restore.HostParts
+	}
 	if ctx.IsSet("only") && len(parts) == 0 {
-		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(restore.Parts, ","))
+		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(there, ","))
+	}
+	if name == host.GlobalScope {
+		return c.guard.RestoreHost(ctx.Context, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
 	}
 	return c.guard.Restore(ctx.Context, name, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
 }

@@ -18,7 +18,7 @@ var lines = []string{
 	"upgrade-guard:report [<app>] [--format stdout|json] [--to-do] [--exit-code] [<flag>], What was kept and lost and repaired",
 	"upgrade-guard:check [<app>] [<version>] [--format stdout|json], What is wrong now and what an upgrade would break",
 	"upgrade-guard:apply [<app>] [--dry-run] [--guesses], Do or go on with the work after an upgrade",
-	"upgrade-guard:restore <app> [--snapshot <id>] [--only <parts>] [--dry-run], Put one app back as a snapshot has it",
+	"upgrade-guard:restore <app>|--global [--snapshot <id>] [--only <parts>] [--dry-run], Put one app or the host's own settings back as a snapshot has them",
 	"upgrade-guard:rename <old> <new> [--dry-run] [--with-stop], Rename an app without loss and without refusing a request",
 	"upgrade-guard:snapshot [--label <label>], Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",

@@ -158,7 +158,7 @@ func printRepaired(out *say.Printer, scope string, texts []string) {
 func printDrift(out *say.Printer, scope string, texts []string) {
 	const shown = 3
 	for i, t := range texts {
-		if i == shown {
+		if i == shown && scope != host.GlobalScope { // which has no report of its own
 			out.Result("       and %d more: dokku upgrade-guard:report %s --upgrade-guard-drift", len(texts)-shown, say.Word(scope))
 			return
 		}

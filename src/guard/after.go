@@ -307,7 +307,11 @@ func (g *Guard) settleSeeds(known *state.State, disk string, pending bool) error
 func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
 	for _, f := range found {
 		if f.Hazard == hazard.Drift {
-			if err := journal.Drift(f.App, f.What); err != nil {
+			text := f.What
+			if f.Command != "" {
+				text += ". To put it back: " + f.Command
+			}
+			if err := journal.Drift(f.App, text); err != nil {
 				return err
 			}
 		}

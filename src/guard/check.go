@@ -80,7 +80,7 @@ func (g *Guard) Check(ctx context.Context, only, to string) (Check, error) {
 		}
 	}
 	// Up to 0.28 some of an app's files are in its image, and an upgrade leaves them there.
-	o, err := g.observeWhat(ctx, app.What{Images: app.Before(host.DokkuVersion(g.Host), "0.29.0")})
+	o, err := g.observeWhat(ctx, app.What{Images: app.FromImages(host.DokkuVersion(g.Host))})
 	if err != nil {
 		return Check{}, err
 	}

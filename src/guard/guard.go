@@ -167,7 +167,7 @@ func (g *Guard) retain() int {
 // written by the given Dokku version, and what its apps answer. It is taken without the
 // store's lock: docker may be slow, an app slower, and deploys wait for that lock.
 func (g *Guard) capture(ctx context.Context, reason, dokku string) (*app.Files, error) {
-	images := reason == snapshot.PreUpgrade && app.Before(dokku, "0.29.0")
+	images := reason == snapshot.PreUpgrade && app.FromImages(dokku)
 	files, err := app.Capture(ctx, g.Host, app.What{Dokku: dokku, Images: images})
 	if err != nil {
 		return nil, err

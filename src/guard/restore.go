@@ -110,7 +110,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 
 // restore does what was planned, after a snapshot by which it can be undone.
 func (g *Guard) restore(ctx context.Context, name string, r state.Restore, steps plan.Plan) error {
-	undo, err := g.beginRestore(ctx, name, r)
+	undo, err := g.undoable(ctx, func() error { return g.State.BeginRestore(name, r) })
 	if err != nil {
 		return err
 	}
@@ -132,18 +132,18 @@ func (g *Guard) restore(ctx context.Context, name string, r state.Restore, steps
 	return nil
 }
 
-// beginRestore takes the snapshot by which a restore can be undone, and notes that it
+// undoable takes the snapshot by which a restore can be undone, and has noted that it
 // begins.
-func (g *Guard) beginRestore(ctx context.Context, name string, r state.Restore) (undo snapshot.Manifest, err error) {
+func (g *Guard) undoable(ctx context.Context, note func() error) (undo snapshot.Manifest, err error) {
 	files, err := g.capture(ctx, snapshot.PreRestore, "")
 	if err != nil {
 		return undo, err
 	}
 	err = g.locked(ctx, lockTimeout, func() (err error) {
-		if undo, err = g.save(files, snapshot.PreRestore); err != nil {
+		if undo, err = g.save(files, snapshot.PreRestore); err != nil || note == nil {
 			return err
 		}
-		return g.State.BeginRestore(name, r)
+		return note()
 	})
 	return undo, err
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 	"upgrade-guard/src/state"
@@ -57,7 +58,7 @@ func (g *Guard) restorePoint(names []string, known state.State) (string, error) 
 		readable++
 	}
 	if before == nil {
-		return "", say.Hint(fmt.Errorf("no snapshot holds %s", names[0]), "See dokku upgrade-guard:snapshots for those there are.")
+		return "", say.Hint(fmt.Errorf("no snapshot holds %s", host.Place(names[0])), "See dokku upgrade-guard:snapshots for those there are.")
 	}
 	if readable == 0 {
 		return "", g.chooseAnother(names, list, before, fmt.Errorf("no snapshot from before the upgrade from Dokku %s to %s is left", upgrade.From, upgrade.To))
@@ -67,7 +68,7 @@ func (g *Guard) restorePoint(names []string, known state.State) (string, error) 
 			return e.ID, nil
 		}
 	}
-	return "", say.Hint(fmt.Errorf("no snapshot holds %s", names[0]), "See dokku upgrade-guard:snapshots for those there are.")
+	return "", say.Hint(fmt.Errorf("no snapshot holds %s", host.Place(names[0])), "See dokku upgrade-guard:snapshots for those there are.")
 }
 
 // lastUpgrade is the last upgrade there was, or that is under way, and what tells the
@@ -92,7 +93,12 @@ func (g *Guard) lastUpgrade(known state.State) (state.Upgrade, func(snapshot.Ent
 	}
 }
 
+// holds tells whether a snapshot has an app, by any of its names. All have the host's own
+// settings.
 func holds(m snapshot.Manifest, names []string) bool {
+	if names[0] == host.GlobalScope {
+		return true
+	}
 	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(m.Apps, n) })
 }
 
@@ -117,7 +123,7 @@ func (g *Guard) chooseAnother(names []string, list []snapshot.Entry, before func
 		}
 	}
 	if len(earlier)+len(later) == 0 {
-		return say.Hint(fmt.Errorf("%w; no other holds %s", plain(why), names[0]), "Put a copy of one into %s, if there is any.", g.Host.Paths().Data("snapshots"))
+		return say.Hint(fmt.Errorf("%w; no other holds %s", plain(why), host.Place(names[0])), "Put a copy of one into %s, if there is any.", g.Host.Paths().Data("snapshots"))
 	}
 	err := fmt.Errorf("%w; another has to be chosen", plain(why))
 	// Hints are printed from the outermost in.

@@ -109,8 +109,7 @@ func withoutVHOST(s app.State) bool {
 // inherits tells whether an app without a VHOST file answers to the host's names.
 func inherits(dokku string) bool { return app.Before(dokku, "0.25.0") }
 
-// defaultDomains are what Dokku gives an app: its name below each of the host's
-// domains.
+// defaultDomains are what Dokku gives an app that has no domains.
 func defaultDomains(s Subject) []string {
 	return defaultDomainsOf(Side{State: s.Now, Files: s.Files})
 }

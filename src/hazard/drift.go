@@ -54,8 +54,13 @@ var drift = Hazard{
 		}
 		d := differences{Context: s.Context, scope: host.GlobalScope}
 		d.properties()
-		if s.knows(app.PartEnv) {
+		d.putBack("properties")
+		if s.knows(app.PartEnv) && !environmentGone(s) {
 			d.environment(s.Before.Env, s.Now.Global.Env)
+			d.putBack("env")
+		}
+		if s.knows(app.PartDomains) {
+			d.globalDomains(s)
 		}
 		d.hostFiles()
 		return d.found
@@ -134,6 +139,43 @@ func (d *differences) environment(before, now map[string]string) {
 			d.add("the variable %s of its environment has another value%s", name, d.both(before[name], value))
 		}
 	}
+}
+
+// putBack gives what was found of the host the command that puts it back: its own
+// settings are in force for all apps, and few.
+func (d *differences) putBack(part string) {
+	for i := range d.found {
+		if d.found[i].Command == "" {
+			d.found[i].Command = say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--only", part)
+		}
+	}
+}
+
+// globalDomains compares the host's domains, and its HOSTNAME where that is read. Where
+// none is left globalLost puts them back.
+func (d *differences) globalDomains(s HostSubject) {
+	was, now := s.Before.Domains, s.Now.Global.Domains
+	switch gone := without(was, now); {
+	case len(gone) == 0 || globalDomainsGone(s): // globalLost tells it
+	case len(gone) == len(was):
+		d.add("the global domain was %s, and %s", strings.Join(was, " "), isNow(now))
+		d.found[len(d.found)-1].Command = say.Command("dokku domains:set-global", was...)
+	default:
+		d.add("the global domain %s is gone", strings.Join(gone, " "))
+		d.found[len(d.found)-1].Command = say.Command("dokku domains:add-global", gone...)
+	}
+	if was, now := s.Before.Hostname, s.Now.Global.Hostname; inherits(s.To) && was != "" && was != now && len(hostnameWritten(s)) == 0 {
+		d.add("the file HOSTNAME was %s, and %s", was, isNow(strings.Fields(now)))
+		d.putBack("domains")
+	}
+}
+
+// isNow says what a list is now.
+func isNow(list []string) string {
+	if len(list) == 0 {
+		return "is gone"
+	}
+	return "is " + strings.Join(list, " ")
 }
 
 // containers compares what the running ones have been given: a build after the

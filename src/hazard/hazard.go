@@ -80,6 +80,7 @@ var All = []Hazard{
 	dataDirs,
 	deployedFalse,
 	globalDomain,
+	globalLost,
 	reopened,
 	domainsLost,
 	domainsRewritten,

@@ -1,8 +1,10 @@
 package hazard
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/plan"
@@ -13,11 +15,14 @@ import (
 // them (docs/dokku-versions.md#files-from-the-image). Between the upgrade and the next
 // such build they are not there: without its Procfile an app is restarted with the
 // image's own command, for every process type; without nginx.conf.sigil its nginx
-// configuration is built from Dokku's own template. Core's move of the latter, in 0.29
-// and later, writes into a directory that it does not make, and is never tried again.
+// configuration is built from Dokku's own template; without CHECKS new containers are
+// switched to unasked. Core's move of the template, in 0.29 and later, writes into a
+// directory that it does not make, and is never tried again.
 //
-// So they are fetched from the running container before the upgrade, and written
-// where the new version reads them and the old one does not.
+// So they are fetched from the app's container before the upgrade, from where the old
+// version looks for them in an image of that kind, and written where the new version reads
+// them and the old one does not. What is not there although the app has processes that
+// only a Procfile names is told.
 var imageFiles = Hazard{
 	Name:    "image-files",
 	Threads: "dokku/dokku#7253, #5453",
@@ -29,6 +34,9 @@ var imageFiles = Hazard{
 		for _, f := range filesOfImage {
 			if !s.Crosses(f.readFrom) {
 				continue
+			}
+			if finding := f.notFound(s, s.Files); finding != nil {
+				found = append(found, *finding)
 			}
 			if finding, step := f.missing(s, s.Files); finding != nil {
 				if f.name == "Procfile" && app.Before(s.To, "0.30.0") && len(notIn(s.Now.Scale.File, string(step.Data))) > 0 {
@@ -57,6 +65,9 @@ var imageFiles = Hazard{
 			if !s.Crosses(f.readFrom) || s.Now.Git.Revision != s.Before.Git.Revision || s.Old() == nil {
 				continue
 			}
+			if finding := f.notFound(s, s.Old()); finding != nil {
+				found = append(found, *finding)
+			}
 			if finding, step := f.missing(s, s.Old()); finding != nil {
 				finding.What = fmt.Sprintf("the app's %s, which is in its image, is not where %s reads it", f.name, s.To)
 				step.Text = f.name + " of its image"
@@ -81,6 +92,7 @@ type fileOfImage struct {
 var filesOfImage = []fileOfImage{
 	{"Procfile", "Until the next build from source, ps:restart starts all its processes with the image's own command.", "0.22.0", "ps", true, func(app string) string { return app }},
 	{"nginx.conf.sigil", "Until the next build from source, its nginx configuration is made from Dokku's own template.", "0.29.0", "nginx-vhosts", false, func(app string) string { return "app-" + app }},
+	{"CHECKS", "Until the next build from source, ps:restart switches to containers that were not asked what it asks.", "0.31.0", "scheduler-docker-local", true, func(app string) string { return app }},
 }
 
 // missing tells whether the image had the file, by what the files say of it, and the
@@ -88,8 +100,47 @@ var filesOfImage = []fileOfImage{
 func (f fileOfImage) missing(s Subject, images *app.Files) (*Finding, *plan.Step) {
 	file, ok := images.Get(app.ImageFacts + s.Now.Name + "/" + f.name)
 	path := filepath.Join(s.Paths.LibRoot, "data", f.dir, f.directoryOf(s.Now.Name), f.name)
-	if !ok || file.SHA256 == "" || s.Digest(path) != "" {
-		return nil, nil
+	if !ok || file.SHA256 == "" || len(file.Data) == 0 || s.Digest(path) != "" {
+		return nil, nil // Dokku takes an empty one for none
 	}
-	return &Finding{Consequence: f.consequence}, &plan.Step{Mark: plan.Add, Path: path, Mode: 0o644, Data: file.Data}
+	if f.name == "CHECKS" && bytes.Contains(file.Data, []byte("{{")) {
+		return nil, nil // a build puts the environment into it, secrets too: notFound tells it
+	}
+	return &Finding{Consequence: f.consequence}, &plan.Step{Mark: plan.Add, Path: path, Mode: 0o644, Data: asCopied(file.Data)}
+}
+
+// asCopied is a file as Dokku's own copy of it is: with the line ends of Unix, at the end
+// too.
+func asCopied(data []byte) []byte {
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	if !bytes.HasSuffix(data, []byte("\n")) {
+		data = append(bytes.Clone(data), '\n')
+	}
+	return data
+}
+
+// notFound tells of a file that must be somewhere and cannot be kept. The next build from
+// source ends it; to have one now is no advice for an app whose scale may be lost. After
+// the upgrade only what is sure is told once more.
+func (f fileOfImage) notFound(s Subject, images *app.Files) *Finding {
+	dir, looked := images.Text(app.ImageFacts + s.Now.Name + "/" + app.ImageDirectory)
+	file, there := images.Get(app.ImageFacts + s.Now.Name + "/" + f.name)
+	path := filepath.Join(s.Paths.LibRoot, "data", f.dir, f.directoryOf(s.Now.Name), f.name)
+	if s.Digest(path) != "" {
+		return nil
+	}
+	found := &Finding{Kind: Notice, Consequence: f.consequence}
+	processes := notIn(s.Now.EffectiveScale(), "web:")
+	switch {
+	case there && file.Error != "":
+		found.What = fmt.Sprintf("whether the app's image has a %s is not known (%s), and %s has no copy of it", f.name, file.Reason(), s.To)
+	case f.name == "CHECKS" && there && bytes.Contains(file.Data, []byte("{{")):
+		found.What = fmt.Sprintf("the app's CHECKS, which is in its image, is a template, and %s has no copy of what comes of it", s.To)
+	case f.name == "Procfile" && looked && !there && len(processes) > 0 && s.Before == nil:
+		found.What = fmt.Sprintf("the app has the processes %s, and no Procfile is in its image where %s looks for it (%s)", strings.Join(processes, " "), s.From, dir)
+		found.Consequence = "If they have commands of their own: " + strings.ToLower(f.consequence[:1]) + f.consequence[1:]
+	default:
+		return nil
+	}
+	return found
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 )
 
@@ -21,6 +22,12 @@ var percent = Hazard{
 			return nil
 		}
 		return mangled(s.Context, s.Now.Name)
+	},
+	DetectHost: func(s HostSubject) []Finding {
+		if s.Before == nil || !app.Before(s.From, "0.25.4") {
+			return nil
+		}
+		return mangled(s.Context, host.GlobalScope)
 	},
 }
 

@@ -48,7 +48,7 @@ var portsLost = Hazard{
 				Consequence: "At the next build of its nginx configuration the app would move to other ports.",
 				Afterwards:  "ports " + strings.Join(s.Now.Ports.Map, " "),
 			}}
-		case resets && withoutVHOST(s.Now) && len(s.Now.Ports.Map) > 0 && len(s.Files.Lines("root/VHOST")) == 0:
+		case resets && withoutVHOST(s.Now) && len(s.Now.Ports.Map) > 0 && len(defaultDomains(s)) == 0:
 			return []Finding{{
 				What:        fmt.Sprintf("the installation of %s clears the port map %s, because neither app nor host has a domain", s.To, strings.Join(s.Now.Ports.Map, " ")),
 				Consequence: "At the next build of its nginx configuration the app would move to another port.",

@@ -204,11 +204,7 @@ func Serving(now Side, before *Side) Verdict {
 // defaultDomainsOf are the names that Dokku's installation, from 0.27 on, gives an app
 // that has none.
 func defaultDomainsOf(s Side) []string {
-	var names []string
-	for _, global := range s.Files.Lines("root/VHOST") {
-		names = append(names, s.State.Name+"."+global)
-	}
-	return names
+	return app.DefaultDomains(s.Files.Dokku, s.State.Name, s.Files.Lines("root/VHOST"))
 }
 
 // notServed is the verdict on an app that nginx does not serve, as far as is known.

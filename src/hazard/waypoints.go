@@ -87,7 +87,7 @@ func abortsWithoutScale(s HostSubject) *Finding {
 // needsScale tells whether the installation of a version stops at an app that has no
 // scale where it reads it.
 func needsScale(to string, a app.State, global []string) bool {
-	return !app.Before(to, "0.35.17") && app.Before(to, "0.38.0") && len(global) == 0 && !a.Domains.File && !a.Domains.Disabled && a.Deployed()
+	return !app.Before(to, "0.35.17") && app.Before(to, "0.38.0") && len(app.DefaultDomains(to, a.Name, global)) == 0 && !a.Domains.File && !a.Domains.Disabled && a.Deployed()
 }
 
 func scaleEach(names []string) []string {

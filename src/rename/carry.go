@@ -82,7 +82,7 @@ func carryDomains(h host.Host, files *app.Files, from, to string, keepDomains bo
 		}
 	}
 	// Dokku gives the new app its own default domain, with a certificate or without.
-	domains := domainsOf(s.Domains.Names, from, to, now.Global.Domains, taken, keepDomains, false)
+	domains := domainsOf(s.Dokku, s.Domains.Names, from, to, now.Global.Domains, taken, keepDomains, false)
 	return h.Write(filepath.Join(h.Paths().App(to), "VHOST"), 0o644, vhost(domains))
 }
 

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/app"
 )
 
 // vhost is the content of an app's VHOST file: a domain a line.
@@ -15,32 +17,33 @@ func vhost(domains []string) []byte {
 }
 
 // domainsOf are the new app's domains. Every domain of the old one stays, in its
-// order: letsencrypt calls its files by the first. A default domain, which is the
-// app's name below one of the host's, is kept, though Dokku's validator would
+// order: letsencrypt calls its files by the first. A default domain (app.DefaultDomains:
+// the app's name below one of the host's, or a name with a dot by itself) is kept, though Dokku's validator would
 // refuse my_app.example.com, and the new default one follows at the end, unless
 // the app has a certificate, which would not cover it, or another app has the
 // name. Without keepOld the new default one stands in the old one's place, as
 // Dokku's own rename has it.
-func domainsOf(old []string, from, to string, hosts, taken []string, keepOld, certificate bool) []string {
+func domainsOf(dokku string, old []string, from, to string, hosts, taken []string, keepOld, certificate bool) []string {
 	var names, added []string
-	host, there := map[string]bool{}, map[string]bool{}
+	fresh, there := map[string][]string{}, map[string]bool{}
 	for _, h := range hosts {
-		host[h] = true
+		for _, name := range app.DefaultDomains(dokku, from, []string{h}) {
+			fresh[name] = append(fresh[name], app.DefaultDomains(dokku, to, []string{h})...)
+		}
 	}
 	for _, name := range slices.Concat(old, taken) {
 		there[name] = true
 	}
 	for _, name := range old {
 		below, ok := strings.CutPrefix(name, from+".")
-		switch fresh := to + "." + below; {
-		case !ok || !host[below]:
-			names = append(names, name)
-		case !keepOld:
-			names = append(names, fresh)
-		default:
-			names = append(names, name)
-			if !certificate && !there[fresh] {
-				added = append(added, fresh)
+		if ok && !keepOld && slices.Contains(hosts, below) {
+			names = append(names, to+"."+below)
+			continue
+		}
+		names = append(names, name)
+		for _, f := range fresh[name] {
+			if keepOld && !certificate && !there[f] {
+				added, there[f] = append(added, f), true
 			}
 		}
 	}

@@ -108,7 +108,7 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 				taken = append(taken, other.Domains.Effective()...)
 			}
 		}
-		r.Domains = domainsOf(s.Domains.Names, r.From, r.To, now.Global.Domains, taken, o.KeepDomains, s.Certificate != nil)
+		r.Domains = domainsOf(s.Dokku, s.Domains.Names, r.From, r.To, now.Global.Domains, taken, o.KeepDomains, s.Certificate != nil)
 	}
 	r.Drain = drain(files, r.From)
 	if r.Runs && o.Ask {

@@ -40,8 +40,23 @@ func TestDomainsOf(t *testing.T) {
 		{"another app has it", []string{"my-app.ex.com"}, true, false, "shop.example.org my_app.ex.com not-my_app.ex.com my_app.other.net"},
 		{"as Dokku has it", nil, false, false, "shop.example.org my-app.ex.com not-my_app.ex.com my_app.other.net"},
 	} {
-		if got := domainsOf(old, "my_app", "my-app", []string{"ex.com", "two.com"}, c.taken, c.keep, c.certificate); !slices.Equal(got, strings.Fields(c.want)) {
+		if got := domainsOf("0.35.5", old, "my_app", "my-app", []string{"ex.com", "two.com"}, c.taken, c.keep, c.certificate); !slices.Equal(got, strings.Fields(c.want)) {
 			t.Errorf("%s: %v", c.about, got)
+		}
+	}
+}
+
+// What core takes for an app's default domain depends on its name (app.DefaultDomains).
+func TestDomainsOfDottedNames(t *testing.T) {
+	for _, c := range []struct{ about, from, to, old, hosts, want string }{
+		{"a name with a dot is a domain by itself", "my.app", "my-app", "my.app", "ex.com two.com", "my.app my-app.ex.com my-app.two.com"},
+		{"and becomes one", "my_app", "my.app", "my_app.ex.com my_app.two.com", "ex.com two.com", "my_app.ex.com my_app.two.com my.app"},
+		{"a host with an address alone gives none", "my.app", "my-app", "my.app", "192.0.2.1", "my.app"},
+		{"a name below the host's is one by itself too", "shop.ex.com", "shop", "shop.ex.com", "ex.com", "shop.ex.com"},
+	} {
+		want := strings.Fields(c.want)
+		if got := domainsOf("0.35.5", strings.Fields(c.old), c.from, c.to, strings.Fields(c.hosts), nil, true, false); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, not %v", c.about, got, want)
 		}
 	}
 }

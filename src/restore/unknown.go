@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
 )
 
@@ -22,13 +23,13 @@ func (r Restoration) notKnown(p app.Part) string {
 		return ""
 	}
 	if why := r.was.Unknown[p]; why != "" {
-		return notHeld(fmt.Sprintf("the %s of %s (%s)", p, r.Now.Name, why))
+		return notHeld(fmt.Sprintf("the %s of %s (%s)", p, host.Place(r.Now.Name), why))
 	}
 	if why := r.Now.Unknown[p]; why != "" {
-		return fmt.Sprintf("The %s of %s is not known at present (%s): left as it is.", p, r.Now.Name, why)
+		return fmt.Sprintf("The %s of %s is not known at present (%s): left as it is.", p, host.Place(r.Now.Name), why)
 	}
 	if _, held := r.old.Get(r.old.EnvPath(r.Now.Name)); p == app.PartEnv && !held && len(r.Now.Env) > 0 {
-		return fmt.Sprintf("The snapshot has no environment of %s: left as it is.", r.Now.Name)
+		return fmt.Sprintf("The snapshot has no environment of %s: left as it is.", host.Place(r.Now.Name))
 	}
 	return ""
 }

@@ -502,30 +502,56 @@ func (h Host) docker(args []string) error {
 			return err
 		}
 		return tw.Close()
-	case len(args) > 2 && args[0] == "inspect" && args[1] == "--format":
-		t, err := template.New("").Funcs(template.FuncMap{"split": strings.Split, "json": func(v any) (string, error) {
-			b, err := json.Marshal(v)
-			return string(b), err
-		}}).Parse(args[2])
-		if err != nil {
-			return err
-		}
+	case len(args) > 3 && args[0] == "image" && args[1] == "inspect" && args[2] == "--format":
+		// As the containers that were made from it have it: recordings hold no images.
+		var images []json.RawMessage
+		var ids []inspected
 		for i, c := range parsed {
-			if !slices.Contains(args[3:], c.ID) {
-				continue
-			}
 			var v map[string]any
 			if err := json.Unmarshal(raw[i], &v); err != nil {
 				return err
 			}
-			if err := t.Execute(os.Stdout, v); err != nil {
+			id, _ := v["Image"].(string)
+			if slices.ContainsFunc(ids, func(c inspected) bool { return c.ID == id }) {
+				continue
+			}
+			b, err := json.Marshal(map[string]any{"Id": id, "Config": v["Config"]})
+			if err != nil {
 				return err
 			}
-			fmt.Println()
+			c.ID = id
+			images, ids = append(images, b), append(ids, c)
 		}
-		return nil
+		return printed(args[3], args[4:], images, ids)
+	case len(args) > 2 && args[0] == "inspect" && args[1] == "--format":
+		return printed(args[2], args[3:], raw, parsed)
 	}
 	return errNotRecorded
+}
+
+// printed is docker's --format of the things of some ids.
+func printed(format string, ids []string, raw []json.RawMessage, parsed []inspected) error {
+	t, err := template.New("").Funcs(template.FuncMap{"split": strings.Split, "json": func(v any) (string, error) {
+		b, err := json.Marshal(v)
+		return string(b), err
+	}}).Parse(format)
+	if err != nil {
+		return err
+	}
+	for i, c := range parsed {
+		if !slices.Contains(ids, c.ID) {
+			continue
+		}
+		var v map[string]any
+		if err := json.Unmarshal(raw[i], &v); err != nil {
+			return err
+		}
+		if err := t.Execute(os.Stdout, v); err != nil {
+			return err
+		}
+		fmt.Println()
+	}
+	return nil
 }
 
 func (h Host) crontab(args []string) error {
