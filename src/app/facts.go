@@ -30,7 +30,7 @@ func (c *capture) fact(logical string, data []byte, err error) {
 // where they may be cut off: they are as long as whoever wrote the Dockerfile liked.
 // Of several things an empty one comes first, because Docker's older templates cannot
 // tell the first from the others.
-const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},` +
+const dockerFormat = `{"id":{{json .Id}},"name":{{json .Name}},"running":{{json .State.Running}},"status":{{json .State.Status}},"image":{{json .Config.Image}},"imageid":{{json .Image}},` +
 	`"workdir":{{json .Config.WorkingDir}},"networks":{"":{}{{range $name, $n := .NetworkSettings.Networks}},{{json $name}}:{"IPAddress":{{json $n.IPAddress}}}{{end}}}` +
 	cutHere + `{"":""{{range $name, $v := .Config.Labels}}{{if lt (len $v) 8192}},{{json $name}}:{{json $v}}{{end}}{{end}}},` +
 	`"env":[{{range $i, $v := .Config.Env}}{{if $i}},{{end}}{{json (index (split $v "=") 0)}}{{end}}]}` // names only: values are secrets

@@ -178,6 +178,8 @@ type Subject struct {
 	Before *app.State
 	// NoDocker tells that nothing is known of running containers.
 	NoDocker bool
+	// Has is what docker has of what its next containers are started with.
+	Has app.DockerHas
 	// Routing is how nginx serves the app; nil where that was not observed.
 	Routing *Routing
 }
