@@ -110,6 +110,8 @@ var All = []Hazard{
 	linkGone,
 	mountGone,
 	pluginGone,
+	dockerVersion,
+	toolsOld,
 	waypoints,
 	wayBack,
 	containerStopped,
