@@ -106,6 +106,7 @@ var All = []Hazard{
 	triggersStray,
 	linksDangling,
 	imageGone,
+	tagsDeploy,
 	networkGone,
 	linkGone,
 	mountGone,
