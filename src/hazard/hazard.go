@@ -78,6 +78,7 @@ var All = []Hazard{
 	scaleFromRepository,
 	imageFiles,
 	dataDirs,
+	psDirectory,
 	deployedFalse,
 	globalDomain,
 	reopened,
