@@ -41,7 +41,7 @@ var imageGone = Hazard{
 			tag := say.Command("docker image tag", id[:min(12, len(id))], image)
 			if f.Command = tag; source {
 				f.Command = say.Command("dokku ps:rebuild", s.Now.Name)
-				f.Consequence += " The image itself is still there; without a build this gives it its name back: " + tag
+				f.Consequence += " The image itself is still there: " + tag + " gives it its name back, without a build."
 			}
 		case !source:
 			f.Command = say.Command("dokku git:from-image", s.Now.Name) + " <image>, or push it anew"

@@ -72,7 +72,9 @@ func (h Host) dockerImage(args []string) error {
 			return nil
 		})
 	case args[0] == "rm" && len(args) > 2:
-		return h.removeContainers(func(c inspected) bool { return slices.Contains(args[2:], c.ID) || slices.Contains(args[2:], strings.TrimPrefix(c.Name, "/")) })
+		return h.removeContainers(func(c inspected) bool {
+			return slices.Contains(args[2:], c.ID) || slices.Contains(args[2:], strings.TrimPrefix(c.Name, "/"))
+		})
 	}
 	return errNotRecorded
 }
