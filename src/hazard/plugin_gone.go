@@ -44,8 +44,11 @@ var pluginGone = Hazard{
 			}
 			if s.Plugins.Available != nil && !s.Plugins.Available()[plugin] {
 				f.Command = say.Command(c.set, s.Now.Name)
-				if c.what != "proxy" {
+				switch {
+				case c.what != "proxy":
 					f.Command += " selected"
+				case !app.Before(s.Now.Dokku, "0.38.0"):
+					f.Command += " type"
 				}
 				f.Command += " <one that is there>"
 			}
@@ -74,13 +77,12 @@ func pluginOf(what, name string) string {
 	known := map[string]string{
 		"builder":   " dockerfile herokuish lambda nixpacks null pack railpack ",
 		"scheduler": " docker-local k3s kubernetes nomad null ",
-		"proxy":     " caddy haproxy nginx openresty traefik ",
 	}[what]
 	switch {
+	case what == "proxy" && name != "": // whoever's: Dokku asks for this ending
+		return name + "-vhosts"
 	case name == "" || !strings.Contains(known, " "+name+" "):
 		return ""
-	case what == "proxy":
-		return name + "-vhosts"
 	}
 	return what + "-" + name
 }
