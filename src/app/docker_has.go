@@ -34,7 +34,7 @@ const (
 type DockerHas struct {
 	// Client and Server are docker's versions, "" where they are not known.
 	Client, Server string
-	Images         map[string]string // id by repository:tag, of Dokku's own
+	Images         map[string]string // id by repository:tag
 	ImageIDs       map[string]bool   // whole ones, those without a name too
 	Networks       map[string]string // id by name
 	Volumes        map[string]bool

@@ -28,6 +28,9 @@ var imageGone = Hazard{
 		if image == "" || s.Has.Images == nil || s.Has.Images[image] != "" {
 			return nil
 		}
+		if !app.Before(s.Now.Dokku, "0.26.0") && len(s.ofTag("")) > 0 {
+			return nil // what is in its repository is not what runs: tags-deploy tells it
+		}
 		f := Finding{
 			What:        fmt.Sprintf("the image %s is gone, from which its next containers are made", image),
 			Consequence: fmt.Sprintf(`What runs goes on, as long as nobody stops it. The next ps:restart, ps:start, or start after a reboot ends with "App image (%s) not found".`, image),

@@ -54,6 +54,7 @@ func TestImageGone(t *testing.T) {
 		{"another tag, which 0.25 starts", "0.25.7", "dokku/blog:v12", refs, []string{"dokku/blog:v12"}, false, ""},
 		{"another tag, gone", "0.25.7", "dokku/blog:v12", refs, []string{latest}, false, "dokku ps:rebuild blog"},
 		{"another tag, which 0.26 does not know", "0.26.0", "dokku/blog:v12", refs, []string{latest}, false, ""},
+		{"another tag, and no latest, which tags-deploy tells", "0.26.0", "dokku/blog:v12", refs, []string{"dokku/blog:v12"}, false, ""},
 		{"of its old name, after a rename", "0.35.5", "dokku/old:latest", refs, []string{latest}, false, ""},
 		{"a registry's", "0.35.5", "registry.example.com/dokku/blog:5", refs, []string{}, false, ""},
 		{"a registry's, by the host's setting", "0.35.5", latest, map[string]string{"lib/config/registry/--global/server": "registry.example.com"}, []string{}, false, ""},

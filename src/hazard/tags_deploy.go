@@ -49,14 +49,17 @@ func (s Subject) ofTag(when string) []Finding {
 		return nil
 	}
 	image := "dokku/" + s.Now.Name + ":" + tag
-	next := "builds what is in its repository"
-	if len(s.Now.Git.Refs) == 0 {
-		next = "ends, since it has no repository"
+	latest := "dokku/" + s.Now.Name + ":latest"
+	restart, rebuild := "starts "+latest+", whatever that is", "builds what is in its repository"
+	if s.Has.Images != nil && s.Has.Images[latest] == "" {
+		restart = "fails, since there is no " + latest
 	}
-	to := s.To
+	if len(s.Now.Git.Refs) == 0 {
+		rebuild = "fails, since it has no repository"
+	}
 	return []Finding{{
-		What:        fmt.Sprintf("it runs %s, deployed by tags:deploy, which %s does not have", image, to),
-		Consequence: fmt.Sprintf("It runs on. The next ps:restart starts dokku/%s:latest, whatever that is; the next ps:rebuild %s. %s", s.Now.Name, next, when),
+		What:        fmt.Sprintf("it runs %s, deployed by tags:deploy, which %s does not have", image, s.To),
+		Consequence: fmt.Sprintf("It runs on. With %s the next ps:restart %s, and the next ps:rebuild %s. %s", s.To, restart, rebuild, when),
 		Command:     say.Command("dokku git:from-image", s.Now.Name, image),
 	}}
 }
