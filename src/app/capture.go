@@ -28,6 +28,8 @@ type What struct {
 	// Images fetches from the apps' containers what Dokku up to 0.30 takes from
 	// their images whenever it needs it (FromImages).
 	Images bool
+	// Needs asks docker for what the apps' next containers are started with.
+	Needs bool
 	// Dokku is the version that wrote the state, where it is not the one on
 	// the disk: between a package's unpacking and its installation.
 	Dokku string
@@ -119,6 +121,9 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	// A scope that was asked for twice was read twice.
 	files.list = slices.CompactFunc(files.list, func(a, b File) bool { return a.Path == b.Path })
 	files.Partial = len(only) > 0
+	if what.Needs && !what.NoCommands {
+		askNeeds(ctx, h, files) // by the files and facts that are there now
+	}
 	return files, nil
 }
 
@@ -383,18 +388,4 @@ func (c *capture) file(logical, name string) {
 		return // removed since it was looked at
 	}
 	c.add(f)
-}
-
-// notThere tells that there is no file of that name.
-func notThere(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-}
-
-// reason is an error without the path that it is about.
-func reason(err error) string {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err.Error()
-	}
-	return err.Error()
 }

@@ -21,6 +21,7 @@ type Container struct {
 	Status    string   `json:"status,omitempty"` // docker's word: running, exited; "" where docker knows no such container
 	Addresses []string `json:"addresses,omitempty"`
 	Image     string   `json:"image,omitempty"`
+	ImageID   string   `json:"-"`
 	// Labels are in the raw facts and not in a manifest: a person may have put a
 	// password into one.
 	Labels map[string]string `json:"-"`
@@ -102,7 +103,7 @@ func readContainers(f *Files, app string, d docker) (containers []Container, ima
 			Port: strings.TrimSpace(text(f, "root/"+app+"/PORT."+suffix)),
 		}
 		if i, ok := d.byID[c.ID]; ok {
-			c.Running, c.Status, c.Image, c.Labels = i.Running, i.Status, i.Image, i.Labels
+			c.Running, c.Status, c.Image, c.ImageID, c.Labels = i.Running, i.Status, i.Image, i.ImageID, i.Labels
 			for name, n := range i.Networks {
 				if name == "host" {
 					// It shares the machine's own, and Dokku writes that.

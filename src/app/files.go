@@ -81,6 +81,11 @@ type Files struct {
 	list   []File   // sorted by path
 	failed []File   // those of list whose content was not captured
 	envs   sync.Map // environments that are read, by path
+	// entries are those of storage's registry, read once.
+	entries     map[string]string
+	entriesOnce sync.Once
+	// needs are what apps need, by their names, read once.
+	needs sync.Map
 	// failedAt are the failed ones by the names in their paths.
 	failedAt map[string][]File
 }
@@ -190,6 +195,12 @@ func (f *Files) AddFact(path string, data []byte) {
 	f.list = slices.Insert(f.list, i, file)
 }
 
+// addFailed adds that a command did not answer.
+func (f *Files) addFailed(path string, err error) {
+	i, _ := f.find(path)
+	f.list = slices.Insert(f.list, i, File{Path: path, Mode: 0o600, Error: err.Error()})
+}
+
 // Under are the files whose path begins with prefix.
 func (f *Files) Under(prefix string) []File {
 	from, _ := f.find(prefix)
@@ -206,7 +217,7 @@ func (f *Files) Under(prefix string) []File {
 func (f *Files) Incomplete() []string {
 	var names []string
 	for _, file := range f.list {
-		if file.Error != "" && file.Path != dockerFacts && !strings.HasPrefix(file.Path, ImageFacts) && !strings.HasPrefix(file.Error, leftOut) {
+		if file.Error != "" && !strings.HasPrefix(file.Path, dockerFacts) && !strings.HasPrefix(file.Path, ImageFacts) && !strings.HasPrefix(file.Error, leftOut) {
 			names = append(names, fmt.Sprintf("%s: %s", file.Path, file.Error))
 		}
 	}

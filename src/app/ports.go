@@ -63,13 +63,18 @@ func readPorts(f *Files, app string, e env) Ports {
 // host's docker need not know.
 func (p Proxy) Elsewhere() bool { return p.Scheduler != "" && p.Scheduler != "docker-local" }
 
+// Kind is the proxy that is set for the app, or for the host; "" is nginx.
+func (p Proxy) Kind() string {
+	if p.Type == "" {
+		return p.Inherited
+	}
+	return p.Type
+}
+
 // ByNginx tells whether Dokku's own nginx serves the app from its containers, and
 // if not, by what it is served.
 func (p Proxy) ByNginx() (yes bool, by string) {
-	kind := p.Type
-	if kind == "" {
-		kind = p.Inherited
-	}
+	kind := p.Kind()
 	switch {
 	case p.Unknown != "":
 		return false, fmt.Sprintf("what is not known (%s)", p.Unknown)

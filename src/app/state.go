@@ -21,6 +21,8 @@ type Host struct {
 	// DockerMissing says why nothing is known of containers; "" when docker
 	// answered.
 	DockerMissing string `json:"docker_missing,omitempty"`
+	// Has is what the apps' next containers are started with, as far as it was asked for.
+	Has DockerHas `json:"-"`
 }
 
 // Global is what belongs to the host rather than to an app.
@@ -97,7 +99,7 @@ func Read(f *Files) Host {
 	unreadable := unreadableOf(f)
 	h := Host{
 		Dokku: f.Dokku, Apps: make(map[string]State, len(f.Apps)), Strays: f.Strays,
-		DockerMissing: facts.missing,
+		DockerMissing: facts.missing, Has: readHas(f),
 		Global: Global{
 			Domains:     f.Lines("root/VHOST"),
 			DomainsFile: domainsFile,

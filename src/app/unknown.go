@@ -1,9 +1,12 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	"upgrade-guard/src/host"
 )
@@ -245,4 +248,18 @@ func (f *Files) ofDokku(path string) bool {
 
 func (f *Files) ofPart(path, scope string) bool {
 	return slices.ContainsFunc(Parts, func(p Part) bool { return f.isOf(path, scope, p) })
+}
+
+// notThere tells that there is no file of that name.
+func notThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// reason is an error without the path that it is about.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
 }

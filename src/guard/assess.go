@@ -303,7 +303,7 @@ func (g *Guard) context(files *app.Files, from, to string, known state.State) ha
 
 // subject is an app as the hazards look at it.
 func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, known state.State) hazard.Subject {
-	return hazard.Subject{Context: g.context(files, from, to, known), Now: now.Apps[name], NoDocker: now.DockerMissing != ""}
+	return hazard.Subject{Context: g.context(files, from, to, known), Now: now.Apps[name], NoDocker: now.DockerMissing != "", Has: now.Has}
 }
 
 // since is a context that begins at a baseline.

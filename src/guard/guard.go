@@ -74,9 +74,11 @@ func pluginFacts(h host.Host, out *say.Printer) plugins.Facts {
 			}
 			return installed
 		}),
-		Taken:    sync.OnceValue(func() []string { return plugins.Taken(h) }),
-		Stray:    sync.OnceValue(func() []string { return plugins.Stray(context.Background(), h) }),
-		Dangling: sync.OnceValues(func() ([]string, bool) { return plugins.Dangling(h) }),
+		Taken:     sync.OnceValue(func() []string { return plugins.Taken(h) }),
+		Enabled:   sync.OnceValue(func() map[string]bool { return plugins.Names(h, "enabled") }),
+		Available: sync.OnceValue(func() map[string]bool { return plugins.Names(h, "available") }),
+		Stray:     sync.OnceValue(func() []string { return plugins.Stray(context.Background(), h) }),
+		Dangling:  sync.OnceValues(func() ([]string, bool) { return plugins.Dangling(h) }),
 	}
 }
 

@@ -54,7 +54,7 @@ func (g *Guard) Install(ctx context.Context) error {
 	case first: // what was lost before we came is said at once
 		if o, m, err := g.look(ctx); err == nil {
 			if open(g.assess(o, m)) {
-				g.Out.Trouble("Something was lost before upgrade-guard was installed. See dokku upgrade-guard:check")
+				g.Out.Trouble("Something was lost before upgrade-guard was installed, or is wrong now. See dokku upgrade-guard:check")
 			}
 		}
 	}

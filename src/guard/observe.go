@@ -58,6 +58,7 @@ func (g *Guard) observe(ctx context.Context, apps ...string) (*Observation, erro
 
 // observeWhat is observe, with what else is wanted of the files.
 func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, error) {
+	what.Needs = true
 	files, err := app.Capture(ctx, g.Host, what)
 	if err != nil {
 		return nil, err

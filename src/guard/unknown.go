@@ -29,6 +29,9 @@ func (o *Observation) unknown() (list []Unknown) {
 	if o.Now.DockerMissing != "" {
 		list = append(list, Unknown{What: "nothing is known of containers: " + strings.TrimSuffix(o.Now.DockerMissing, "."), Command: "systemctl status docker"})
 	}
+	for _, what := range o.Now.Has.Unknown {
+		list = append(list, Unknown{What: what, Command: "docker info"})
+	}
 	if o.nginxUnknown != "" {
 		list = append(list, Unknown{What: o.nginxUnknown, Command: "sudo nginx -t"})
 	}

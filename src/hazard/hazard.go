@@ -78,6 +78,7 @@ var All = []Hazard{
 	scaleFromRepository,
 	imageFiles,
 	dataDirs,
+	psDirectory,
 	deployedFalse,
 	globalDomain,
 	globalLost,
@@ -109,6 +110,14 @@ var All = []Hazard{
 	pluginsSameName,
 	triggersStray,
 	linksDangling,
+	imageGone,
+	tagsDeploy,
+	networkGone,
+	linkGone,
+	mountGone,
+	pluginGone,
+	dockerVersion,
+	toolsOld,
 	waypoints,
 	wayBack,
 	containerStopped,
@@ -182,6 +191,8 @@ type Subject struct {
 	Before *app.State
 	// NoDocker tells that nothing is known of running containers.
 	NoDocker bool
+	// Has is what docker has of what its next containers are started with.
+	Has app.DockerHas
 	// Routing is how nginx serves the app; nil where that was not observed.
 	Routing *Routing
 }

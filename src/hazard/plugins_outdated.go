@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/say"
 )
@@ -26,8 +27,49 @@ var pluginsOutdated = Hazard{
 			"Update the plugin after Dokku and before any deploy: its newest version may need the new Dokku.")
 	},
 	DetectHost: func(s HostSubject) []Finding {
-		return outdated(s, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.Minor }, "Update the plugin before any deploy.")
+		found := outdated(s, func(u plugins.Use) bool { return u.GoneIn(s.To) && !u.Minor }, "Update the plugin before any deploy.")
+		return append(found, withoutDocker(s)...)
 	},
+}
+
+// withoutDocker are the plugins that use what docker has removed. docker is upgraded by
+// itself, and nobody looks at plugins then: so what ends deploys is a person's from the
+// beginning, and the rest is told.
+func withoutDocker(s HostSubject) []Finding {
+	var found []Finding
+	for _, p := range s.Plugins.Installed() {
+		var uses []string
+		f := Finding{Kind: Notice}
+		first := 0
+		for _, u := range p.Uses() {
+			if u.Docker == 0 {
+				continue
+			}
+			uses = append(uses, u.What)
+			if first == 0 {
+				first = u.Docker
+			}
+			if u.Hook != "" && f.Kind == Notice {
+				f.Kind, f.Command = Manual, say.Command("dokku plugin:update", p.Name)
+				f.Consequence = fmt.Sprintf("A deploy that comes to it in the hook %s fails with docker %d. ", u.Hook, u.Docker)
+			}
+		}
+		if len(uses) == 0 {
+			continue
+		}
+		title := p.Title()
+		if f.Kind == Manual {
+			f.Command, title = updateOf(p, f.Command)
+		}
+		if server := s.Now.Has.Server; app.Major(server) >= first {
+			f.Consequence += fmt.Sprintf("This host has docker %s.", server)
+		} else {
+			f.Consequence += fmt.Sprintf("Update the plugin before docker is %d.", first)
+		}
+		f.What = fmt.Sprintf("the plugin %s uses what docker has taken away: %s", title, strings.Join(uses, "; "))
+		found = append(found, f)
+	}
+	return found
 }
 
 // outdated are the plugins with uses that match, a finding each. What is the matter
@@ -58,20 +100,26 @@ func outdated(s HostSubject, match func(plugins.Use) bool, advice string) []Find
 		}
 		f := Finding{Command: say.Command("dokku plugin:update", p.Name), Consequence: advice}
 		title := p.Title()
-		switch {
-		case minor:
+		if minor {
 			f.Command, f.Consequence, f.Kind = "", "", Notice
-		case p.Pinned != "":
-			// plugin:update alone says that it is pinned, and exits 0
-			// (dokku-letsencrypt#288).
-			title += fmt.Sprintf(" (pinned to %s)", p.Pinned)
-			f.Command += " <tag>"
-		case !p.Git: // plugin:update says that it is not managed by git, and exits 0
-			title += " (not from a repository)"
-			f.Command = ""
+		} else {
+			f.Command, title = updateOf(p, f.Command)
 		}
 		f.What = fmt.Sprintf("the plugin %s uses what %s does not have: %s%s", title, s.To, strings.Join(uses, "; "), deploys)
 		found = append(found, f)
 	}
 	return found
+}
+
+// updateOf is the command that updates a plugin, "" where there is none, and its title.
+func updateOf(p plugins.Plugin, command string) (update, title string) {
+	switch title = p.Title(); {
+	case p.Pinned != "":
+		// plugin:update alone says that it is pinned, and exits 0
+		// (dokku-letsencrypt#288).
+		return command + " <tag>", title + fmt.Sprintf(" (pinned to %s)", p.Pinned)
+	case !p.Git: // plugin:update says that it is not managed by git, and exits 0
+		return "", title + " (not from a repository)"
+	}
+	return command, title
 }

@@ -20,6 +20,9 @@ type Facts struct {
 	// Taken are the names in plugins/available that are somebody else's,
 	// enabled or not.
 	Taken func() []string
+	// Enabled are the names of all enabled plugins, Dokku's own among them, and
+	// Available those of all that may be.
+	Enabled, Available func() map[string]bool
 	// Stray are the triggers in core-plugins that are not the package's.
 	Stray func() []string
 	// Dangling are the links below DOKKU_LIB_ROOT, outside of plugins, that
@@ -41,6 +44,20 @@ func Taken(h host.Host) []string {
 		}
 	}
 	return found
+}
+
+// Names are the plugins in a directory of PLUGIN_PATH: enabled, available. A link that
+// leads nowhere is none.
+func Names(h host.Host, directory string) map[string]bool {
+	names := map[string]bool{}
+	dir := filepath.Join(h.Paths().PluginPath, directory)
+	entries, _ := h.ReadDir(dir)
+	for _, e := range entries {
+		if st, err := h.Stat(filepath.Join(dir, e.Name())); err == nil && st.IsDir() {
+			names[e.Name()] = true
+		}
+	}
+	return names
 }
 
 // Stray are the triggers of core's plugins that are not in Dokku's package, by

@@ -122,7 +122,7 @@ func TestPinned(t *testing.T) {
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range all {
-		if !app.ValidVersion(r.gone) || r.back != "" && !app.Before(r.gone, r.back) || (r.with == "") != (r.home == "") {
+		if app.ValidVersion(r.gone) == (r.docker > 0) || r.back != "" && !app.Before(r.gone, r.back) || (r.with == "") != (r.home == "") {
 			t.Errorf("%+v", r)
 		}
 		for _, name := range strings.Fields(r.names) {

@@ -13,6 +13,7 @@ const (
 	command              // of the dokku program
 	variable             // a setting in an app's environment
 	state                // a file in DOKKU_ROOT or an app's directory
+	field                // of what docker inspect tells
 )
 
 // removed is what Dokku has removed in one version. The table was made by
@@ -29,6 +30,9 @@ type removed struct {
 	// with, of a function: it is still there, in the file home, but does not
 	// come with this file any more.
 	with, home string
+	// docker is, of what docker has removed and not Dokku, docker's first version
+	// without it; gone is "" then.
+	docker int
 	// minor: what fails without it is seldom used.
 	minor bool
 }
@@ -127,6 +131,15 @@ var all = []removed{
 	{kind: state, gone: "0.25.0", names: "DOKKU_SCALE", instead: "ps-current-scale"},
 	{kind: state, gone: "0.38.0", names: "ENV"},
 	{kind: state, gone: "0.38.0", names: "DOCKER_OPTIONS_BUILD DOCKER_OPTIONS_DEPLOY DOCKER_OPTIONS_RUN"},
+
+	// By comparing docker/cli from 20.10 to 29.7: docker inspect ends with "map has no
+	// entry for key" at a field that is not there (dokku-posteio#9).
+	{kind: field, docker: 26, names: ".ContainerConfig"},
+	{kind: field, docker: 29, instead: ".NetworkSettings.Networks", names: `.NetworkSettings.IPAddress .NetworkSettings.Gateway .NetworkSettings.MacAddress
+		.NetworkSettings.IPPrefixLen .NetworkSettings.EndpointID .NetworkSettings.GlobalIPv6Address .NetworkSettings.GlobalIPv6PrefixLen
+		.NetworkSettings.IPv6Gateway`},
+	{kind: field, docker: 29, names: `.NetworkSettings.Bridge .NetworkSettings.HairpinMode .NetworkSettings.LinkLocalIPv6Address
+		.NetworkSettings.LinkLocalIPv6PrefixLen .NetworkSettings.SecondaryIPAddresses .NetworkSettings.SecondaryIPv6Addresses`},
 }
 
 const configFunctions = "config_get config_set config_unset config_export config_all config_keys config_bundle config_clear"

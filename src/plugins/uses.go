@@ -20,13 +20,16 @@ type Use struct {
 	Always bool
 	// Minor tells that what fails is seldom used.
 	Minor bool
+	// Docker is the first version of docker without it, where it is docker's and not
+	// Dokku's; 0 else.
+	Docker int
 
 	gone, back string
 }
 
 // GoneIn tells whether a version of Dokku is without it.
 func (u Use) GoneIn(dokku string) bool {
-	return !app.Before(dokku, u.gone) && (u.back == "" || app.Before(dokku, u.back))
+	return u.Docker == 0 && !app.Before(dokku, u.gone) && (u.back == "" || app.Before(dokku, u.back))
 }
 
 // Uses are the things it uses that some version has removed, in the order in which
@@ -47,11 +50,13 @@ func (p *reading) findUses() {
 			if len(places) == 0 {
 				continue
 			}
-			p.uses = append(p.uses, Use{What: r.words(name, places), Hook: p.inDeploys(r, places), Always: r.kind == file, Minor: r.minor, gone: r.gone, back: r.back})
+			p.uses = append(p.uses, Use{What: r.words(name, places), Hook: p.inDeploys(r, places), Always: r.kind == file, Minor: r.minor, Docker: r.docker, gone: r.gone, back: r.back})
 		}
 	}
 	slices.SortStableFunc(p.uses, func(a, b Use) int {
 		switch {
+		case a.Docker != b.Docker:
+			return a.Docker - b.Docker
 		case app.Before(a.gone, b.gone):
 			return -1
 		case app.Before(b.gone, a.gone):
@@ -97,7 +102,7 @@ func (p *reading) places(r removed, name string, paths []string, reach map[strin
 			found = append(found, place{path, line})
 		}
 	}
-	if len(found) == 0 || r.kind == state || r.kind == variable {
+	if len(found) == 0 || r.kind == state || r.kind == variable || r.kind == field {
 		return found
 	}
 	asks := asking(name)
@@ -139,6 +144,8 @@ func (r removed) lines(name string) func(*script) []int {
 		return argument("plugn", `^\s+trigger\s+`, name)
 	case command:
 		return argument("dokku", `^(?:\s+--?\S+)*\s+`, name)
+	case field:
+		return matching(name, regexp.MustCompile(regexp.QuoteMeta(name)+`\b`).MatchString)
 	case variable:
 		re := regexp.MustCompile(`\bconfig[_:-](?:get|set|unset)\b.*[^\w]` + name + `\b`)
 		return matching(name, re.MatchString)
@@ -189,10 +196,13 @@ func (r removed) words(name string, places []place) string {
 	}
 	what := map[kind]string{
 		function: "%s", file: "the file %s", trigger: "an answer to the trigger %s", command: "the command %s",
-		variable: "the variable %s", state: "the file %s of an app",
+		variable: "the variable %s", state: "the file %s of an app", field: "the field %s of docker inspect",
 	}[r.kind]
 	if r.with != "" {
 		return fmt.Sprintf("%s (%s), which does not come with %s since %s (source %s)", name, at, r.with, r.gone, r.home)
+	}
+	if r.docker > 0 {
+		return fmt.Sprintf(what+" (%s), gone since docker %d%s", name, at, r.docker, r.successor())
 	}
 	return fmt.Sprintf(what+" (%s), gone since %s%s", name, at, r.gone, r.successor())
 }
@@ -216,7 +226,7 @@ func (p *reading) inDeploys(r removed, places []place) string {
 		if r.kind == file {
 			needs = p.closure(name)
 		}
-		if (r.kind == file || r.kind == function) && slices.ContainsFunc(places, func(at place) bool { return needs[at.path] }) {
+		if (r.kind == file || r.kind == function || r.kind == field) && slices.ContainsFunc(places, func(at place) bool { return needs[at.path] }) {
 			return name
 		}
 	}

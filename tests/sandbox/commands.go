@@ -112,6 +112,8 @@ func (h Host) dokku(args []string) error {
 		return h.buildConfig(args[1])
 	case args[0] == "domains:add" && len(args) == 3:
 		return h.addDomain(args[1], args[2])
+	case args[0] == "network:create" && len(args) == 2:
+		return h.docker([]string{"network", "create", "--attachable", "--label", "com.dokku.network-name=" + args[1], args[1]})
 	case args[0] == "plugin:disable" && len(args) == 2:
 		return os.Remove(h.path("var/lib/dokku/plugins/enabled", args[1]))
 	case args[0] == "report" && len(args) == 2:
@@ -286,6 +288,13 @@ func (h Host) rebuild(name string) error {
 	if err := h.plugn([]string{"trigger", "post-extract", name, "/tmp/work", "master"}); err != nil {
 		return err
 	}
+	// The build makes the image, whether it was there before or not.
+	if err := h.changeImages(func(images map[string]string) error { images["dokku/"+name+":latest"] = name; return nil }); err != nil {
+		return err
+	}
+	if err := h.startable(name); err != nil {
+		return err
+	}
 	s := h.scale(name)
 	for _, processType := range []string{"web", "worker"} { // the Procfile of all recorded apps
 		if !slices.ContainsFunc(s.Processes, func(p app.Process) bool { return p.Type == processType }) {
@@ -385,9 +394,13 @@ func (h Host) destroy(name string) error {
 type inspected struct {
 	ID     string `json:"Id"`
 	Name   string
+	Image  string
 	State  struct{ Running bool }
-	Config struct{ Labels map[string]string }
-	Net    struct {
+	Config struct {
+		Image  string
+		Labels map[string]string
+	}
+	Net struct {
 		Networks map[string]struct{ IPAddress string }
 	} `json:"NetworkSettings"`
 }
@@ -460,6 +473,9 @@ func (h Host) docker(args []string) error {
 	}
 	raw, parsed, err := h.containers()
 	if err != nil {
+		return err
+	}
+	if answered, err := h.dockerHas(args, parsed); answered {
 		return err
 	}
 	switch {

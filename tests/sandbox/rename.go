@@ -71,16 +71,10 @@ func (h Host) dockerImage(args []string) error {
 			images[args[5]] = strings.TrimPrefix(args[3], "com.dokku.app-name=")
 			return nil
 		})
-	case args[0] == "rmi" && len(args) == 2:
-		return h.changeImages(func(images map[string]string) error {
-			if _, ok := images[args[1]]; !ok {
-				return fmt.Errorf("No such image: %s", args[1])
-			}
-			delete(images, args[1])
-			return nil
-		})
 	case args[0] == "rm" && len(args) > 2:
-		return h.removeContainers(func(c inspected) bool { return slices.Contains(args[2:], c.ID) })
+		return h.removeContainers(func(c inspected) bool {
+			return slices.Contains(args[2:], c.ID) || slices.Contains(args[2:], strings.TrimPrefix(c.Name, "/"))
+		})
 	}
 	return errNotRecorded
 }
@@ -95,6 +89,9 @@ func (h Host) restart(name string) error {
 	}
 	if _, ok := images["dokku/"+name+":latest"]; !ok {
 		return fmt.Errorf("App image (dokku/%s:latest) not found", name)
+	}
+	if err := h.startable(name); err != nil {
+		return err
 	}
 	if b, err := os.ReadFile(h.path("unhealthy")); err == nil && strings.TrimSpace(string(b)) == name {
 		return errors.New("App container failed to start")
