@@ -107,6 +107,7 @@ var All = []Hazard{
 	linksDangling,
 	waypoints,
 	wayBack,
+	snippetDuplicate,
 	containerStopped,
 	nginxRefused,
 	nginxUpstreamMissing,
