@@ -19,7 +19,7 @@ var nginxFallback = Hazard{
 			if found[i].Then = nil; found[i].Step != nil && (found[i].Step.Stage != plan.Build || !s.buildable()) {
 				found[i].Step = nil
 			}
-			if s.Routing.Drops().Part == "" && len(s.duplicates(s.Now.Dokku)) == 0 {
+			if found[i].Command == "" {
 				found[i].Command = say.Command("dokku proxy:build-config", s.Now.Name)
 			}
 		}

@@ -135,6 +135,9 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	case len(twice) > 0:
 		f.Command = "dokku upgrade-guard:apply, when that is repaired"
 		f.What += "; Dokku is not asked to build it, because nginx would refuse it: " + toldOnce(twice)
+	case s.recordsGone():
+		f.Command = say.Command("dokku ps:start", s.Now.Name)
+		f.What += "; Dokku is not asked to build it, because it would be built with the address of a container that is gone"
 	case v.NoBuild != "":
 		f.Command = command
 		f.What += "; Dokku is not asked to build it, because " + v.NoBuild
@@ -171,6 +174,12 @@ func (s Subject) alive() bool {
 // app without a running web container.
 func (s Subject) buildable() bool {
 	return s.alive() && (!s.Now.EffectiveScale().Empty() || app.ScaleInFile(s.Now.Dokku))
+}
+
+// recordsGone tells that Dokku has the address of a web container that docker does not
+// know. A build takes it from there, whatever runs.
+func (s Subject) recordsGone() bool {
+	return s.alive() && slices.ContainsFunc(s.Now.Web(), func(c app.Container) bool { return !c.Running && c.Status == "" && c.IP != "" })
 }
 
 // mayFallBack tells whether a fallback upstream can end findings of some kinds.
