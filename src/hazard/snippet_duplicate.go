@@ -46,7 +46,8 @@ const (
 	plainServer    serverKind = 1 << iota // http
 	redirectServer                        // http on port 80 of an app with a certificate
 	secureServer                          // https
-	grpcServer                            // grpc and grpcs
+	grpcServer                            // grpc
+	grpcsServer                           // grpcs
 )
 
 // templateDirective is one that Dokku's template sets in a server itself, from a version on.
@@ -65,35 +66,21 @@ const ever = "0.0.1"
 // What Dokku's template sets within locations (proxy_read_timeout, ...) is none of these:
 // snippets are included in the server, and the one in the location has its way.
 var templateDirectives = []templateDirective{
-	{name: "client_max_body_size", property: "client-max-body-size", variable: "CLIENT_MAX_BODY_SIZE", in: plainServer | secureServer | grpcServer, from: "0.33.4", whenSet: "0.23.0"},
-	{name: "underscores_in_headers", property: "underscore-in-headers", variable: "NGINX_UNDERSCORE_IN_HEADERS", in: plainServer | redirectServer | secureServer | grpcServer, from: "0.33.8"},
+	{name: "client_max_body_size", property: "client-max-body-size", variable: "CLIENT_MAX_BODY_SIZE", in: plainServer | secureServer | grpcServer | grpcsServer, from: "0.33.4", whenSet: "0.23.0"},
+	{name: "underscores_in_headers", property: "underscore-in-headers", variable: "NGINX_UNDERSCORE_IN_HEADERS", in: plainServer | redirectServer | secureServer | grpcServer | grpcsServer, from: "0.33.8"},
 	{name: "client_body_timeout", property: "client-body-timeout", variable: "CLIENT_BODY_TIMEOUT", in: plainServer | redirectServer | secureServer, from: "0.35.6"},
 	{name: "client_header_timeout", property: "client-header-timeout", variable: "CLIENT_HEADER_TIMEOUT", in: plainServer | redirectServer | secureServer, from: "0.35.6"},
 	{name: "keepalive_timeout", property: "keepalive-timeout", variable: "KEEPALIVE_TIMEOUT", in: plainServer | redirectServer | secureServer, from: "0.35.6"},
 	{name: "keepalive_timeout", in: secureServer, from: ever}, // 70 for every app
 	{name: "lingering_timeout", property: "lingering-timeout", variable: "LINGERING_TIMEOUT", in: plainServer | redirectServer | secureServer, from: "0.35.6"},
 	{name: "send_timeout", property: "send-timeout", variable: "SEND_TIMEOUT", in: plainServer | redirectServer | secureServer, from: "0.35.6"},
-	{name: "ssl_prefer_server_ciphers", in: secureServer, from: ever},
-	{name: "http2", in: secureServer | grpcServer, from: "0.36.10"}, // where nginx knows it: 1.25.1 and later
+	{name: "ssl_prefer_server_ciphers", in: secureServer | grpcsServer, from: ever},
+	{name: "http2", in: secureServer | grpcServer | grpcsServer, from: "0.36.10"}, // where nginx knows it: 1.25.1 and later
 }
 
 // includedTwice is the version that includes an app's snippets twice in the server that
 // redirects to https (dokku/dokku#5277).
 const includedTwice = "0.27.9"
-
-// onceInServer are directives that people put into snippets and that nginx takes once in a
-// server (tests/nginx).
-var onceInServer = strings.Fields(`absolute_redirect auth_basic auth_basic_user_file auth_request autoindex charset
-	client_body_buffer_size client_body_timeout client_header_buffer_size client_header_timeout client_max_body_size default_type
-	etag expires gzip gzip_buffers gzip_comp_level gzip_min_length gzip_static gzip_vary ignore_invalid_headers keepalive_requests
-	keepalive_timeout large_client_header_buffers limit_conn limit_rate limit_req limit_req_status lingering_close lingering_time
-	lingering_timeout log_not_found merge_slashes port_in_redirect proxy_buffer_size proxy_buffering proxy_buffers
-	proxy_busy_buffers_size proxy_cache proxy_cache_key proxy_cache_lock proxy_connect_timeout proxy_http_version
-	proxy_ignore_client_abort proxy_intercept_errors proxy_max_temp_file_size proxy_read_timeout proxy_request_buffering
-	proxy_send_timeout proxy_ssl_server_name proxy_ssl_verify real_ip_header real_ip_recursive reset_timedout_connection resolver
-	resolver_timeout root satisfy send_timeout server_name_in_redirect server_tokens ssl_buffer_size ssl_ciphers ssl_dhparam
-	ssl_ecdh_curve ssl_session_tickets ssl_session_timeout ssl_stapling ssl_stapling_verify sub_filter_once tcp_nodelay tcp_nopush
-	try_files underscores_in_headers`)
 
 // duplicate is a directive that nginx finds twice in a server.
 type duplicate struct {
@@ -123,7 +110,7 @@ func (s Subject) duplicates(version string) []duplicate {
 		for _, d := range snippet.directives {
 			if by := s.setByTemplate(d.Name, version, kinds); by != nil {
 				found = append(found, snippet.duplicate(d, *by, "which Dokku's own template sets "+s.since(*by)))
-			} else if version == includedTwice && kinds&redirectServer != 0 && once(d) {
+			} else if version == includedTwice && kinds&redirectServer != 0 && nginx.Once(d) {
 				found = append(found, snippet.duplicate(d, templateDirective{}, "and "+includedTwice+" includes the file twice in the server that redirects to https"))
 			}
 		}
@@ -231,8 +218,10 @@ func (s Subject) serverKinds() (kinds serverKind) {
 			kinds |= plainServer
 		case parts[0] == "https" && s.Now.Certificate != nil:
 			kinds |= secureServer
-		case parts[0] == "grpc" || parts[0] == "grpcs":
+		case parts[0] == "grpc":
 			kinds |= grpcServer
+		case parts[0] == "grpcs":
+			kinds |= grpcsServer
 		}
 	}
 	return kinds
@@ -262,14 +251,6 @@ func (s Subject) snippets() []snippet {
 
 func (f snippet) duplicate(d nginx.Directive, by templateDirective, why string) duplicate {
 	return duplicate{Directive: d, file: f.name, text: f.text, path: f.path, by: by, why: why}
-}
-
-// once tells whether nginx is known to take a directive once in a server.
-func once(d nginx.Directive) bool {
-	if d.Name == "location" {
-		return len(d.Args) == 1 && strings.HasPrefix(d.Args[0], "/") || len(d.Args) == 2 && d.Args[0] == "="
-	}
-	return slices.Contains(onceInServer, d.Name)
 }
 
 // newIn are the duplicates, each once, that are not among others.
