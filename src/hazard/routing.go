@@ -19,8 +19,8 @@ import (
 //
 //   - Dokku builds the app's configuration;
 //   - if that did not end it, the configuration gets a fallback upstream from the
-//     addresses of the app's running containers; where nginx refuses what Dokku builds,
-//     it is one from before that gets it, if nginx takes that;
+//     addresses of the app's running containers. Where nginx refuses what Dokku builds,
+//     what a snippet sets, too, is left out of it, or it is one from before;
 //   - if nginx still refuses it, it is quarantined, so that the others can be loaded.
 //
 // Nothing of it makes anything reachable that was not (public.go).
@@ -81,6 +81,7 @@ func (r *Run) MayQuarantine(name string) bool {
 const (
 	TextBuild      = "nginx configuration, built by Dokku"
 	TextFallback   = "fallback upstream in its nginx configuration, from its containers' addresses"
+	TextWithout    = "nginx configuration without what a snippet sets, too, with a fallback upstream from its containers' addresses"
 	TextEarlier    = "nginx configuration from before, with a fallback upstream from its containers' addresses"
 	TextQuarantine = "nginx configuration, quarantined"
 	TextReload     = "nginx, reloaded"
@@ -148,7 +149,7 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	}
 	// Each text there is names the certificate that is gone; what others wait for is no guess.
 	if drop.Part != app.PartCertificate && v.Closed == "" && (v.Unknown == "" || len(ladder) > 0) && s.mayFallBack(kinds) {
-		ladder = append(ladder, s.fallbackStep(kinds))
+		ladder = append(ladder, s.fallbackSteps(kinds)...)
 	}
 	if s.Routing.Complaint != "" {
 		ladder = append(ladder, s.quarantineStep())
@@ -186,10 +187,7 @@ func (s Subject) recordsGone() bool {
 func (s Subject) mayFallBack(kinds []nginx.Kind) bool {
 	_, has := s.Files.Text(nginx.ConfPath(s.Now.Name))
 	if s.refusedAsBuilt(kinds) {
-		// Another upstream makes it no better; a configuration from before may, where nginx
-		// does not complain of another file by itself.
-		return s.alive() && (strings.Contains(s.Routing.Complaint, s.Paths.App(s.Now.Name)+"/nginx.conf:") || strings.Contains(s.Routing.Complaint, "duplicate")) &&
-			len(s.earlier()) > 0
+		return s.alive()
 	}
 	return s.alive() && slices.ContainsFunc(kinds, func(k nginx.Kind) bool { return slices.Contains(unserved, k) }) &&
 		(has || s.configurationBefore() != "")

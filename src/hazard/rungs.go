@@ -56,22 +56,75 @@ func addresses(servers []nginx.Server) (list []string) {
 	return list
 }
 
-// fallbackStep writes the upstream that Dokku could not build into one of the texts
-// that there are of the app's configuration: what is there now, what was there before
-// the build, what is quarantined, what was recorded. Of what nginx refuses for another
-// reason the text that is there is not used again.
-func (s Subject) fallbackStep(kinds []nginx.Kind) plan.Step {
-	step := plan.Step{Mark: plan.Change, Text: TextFallback, Stage: plan.Fallback}
-	refused := s.refusedAsBuilt(kinds)
-	if refused {
-		step.Text = TextEarlier
+// fallbackSteps are the rungs that write what Dokku could not build. Of what nginx refuses
+// for another reason than its upstream, the text that is there is used without what a
+// snippet sets, too, so that the snippet has its way as it had before; else one from before.
+func (s Subject) fallbackSteps(kinds []nginx.Kind) []plan.Step {
+	step := func(text string, do func(context.Context, host.Host) error) plan.Step {
+		return plan.Step{Mark: plan.Change, Text: text, Stage: plan.Fallback, Do: do}
 	}
-	step.Do = func(ctx context.Context, h host.Host) error { return s.fallBack(ctx, h, refused) }
-	return step
+	if !s.refusedAsBuilt(kinds) {
+		return []plan.Step{step(TextFallback, s.fallBack)}
+	}
+	var rungs []plan.Step
+	present, _ := s.Files.Text(nginx.ConfPath(s.Now.Name))
+	if _, ok := nginx.Without(present, nginx.Duplicate(s.Routing.Complaint)); ok {
+		rungs = append(rungs, step(TextWithout, s.leaveOut))
+	}
+	// Another file that nginx complains of by itself is no better with an earlier one.
+	if (strings.Contains(s.Routing.Complaint, s.Paths.App(s.Now.Name)+"/nginx.conf:") || strings.Contains(s.Routing.Complaint, "duplicate")) && len(s.earlier()) > 0 {
+		rungs = append(rungs, step(TextEarlier, func(ctx context.Context, h host.Host) error {
+			return s.replace(ctx, h, func(string, string) []string { return s.earlier() })
+		}))
+	}
+	return rungs
 }
 
-// fallBack writes it. What nginx does not take is not left there.
-func (s Subject) fallBack(ctx context.Context, h host.Host, refused bool) error {
+// fallBack writes the upstream that Dokku could not build into one of the texts that there
+// are of the app's configuration: what is there now, what was there before the build, what
+// is quarantined, what was recorded.
+func (s Subject) fallBack(ctx context.Context, h host.Host) error {
+	return s.replace(ctx, h, func(path, present string) []string {
+		aside, _ := h.ReadFile(nginx.QuarantinePath(path))
+		return []string{present, s.Routing.Run.Configurations[s.Now.Name], string(aside), s.configurationBefore()}
+	})
+}
+
+// someDuplicates is more than Dokku's template has of directives that may be set twice.
+const someDuplicates = 30
+
+// leaveOut leaves out of the configuration what nginx says stands in a snippet, too: it
+// names one at a time.
+func (s Subject) leaveOut(ctx context.Context, h host.Host) error {
+	refused := s.Routing.Complaint
+	text, _ := s.Files.Text(nginx.ConfPath(s.Now.Name))
+	var err error
+	for range someDuplicates {
+		next, ok := nginx.Without(text, nginx.Duplicate(refused))
+		if !ok {
+			break
+		}
+		text = next
+		if err = s.replace(ctx, h, func(string, string) []string { return []string{text} }); err == nil {
+			return nil
+		}
+		var r refusal
+		if !errors.As(err, &r) {
+			break
+		}
+		refused = string(r)
+	}
+	return err
+}
+
+// refusal is what nginx says of an app's configuration.
+type refusal string
+
+func (r refusal) Error() string { return "nginx refuses it: " + string(r) }
+
+// replace puts one of some texts, with an upstream from the containers' addresses, where
+// the app's configuration is. What nginx does not take is not left there.
+func (s Subject) replace(ctx context.Context, h host.Host, texts func(path, present string) []string) error {
 	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
 	if err := plan.Unchanged(h, path, s.Digest(path)); err != nil {
 		return err // a deploy was faster
@@ -81,16 +134,9 @@ func (s Subject) fallBack(ctx context.Context, h host.Host, refused bool) error 
 	if missing != nil && !errors.Is(missing, fs.ErrNotExist) {
 		return missing // what cannot be read is not replaced
 	}
-	var texts []string
-	if refused {
-		texts = s.earlier()
-	} else {
-		aside, _ := h.ReadFile(nginx.QuarantinePath(path))
-		texts = []string{string(present), s.Routing.Run.Configurations[s.Now.Name], string(aside), s.configurationBefore()}
-	}
 	err := nginx.ErrNoFallback
 	written := false
-	for _, text := range texts {
+	for _, text := range texts(path, string(present)) {
 		var mended string
 		if mended, err = nginx.WriteFallback(text, s.Now); err != nil {
 			continue
@@ -100,8 +146,7 @@ func (s Subject) fallBack(ctx context.Context, h host.Host, refused bool) error 
 		}
 		written = true
 		// Names are not changed by it, and wait for Dokku's own build.
-		err = s.stillWrong(ctx, h, nginx.Names)
-		if err == nil && (refused || text != string(present)) {
+		if err = s.stillWrong(ctx, h, nginx.Names); err == nil && text != string(present) {
 			err = s.refusedNow(ctx, h)
 		}
 		if err == nil {
@@ -124,7 +169,7 @@ func (s Subject) fallBack(ctx context.Context, h host.Host, refused bool) error 
 func (s Subject) refusedNow(ctx context.Context, h host.Host) error {
 	complaint, err := host.TestNginx(ctx, h)
 	if err == nil && nginx.Culprit(complaint, s.Paths.DokkuRoot, []string{s.Now.Name}) != "" {
-		return errors.New("nginx refuses it: " + complaint)
+		return refusal(complaint)
 	}
 	return nil
 }

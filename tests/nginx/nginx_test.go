@@ -209,7 +209,7 @@ func TestRoutes(t *testing.T) {
 			t.Fatalf("nginx takes it: %v\n%s", err, out)
 		}
 		out, err := m.routes()
-		if err != nil || !strings.Contains(out, "gamma: nginx configuration from before, with a fallback upstream") || strings.Contains(out, "quarantined") {
+		if err != nil || !strings.Contains(out, "gamma: nginx configuration without what a snippet sets, too") || strings.Contains(out, "quarantined") {
 			t.Errorf("%v\n%s", err, out)
 		}
 		ok("alpha", "beta", "gamma")

@@ -318,6 +318,10 @@ func complaintIn(dir, file string, list []nginx.Directive, upstreams map[string]
 				if _, err := os.Stat(d.Args[0]); err != nil && strings.HasPrefix(d.Args[0], dir+"/") {
 					return fmt.Sprintf("nginx: [emerg] cannot load certificate %q: BIO_new_file() failed", d.Args[0])
 				}
+			case "client_max_body_size":
+				if strings.Trim(d.Args[0], "0123456789kKmMgG") != "" {
+					return fmt.Sprintf("nginx: [emerg] %q directive invalid value in %s:%d", d.Name, file, d.Line)
+				}
 			case "no_such_directive":
 				return fmt.Sprintf("nginx: [emerg] unknown directive %q in %s:%d", d.Name, file, d.Line)
 			}
