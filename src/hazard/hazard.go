@@ -108,6 +108,7 @@ var All = []Hazard{
 	waypoints,
 	wayBack,
 	snippetDuplicate,
+	snippetOverruled,
 	containerStopped,
 	nginxRefused,
 	nginxUpstreamMissing,

@@ -32,10 +32,10 @@ var snippetDuplicate = Hazard{
 
 	Foresee: func(s Subject) []Finding {
 		return s.duplicateFinding(newIn(s.duplicates(s.To), s.duplicates(s.From)),
-			"After the upgrade, and before the app is deployed or its configuration is built:")
+			"Do it after the upgrade, before the app is deployed or its configuration is built.")
 	},
 	Detect: func(s Subject) []Finding {
-		return s.duplicateFinding(s.duplicates(s.To), "Before the app is deployed or its configuration is built:")
+		return s.duplicateFinding(s.duplicates(s.To), "Do it before the app is deployed or its configuration is built.")
 	},
 }
 
@@ -296,16 +296,16 @@ func (s Subject) duplicateFinding(found []duplicate, when string) []Finding {
 		return []Finding{f}
 	}
 	command, rest := s.commandFor(found)
-	f.Consequence = "nginx takes it once in a server, and refuses the next build (\"directive is duplicate\"): from then on no change of any app takes effect, and nginx would not start again. " + when
-	if f.Command = command; command == "" {
-		f.Consequence = strings.TrimSuffix(f.Consequence, ":") + ", take it out of the file."
-	} else if rest {
-		f.Consequence = strings.TrimSuffix(f.Consequence, ":") + ", take it out of the file, and:"
+	f.Command = command
+	f.Consequence = "nginx takes it once in a server, and refuses the next build (\"directive is duplicate\"): from then on no change of any app takes effect, and nginx would not start again. "
+	if rest {
+		f.Consequence += "Take it out of the file by hand. "
 	}
+	f.Consequence += when
 	if s.Plugins.Installed != nil {
 		for _, p := range s.Plugins.Installed() {
 			if p.Hook("nginx-pre-reload") {
-				f.Consequence = fmt.Sprintf("The plugin %s has a hook for each build; if it writes the file, take the plugin away first. ", p.Name) + f.Consequence
+				f.Consequence = f.Consequence + fmt.Sprintf(" The plugin %s has a hook for each build; if it writes the file, take the plugin away first.", p.Name)
 			}
 		}
 	}
