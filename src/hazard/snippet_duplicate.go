@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/say"
 )
@@ -26,6 +27,7 @@ import (
 // a build of which this is known (Subject.built).
 var snippetDuplicate = Hazard{
 	Name:    "snippet-duplicate",
+	About:   AboutNginx,
 	Threads: "Zeilenwerk/dokku-nginx-max-upload-size#3, dokku/dokku#5277",
 	Guide:   "https://dokku.com/docs/networking/proxies/nginx/",
 	Reads:   []app.Part{app.PartPorts, app.PartProxy},
@@ -251,6 +253,16 @@ func (s Subject) snippets() []snippet {
 
 func (f snippet) duplicate(d nginx.Directive, by templateDirective, why string) duplicate {
 	return duplicate{Directive: d, file: f.name, text: f.text, path: f.path, by: by, why: why}
+}
+
+// RefusedBuild says why nginx would refuse what a version builds of an app; "" where
+// nothing is known that it would refuse.
+func RefusedBuild(p host.Paths, files *app.Files, s app.State, version string) string {
+	found := Subject{Context: Context{Paths: p, Files: files, To: version}, Now: s}.duplicates(version)
+	if len(found) == 0 {
+		return ""
+	}
+	return "nginx would refuse what Dokku builds of it: " + toldOnce(found)
 }
 
 // newIn are the duplicates, each once, that are not among others.
