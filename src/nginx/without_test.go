@@ -24,7 +24,7 @@ func TestWithout(t *testing.T) {
 	for complaint, want := range map[string]string{
 		`"client_max_body_size" directive is duplicate in /home/dokku/blog/nginx.conf.d/upload.conf:1`: "client_max_body_size",
 		`duplicate location "…" in /home/dokku/blog/nginx.conf:5`:                                      "",
-		`duplicate upstream "blog-5000" in /home/dokku/blog/nginx.conf:5`:                               "",
+		`duplicate upstream "blog-5000" in /home/dokku/blog/nginx.conf:5`:                              "",
 		"": "",
 	} {
 		if got := Duplicate(complaint); got != want {
