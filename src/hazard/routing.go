@@ -134,7 +134,9 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 		f.Consequence = strings.TrimSpace(f.Consequence + " If it was taken away on purpose: " + command)
 		f.Command = drop.Command
 	case len(twice) > 0:
-		f.Command = "dokku upgrade-guard:apply, when that is repaired"
+		if f.Command, _ = s.commandFor(twice); f.Command == "" {
+			f.Command = "dokku upgrade-guard:apply"
+		}
 		f.What += "; Dokku is not asked to build it, because nginx would refuse it: " + toldOnce(twice)
 	case s.recordsGone():
 		f.Command = say.Command("dokku ps:start", s.Now.Name)

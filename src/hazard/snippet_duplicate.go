@@ -124,11 +124,16 @@ func (s Subject) duplicates(version string) []duplicate {
 // app's servers; nil for none.
 func (s Subject) setByTemplate(name, version string, kinds serverKind) *templateDirective {
 	for _, d := range templateDirectives {
-		if d.name == name && d.in&kinds != 0 && (!app.Before(version, d.from) || d.whenSet != "" && !app.Before(version, d.whenSet) && s.nginxProperty(d.property) != "") {
+		if d.name == name && d.in&kinds != 0 && s.isSet(d, version) {
 			return &d
 		}
 	}
 	return nil
+}
+
+// isSet tells whether a version sets a directive.
+func (s Subject) isSet(d templateDirective, version string) bool {
+	return !app.Before(version, d.from) || d.whenSet != "" && !app.Before(version, d.whenSet) && s.nginxProperty(d.property) != ""
 }
 
 // since says from when on a directive is set.
@@ -159,7 +164,7 @@ func (s Subject) duplicatesByTemplate(text, version string) []duplicate {
 		})
 		for _, by := range templateDirectives {
 			set := func(d nginx.Directive) bool { return d.Name == by.name && slices.Contains(d.Args, "$."+by.variable) }
-			if by.variable == "" || app.Before(version, by.from) || !slices.ContainsFunc(server.Block, set) {
+			if by.variable == "" || !s.isSet(by, version) || !slices.ContainsFunc(server.Block, set) {
 				continue
 			}
 			why := fmt.Sprintf("which the app's own nginx.conf.sigil sets, too, %s, when Dokku hands it %s", s.since(by), by.variable)
@@ -241,7 +246,7 @@ func (s Subject) snippets() []snippet {
 	var found []snippet
 	for _, file := range s.Files.Under(dir) {
 		name := strings.TrimPrefix(file.Path, dir)
-		if strings.Contains(name, "/") || name[0] == '.' || path.Ext(name) != ".conf" || file.Error != "" {
+		if name == "" || strings.Contains(name, "/") || name[0] == '.' || path.Ext(name) != ".conf" || file.Error != "" {
 			continue
 		}
 		if list, err := nginx.Parse(string(file.Data)); err == nil {
@@ -283,7 +288,7 @@ var plainSetting = regexp.MustCompile(`^[A-Za-z0-9.]{1,20}( [A-Za-z0-9.]{1,20})?
 // String says which directive it is, with its value where that is plain.
 func (d duplicate) String() string {
 	text := d.Name
-	if value := d.value(); value != "" {
+	if value := d.value(); value != "" && d.by.name != "" {
 		text += " " + value
 	}
 	return fmt.Sprintf("%s sets %s, %s", d.file, text, d.why)
@@ -302,11 +307,6 @@ func (s Subject) duplicateFinding(found []duplicate, when string) []Finding {
 		return nil
 	}
 	f := Finding{What: toldOnce(found)}
-	if slices.ContainsFunc(found, func(d duplicate) bool { return d.why != "" && d.by.name == "" }) { // 0.27.9
-		f.Consequence = "nginx refuses what it builds: no change of any app takes effect then, and nginx would not start again. 0.27.10 includes it once."
-		f.Command = "apt-get install dokku=0.27.10"
-		return []Finding{f}
-	}
 	command, rest := s.commandFor(found)
 	f.Command = command
 	f.Consequence = "nginx takes it once in a server, and refuses the next build (\"directive is duplicate\"): from then on no change of any app takes effect, and nginx would not start again. "
@@ -335,6 +335,9 @@ func toldOnce(found []duplicate) string {
 // commandFor says the same to Dokku, takes the lines out of the files, and builds, and
 // whether something is left to be taken out by hand.
 func (s Subject) commandFor(found []duplicate) (command string, rest bool) {
+	if slices.ContainsFunc(found, func(d duplicate) bool { return d.by.name == "" }) {
+		return "apt-get install dokku=0.27.10", false // which includes them once
+	}
 	var set, lines []string
 	for _, d := range found {
 		if v := d.value(); d.by.property != "" && v != "" && s.nginxProperty(d.by.property) == "" {

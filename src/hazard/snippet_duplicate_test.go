@@ -128,6 +128,10 @@ server {
 	if found := snippetDuplicate.Detect(s); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
+	s.Files = app.NewFiles("0.38.27", []string{"blog"}, nil, []app.File{{Path: "root/blog/nginx.conf.d/", Error: "permission denied"}})
+	if found := snippetDuplicate.Detect(s); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
 	s = subject("0.38.27", map[string]string{"root/blog/nginx.conf.d/upload.conf": "client_max_body_size 2M;\n"})
 	s.Files = app.NewFiles("0.38.27", []string{"blog"}, nil, append(s.Files.All(), app.File{Path: "lib/data/nginx-vhosts/app-blog/nginx.conf.sigil", Error: "permission denied"}))
 	if found := snippetDuplicate.Detect(s); len(found) > 0 {
