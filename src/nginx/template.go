@@ -30,7 +30,7 @@ var OnceInServer = strings.Fields(`absolute_redirect auth_basic auth_basic_user_
 	proxy_ignore_client_abort proxy_intercept_errors proxy_max_temp_file_size proxy_read_timeout proxy_request_buffering
 	proxy_send_timeout proxy_ssl_server_name proxy_ssl_verify real_ip_header real_ip_recursive reset_timedout_connection resolver
 	resolver_timeout root satisfy send_timeout server_name_in_redirect server_tokens ssl_buffer_size ssl_ciphers ssl_dhparam
-	ssl_ecdh_curve ssl_session_tickets ssl_session_timeout ssl_stapling ssl_stapling_verify sub_filter_once tcp_nodelay tcp_nopush
+	ssl_ecdh_curve ssl_prefer_server_ciphers ssl_session_tickets ssl_session_timeout ssl_stapling ssl_stapling_verify sub_filter_once tcp_nodelay tcp_nopush
 	try_files underscores_in_headers`)
 
 // Once tells whether nginx is known to take a directive once in a server.
