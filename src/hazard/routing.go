@@ -273,7 +273,7 @@ func (s Subject) stillWrong(ctx context.Context, h host.Host, besides ...nginx.K
 		return err
 	}
 	for _, f := range nginx.CheckApp(files, s.Routing.Host, s.Now.Name) {
-		if f.Kind != nginx.Stopped && f.Kind != nginx.Fallback && !slices.Contains(besides, f.Kind) {
+		if !slices.Contains([]nginx.Kind{nginx.Stopped, nginx.Fallback, nginx.Replaced}, f.Kind) && !slices.Contains(besides, f.Kind) {
 			return errors.New(f.What)
 		}
 	}

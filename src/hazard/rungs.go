@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
@@ -74,7 +75,7 @@ func (s Subject) fallbackSteps(kinds []nginx.Kind) []plan.Step {
 	// Another file that nginx complains of by itself is no better with an earlier one.
 	if (strings.Contains(s.Routing.Complaint, s.Paths.App(s.Now.Name)+"/nginx.conf:") || strings.Contains(s.Routing.Complaint, "duplicate")) && len(s.earlier()) > 0 {
 		rungs = append(rungs, step(TextEarlier, func(ctx context.Context, h host.Host) error {
-			return s.replace(ctx, h, func(string, string) []string { return s.earlier() })
+			return s.replace(ctx, h, nginx.WriteReplacement, func(string, string) []string { return s.earlier() })
 		}))
 	}
 	return rungs
@@ -84,7 +85,7 @@ func (s Subject) fallbackSteps(kinds []nginx.Kind) []plan.Step {
 // are of the app's configuration: what is there now, what was there before the build, what
 // is quarantined, what was recorded.
 func (s Subject) fallBack(ctx context.Context, h host.Host) error {
-	return s.replace(ctx, h, func(path, present string) []string {
+	return s.replace(ctx, h, nginx.WriteFallback, func(path, present string) []string {
 		aside, _ := h.ReadFile(nginx.QuarantinePath(path))
 		return []string{present, s.Routing.Run.Configurations[s.Now.Name], string(aside), s.configurationBefore()}
 	})
@@ -105,7 +106,7 @@ func (s Subject) leaveOut(ctx context.Context, h host.Host) error {
 			break
 		}
 		text = next
-		if err = s.replace(ctx, h, func(string, string) []string { return []string{text} }); err == nil {
+		if err = s.replace(ctx, h, nginx.WriteReplacement, func(string, string) []string { return []string{text} }); err == nil {
 			return nil
 		}
 		var r refusal
@@ -124,7 +125,7 @@ func (r refusal) Error() string { return "nginx refuses it: " + string(r) }
 
 // replace puts one of some texts, with an upstream from the containers' addresses, where
 // the app's configuration is. What nginx does not take is not left there.
-func (s Subject) replace(ctx context.Context, h host.Host, texts func(path, present string) []string) error {
+func (s Subject) replace(ctx context.Context, h host.Host, write func(string, app.State) (string, error), texts func(path, present string) []string) error {
 	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
 	if err := plan.Unchanged(h, path, s.Digest(path)); err != nil {
 		return err // a deploy was faster
@@ -138,7 +139,7 @@ func (s Subject) replace(ctx context.Context, h host.Host, texts func(path, pres
 	written := false
 	for _, text := range texts(path, string(present)) {
 		var mended string
-		if mended, err = nginx.WriteFallback(text, s.Now); err != nil {
+		if mended, err = write(text, s.Now); err != nil {
 			continue
 		}
 		if err = h.Write(path, 0o644, []byte(mended)); err != nil {

@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Servers   []Server
 	Upstreams []Upstream
-	// Mark is markFallback or markQuarantine where the file is the guard's own work.
+	// Mark is markFallback, markReplaced or markQuarantine where the file is the guard's own work.
 	Mark string
 }
 

@@ -217,7 +217,13 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("it is not reported:\n%s", said)
 		}
 		os.Remove(m.path("home/dokku/gamma/nginx.conf.d/upload.conf"))
-		repaired("gamma: its nginx configuration has a fallback upstream")
+		if said := m.check(); !strings.Contains(said, "gamma: its nginx configuration is upgrade-guard's, because nginx refused what Dokku had built") {
+			t.Errorf("it is not reported:\n%s", said)
+		}
+		m.build("gamma")
+		if said := m.check(); !strings.Contains(said, "nothing found") {
+			t.Errorf("still there after Dokku's build:\n%s", said)
+		}
 		ok("alpha", "beta", "gamma")
 	})
 
