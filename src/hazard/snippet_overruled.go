@@ -12,9 +12,8 @@ import (
 // snippetOverruled is the other half of snippetDuplicate: what Dokku's template has come to
 // set within its location (docs/dokku-versions.md#directives-of-the-template). A snippet
 // stands in the server, so nginx does not complain: the location has its way, and what
-// people have set is gone without a word, by default to 60 s, with the first build. Its
-// property is set to the same: before the upgrade where the old version does not read it,
-// else after it.
+// people have set is gone without a word with the first build. Its property is set to the
+// same: before the upgrade where the old version does not read it, else after it.
 var snippetOverruled = Hazard{
 	Name:  "snippet-overruled",
 	Guide: "https://dokku.com/docs/networking/proxies/nginx/",
@@ -40,16 +39,21 @@ var snippetOverruled = Hazard{
 
 // locationDirective is one that Dokku's template sets in its location for http and for
 // https from these versions on, and by its property from that one.
-type locationDirective struct{ name, property, http, https string }
+type locationDirective struct {
+	name, property, http, https string
+	// together is one of the sizes of buffers: nginx refuses one that does not go with the
+	// others, which Dokku sets too, so it is only told.
+	together bool
+}
 
 var locationDirectives = []locationDirective{
-	{"proxy_read_timeout", "0.21.0", "0.21.0", "0.21.4"},
-	{"proxy_buffer_size", "0.22.0", "0.22.0", "0.22.0"},
-	{"proxy_buffering", "0.22.0", "0.22.0", "0.22.0"},
-	{"proxy_buffers", "0.22.0", "0.22.0", "0.22.0"},
-	{"proxy_busy_buffers_size", "0.22.0", "0.22.0", "0.22.0"},
-	{"proxy_connect_timeout", "0.35.6", "0.35.6", "0.35.6"},
-	{"proxy_send_timeout", "0.35.6", "0.35.6", "0.35.6"},
+	{name: "proxy_read_timeout", property: "0.21.0", http: "0.21.0", https: "0.21.4"},
+	{name: "proxy_buffering", property: "0.22.0", http: "0.22.0", https: "0.22.0"},
+	{name: "proxy_buffer_size", property: "0.22.0", http: "0.22.0", https: "0.22.0", together: true},
+	{name: "proxy_buffers", property: "0.22.0", http: "0.22.0", https: "0.22.0", together: true},
+	{name: "proxy_busy_buffers_size", property: "0.22.0", http: "0.22.0", https: "0.22.0", together: true},
+	{name: "proxy_connect_timeout", property: "0.35.6", http: "0.35.6", https: "0.35.6"},
+	{name: "proxy_send_timeout", property: "0.35.6", http: "0.35.6", https: "0.35.6"},
 }
 
 // overruled are the settings of an app's snippets that lose their effect with the upgrade.
@@ -81,6 +85,9 @@ func (s Subject) overruled(remedy func(locationDirective, *Finding, *plan.Step))
 					Consequence: "With the next build or deploy the app gets what Dokku sets by itself.",
 				}
 				switch {
+				case d.together:
+					f.Kind = Notice
+					f.Consequence += " To keep it: dokku nginx:set with proxy-buffer-size, proxy-buffers and proxy-busy-buffers-size, which must go together."
 				case value == "":
 					f.Command = say.Command("dokku nginx:set", s.Now.Name, property) + " <value>"
 				case s.Digest(path) == app.Digest([]byte(value)):

@@ -25,7 +25,8 @@ func TestSnippetOverruled(t *testing.T) {
 		{name: "a person has set it", snippet: "proxy_read_timeout 300s;", from: "0.20.4", to: "0.35.5", more: map[string]string{property: "9s"}},
 		{name: "it is there", snippet: "proxy_read_timeout 300s;", from: "0.20.4", to: "0.35.5", more: map[string]string{property: "300s"}},
 		{name: "in a location", snippet: "location /a { proxy_read_timeout 300s; }", from: "0.20.4", to: "0.35.5"},
-		{name: "buffers", snippet: "proxy_buffers 8 32k;", from: "0.21.4", to: "0.22.9", want: "nginx/blog/proxy-buffers, as its snippet says: 8 32k"},
+		{name: "buffering", snippet: "proxy_buffering off;", from: "0.21.4", to: "0.22.9", want: "nginx/blog/proxy-buffering, as its snippet says: off"},
+		{name: "sizes of buffers go together", snippet: "proxy_buffer_size 64k;", from: "0.21.4", to: "0.22.9", want: "To keep it: dokku nginx:set with proxy-buffer-size"},
 		{name: "not shown", snippet: "proxy_read_timeout $CANARY;", from: "0.20.4", to: "0.35.5", want: "dokku nginx:set blog proxy-read-timeout <value>"},
 		{name: "a template of its own", snippet: "proxy_read_timeout 300s;", from: "0.29.4", to: "0.38.27", more: map[string]string{"lib/data/nginx-vhosts/app-blog/nginx.conf.sigil": "server { }"}},
 		{name: "another", snippet: "proxy_http_version 1.0;", from: "0.20.4", to: "0.38.27"},
@@ -50,7 +51,7 @@ func TestSnippetOverruled(t *testing.T) {
 				case len(found) != 1 || strings.Contains(found[0].What, "CANARY"):
 					t.Errorf("%+v", found)
 				default:
-					remedy := found[0].Command + found[0].Afterwards
+					remedy := found[0].Command + found[0].Afterwards + found[0].Consequence
 					if found[0].Step != nil {
 						remedy += found[0].Step.Text
 					}
