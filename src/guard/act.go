@@ -376,4 +376,4 @@ func printPlan(out *say.Printer, found []hazard.Finding, guesses bool) {
 
 // ConditionalRouting is what may follow any change of nginx's configurations: nginx
 // names one file that it refuses at a time, so nobody knows beforehand which is next.
-const ConditionalRouting = "if nginx then names an app's configuration: built by Dokku, else its fallback upstream, else quarantined; then nginx, reloaded"
+const ConditionalRouting = "if nginx then names an app's configuration: built by Dokku, else its fallback upstream or its configuration from before, else quarantined; then nginx, reloaded"

@@ -237,6 +237,7 @@ func (g *Guard) routing(o *Observation, m *memory, name string, expected []strin
 		}
 		return side
 	}
+	r.Earlier = sync.OnceValue(func() []string { return g.earlier(name) })
 	// Each is asked by every hazard of nginx, and reads configurations.
 	r.Public = sync.OnceValue(func() hazard.Verdict {
 		v := hazard.Serving(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before())

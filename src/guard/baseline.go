@@ -203,6 +203,27 @@ func (g *Guard) holding(name string, want func(app.State) bool) *hazard.Side {
 	return nil
 }
 
+// someEarlier are as many configurations from before as are tried.
+const someEarlier = 5
+
+// earlier are an app's nginx configurations in all records, newest first, each once. They
+// are read only where nginx refuses what is there.
+func (g *Guard) earlier(name string) (texts []string) {
+	known, _ := g.State.Read()
+	for _, e := range g.records(name) {
+		side := g.side(e.ID, name, known)
+		if side == nil {
+			continue
+		}
+		if text, ok := side.Files.Text(nginx.ConfPath(name)); ok && !slices.Contains(texts, text) {
+			if texts = append(texts, text); len(texts) == someEarlier {
+				break
+			}
+		}
+	}
+	return texts
+}
+
 // records are all snapshots, and an app's running record, newest first.
 func (g *Guard) records(name string) []snapshot.Entry {
 	records, _ := g.Store.List()

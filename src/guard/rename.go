@@ -288,6 +288,9 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host, dokku string) []Renam
 			if d.Why = rename.Name(g.Host, files, d.From, d.To); d.Why == nil && now.Apps[name].Running() > 0 {
 				d.Why = rename.MayOverlap(files, now.Apps[name])
 			}
+			if why := hazard.RefusedBuild(g.Host.Paths(), files, now.Apps[name], dokku); d.Why == nil && why != "" {
+				d.Why = errors.New(why)
+			}
 		}
 		due = append(due, d)
 	}

@@ -19,11 +19,31 @@ import (
 // upgrade or a restart of docker leaves some behind (dokku/dokku#5066). Those that are
 // started are the ones which Dokku has recorded, so nothing runs twice. They get new
 // addresses, which nginx-upstream-stale then finds.
+//
+// What the package begins with, dokku cleanup, removes every container that has exited,
+// by all versions. So of one that does not run before the upgrade nothing is left to be
+// started after it: it is told beforehand, with what starts it while it is there.
 var containerStopped = Hazard{
 	Name:    "container-stopped",
 	About:   AboutNginx,
 	Threads: "dokku/dokku#5066, #7253",
 
+	Foresee: func(s Subject) []Finding {
+		var exited []string
+		for _, w := range s.Now.Containers {
+			if (w.Status == "exited" || w.Status == "dead") && nginx.Wanted(s.Now, w) {
+				exited = append(exited, w.Type+"."+w.Index)
+			}
+		}
+		if len(exited) == 0 || s.NoDocker || s.Now.Proxy.Scheduler != "" && s.Now.Proxy.Scheduler != "docker-local" {
+			return nil
+		}
+		return []Finding{{
+			What:        fmt.Sprintf("what does not run is removed as the upgrade begins (dokku cleanup): %s", listed(exited)),
+			Consequence: fmt.Sprintf("Start it before the upgrade; after it that takes a deploy: %s", say.Command("dokku ps:start", s.Now.Name)),
+			Command:     "dokku upgrade-guard:apply",
+		}}
+	},
 	Detect: func(s Subject) []Finding {
 		f := s.routingFinding("", nginx.Stopped)
 		if f == nil {
@@ -53,7 +73,7 @@ var containerStopped = Hazard{
 		case len(why) > 0: // two of it must never run (law 10)
 			return notStarted(strings.Join(why, "; "), start+" if none of it runs elsewhere")
 		case len(ids) == 0:
-			return notStarted("docker does not know the containers that Dokku has recorded", say.Command("dokku ps:rebuild", s.Now.Name))
+			return notStarted("docker does not know the containers that Dokku has recorded: dokku cleanup removes what does not run", start)
 		case v.Unknown != "":
 			f.Kind = Guess
 			f.What += "; it is not started, because " + v.Unknown

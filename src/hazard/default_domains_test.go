@@ -26,7 +26,7 @@ func TestDefaultDomainsOfAnInstallation(t *testing.T) {
 	} {
 		at := "root/" + c.name + "/"
 		files := map[string]string{at + "CONTAINER.web.1": "f", "root/VHOST": strings.Join(strings.Fields(c.hosts), "\n")}
-		s := upgraded(c.name, "0.29.4", "0.35.5", files, map[string]string{at + "VHOST": strings.Join(strings.Fields(c.now), "\n")})
+		s := overUpgrade(c.name, "0.29.4", "0.35.5", files, map[string]string{at + "VHOST": strings.Join(strings.Fields(c.now), "\n")})
 		got := ""
 		for _, f := range domainsRewritten.Detect(s) {
 			got = strings.TrimSuffix(strings.TrimPrefix(f.Step.Text, "domains "), ", set by Dokku's installation")
@@ -43,7 +43,7 @@ func TestDefaultDomainsOfAnInstallation(t *testing.T) {
 	} {
 		at := "root/" + c.name + "/"
 		files := map[string]string{at + "CONTAINER.web.1": "f", "lib/config/ports/" + c.name + "/map": "http:8080:5000", "root/VHOST": strings.Join(strings.Fields(c.hosts), "\n")}
-		s := upgraded(c.name, "0.31.5", "0.35.20", files, nil)
+		s := overUpgrade(c.name, "0.31.5", "0.35.20", files, nil)
 		cleared := slices.ContainsFunc(portsLost.Foresee(s), func(f Finding) bool { return strings.Contains(f.What, "clears the port map") })
 		if halts := needsScale(s.To, s.Now, app.Read(s.Files).Global.Domains); cleared != c.clears || halts != c.clears {
 			t.Errorf("%s below %q: the map is cleared: %v, the installation ends: %v", c.name, c.hosts, cleared, halts)
@@ -51,8 +51,8 @@ func TestDefaultDomainsOfAnInstallation(t *testing.T) {
 	}
 }
 
-// upgraded is an app over an upgrade, of files from before it and those that have come since.
-func upgraded(name, from, to string, before, since map[string]string) Subject {
+// overUpgrade is an app over an upgrade, of files from before it and those that have come since.
+func overUpgrade(name, from, to string, before, since map[string]string) Subject {
 	files := func(version string, sides ...map[string]string) *app.Files {
 		var list []app.File
 		for _, side := range sides {

@@ -120,6 +120,8 @@ var All = []Hazard{
 	toolsOld,
 	waypoints,
 	wayBack,
+	snippetDuplicate,
+	snippetOverruled,
 	containerStopped,
 	nginxRefused,
 	nginxUpstreamMissing,

@@ -16,7 +16,7 @@ var nginxAnswer = Hazard{
 		if f := s.routingFinding("Its visitors see the other app.", nginx.OtherApp); f != nil {
 			step := reloadStep(s.Routing.Run)
 			f.Step = &step
-			if v := s.Routing.Public(); v.Closed+v.Unknown+v.NoBuild == "" && s.Routing.Drops().Part == "" && s.buildable() {
+			if v := s.Routing.Public(); v.Closed+v.Unknown+v.NoBuild == "" && s.Routing.Drops().Part == "" && s.buildable() && len(s.duplicates(s.Now.Dokku)) == 0 {
 				f.Then = append(f.Then, s.buildStep())
 			}
 			found = append(found, *f)

@@ -3,7 +3,6 @@ package hazard
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +19,8 @@ import (
 //
 //   - Dokku builds the app's configuration;
 //   - if that did not end it, the configuration gets a fallback upstream from the
-//     addresses of the app's running containers;
+//     addresses of the app's running containers. Where nginx refuses what Dokku builds,
+//     what a snippet sets, too, is left out of it, or it is one from before;
 //   - if nginx still refuses it, it is quarantined, so that the others can be loaded.
 //
 // Nothing of it makes anything reachable that was not (public.go).
@@ -43,6 +43,8 @@ type Routing struct {
 	// reading of a whole snapshot, so they are asked for when they are needed.
 	Public, MayStart func() Verdict
 	Before           func() *Side
+	// Earlier are its nginx configurations in the records, newest first, each once.
+	Earlier func() []string
 	// Drops is what a build would end that nginx serves now.
 	Drops func() Drop
 	// Run is what one run of act remembers; never nil.
@@ -79,6 +81,8 @@ func (r *Run) MayQuarantine(name string) bool {
 const (
 	TextBuild      = "nginx configuration, built by Dokku"
 	TextFallback   = "fallback upstream in its nginx configuration, from its containers' addresses"
+	TextWithout    = "nginx configuration without what a snippet sets, too, with a fallback upstream from its containers' addresses"
+	TextEarlier    = "nginx configuration from before, with a fallback upstream from its containers' addresses"
 	TextQuarantine = "nginx configuration, quarantined"
 	TextReload     = "nginx, reloaded"
 	TextStart      = "its containers, started"
@@ -114,7 +118,7 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	}
 	var ladder []plan.Step
 	command := say.Command("dokku proxy:build-config", s.Now.Name)
-	v, drop := s.Routing.Public(), s.Routing.Drops()
+	v, drop, twice := s.Routing.Public(), s.Routing.Drops(), s.duplicates(s.Now.Dokku)
 	switch {
 	case v.Closed != "":
 		f.Command = command
@@ -129,6 +133,14 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 		f.What += "; Dokku is not asked to build it, because " + drop.Why()
 		f.Consequence = strings.TrimSpace(f.Consequence + " If it was taken away on purpose: " + command)
 		f.Command = drop.Command
+	case len(twice) > 0:
+		if f.Command, _ = s.commandFor(twice); f.Command == "" {
+			f.Command = "dokku upgrade-guard:apply"
+		}
+		f.What += "; Dokku is not asked to build it, because nginx would refuse it: " + toldOnce(twice)
+	case s.recordsGone():
+		f.Command = say.Command("dokku ps:start", s.Now.Name)
+		f.What += "; Dokku is not asked to build it, because it would be built with the address of a container that is gone"
 	case v.NoBuild != "":
 		f.Command = command
 		f.What += "; Dokku is not asked to build it, because " + v.NoBuild
@@ -139,7 +151,7 @@ func (s Subject) built(consequence string, kinds ...nginx.Kind) []Finding {
 	}
 	// Each text there is names the certificate that is gone; what others wait for is no guess.
 	if drop.Part != app.PartCertificate && v.Closed == "" && (v.Unknown == "" || len(ladder) > 0) && s.mayFallBack(kinds) {
-		ladder = append(ladder, s.fallbackStep(kinds))
+		ladder = append(ladder, s.fallbackSteps(kinds)...)
 	}
 	if s.Routing.Complaint != "" {
 		ladder = append(ladder, s.quarantineStep())
@@ -167,14 +179,17 @@ func (s Subject) buildable() bool {
 	return s.alive() && (!s.Now.EffectiveScale().Empty() || app.ScaleInFile(s.Now.Dokku))
 }
 
+// recordsGone tells that Dokku has the address of a web container that docker does not
+// know. A build takes it from there, whatever runs.
+func (s Subject) recordsGone() bool {
+	return s.alive() && slices.ContainsFunc(s.Now.Web(), func(c app.Container) bool { return !c.Running && c.Status == "" && c.IP != "" })
+}
+
 // mayFallBack tells whether a fallback upstream can end findings of some kinds.
 func (s Subject) mayFallBack(kinds []nginx.Kind) bool {
-	present, has := s.Files.Text(nginx.ConfPath(s.Now.Name))
-	if slices.Contains(kinds, nginx.Refused) && s.Routing.Complaint != "" && !s.upstreamMissing() {
-		// Another upstream makes it no better; the configuration from before may, unless
-		// nginx names another file that it includes.
-		before := s.configurationBefore()
-		return s.alive() && strings.Contains(s.Routing.Complaint, s.Paths.App(s.Now.Name)+"/nginx.conf:") && before != "" && before != present
+	_, has := s.Files.Text(nginx.ConfPath(s.Now.Name))
+	if s.refusedAsBuilt(kinds) {
+		return s.alive()
 	}
 	return s.alive() && slices.ContainsFunc(kinds, func(k nginx.Kind) bool { return slices.Contains(unserved, k) }) &&
 		(has || s.configurationBefore() != "")
@@ -258,132 +273,9 @@ func (s Subject) stillWrong(ctx context.Context, h host.Host, besides ...nginx.K
 		return err
 	}
 	for _, f := range nginx.CheckApp(files, s.Routing.Host, s.Now.Name) {
-		if f.Kind != nginx.Stopped && f.Kind != nginx.Fallback && !slices.Contains(besides, f.Kind) {
+		if !slices.Contains([]nginx.Kind{nginx.Stopped, nginx.Fallback, nginx.Replaced}, f.Kind) && !slices.Contains(besides, f.Kind) {
 			return errors.New(f.What)
 		}
 	}
 	return nil
-}
-
-// fallbackStep writes the upstream that Dokku could not build into one of the texts
-// that there are of the app's configuration: what is there now, what was there before
-// the build, what is quarantined, what was recorded.
-func (s Subject) fallbackStep(kinds []nginx.Kind) plan.Step {
-	refused := slices.Contains(kinds, nginx.Refused) && s.Routing.Complaint != "" && !s.upstreamMissing()
-	return plan.Step{Mark: plan.Change, Text: TextFallback, Stage: plan.Fallback,
-		Do: func(ctx context.Context, h host.Host) error { return s.fallBack(ctx, h, refused) }}
-}
-
-// fallBack writes it. What nginx refuses for another reason than its upstream is not
-// used again.
-func (s Subject) fallBack(ctx context.Context, h host.Host, refused bool) error {
-	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
-	if err := plan.Unchanged(h, path, s.Digest(path)); err != nil {
-		return err // a deploy was faster
-	}
-	s.remember()
-	present, missing := h.ReadFile(path)
-	if missing != nil && !errors.Is(missing, fs.ErrNotExist) {
-		return missing // what cannot be read is not replaced
-	}
-	aside, _ := h.ReadFile(nginx.QuarantinePath(path))
-	err := nginx.ErrNoFallback
-	written := false
-	texts := []string{string(present), s.Routing.Run.Configurations[s.Now.Name], string(aside), s.configurationBefore()}
-	if refused {
-		texts = texts[3:]
-	}
-	for _, text := range texts {
-		var mended string
-		if mended, err = nginx.WriteFallback(text, s.Now); err != nil {
-			continue
-		}
-		if err = h.Write(path, 0o644, []byte(mended)); err != nil {
-			return err
-		}
-		written = true
-		// Names are not changed by it, and wait for Dokku's own build.
-		if err = s.stillWrong(ctx, h, nginx.Names); err == nil {
-			s.Routing.Run.Unloaded[s.Now.Name] = true
-			return nil
-		}
-	}
-	// None of them is right, and the last one tried must not be what is left.
-	switch {
-	case written && missing == nil:
-		return errors.Join(err, h.Write(path, 0o644, present))
-	case written:
-		return errors.Join(err, h.Remove(path))
-	}
-	return err
-}
-
-// quarantineStep takes the configuration of an app out of nginx's way, under another
-// name beside it. It is the whole of it, and not only a snippet that nginx names: what
-// a snippet forbids must not be served without it. In its place the app's names answer
-// 503, because nginx gives the requests for a name that nobody has to another app.
-func (s Subject) quarantineStep() plan.Step {
-	path := filepath.Join(s.Paths.App(s.Now.Name), "nginx.conf")
-	text, readable := s.Files.Text(nginx.ConfPath(s.Now.Name))
-	step := plan.Step{Mark: plan.Change, Text: TextQuarantine, Stage: plan.Quarantine}
-	substitute, leftOut := "", []string(nil)
-	again := nginx.IsQuarantined(text) // not even that is taken: its port is what nginx refuses
-	if !again {
-		substitute, leftOut = s.substitute()
-	}
-	if substitute == "" {
-		step.Text += " without a substitute: nginx does not know the app until then"
-	}
-	if len(leftOut) > 0 {
-		step.Text += "; meanwhile answered by another app, or not at all: " + strings.Join(leftOut, ", ")
-	}
-	was := s.Digest(path)
-	step.Do = func(_ context.Context, h host.Host) error {
-		if !readable {
-			return errors.New("its nginx.conf cannot be read")
-		}
-		if err := plan.Unchanged(h, path, was); err != nil {
-			return err // a deploy was faster
-		}
-		s.remember()
-		s.Routing.Run.Unloaded[s.Now.Name] = true
-		if !again {
-			if err := h.Write(nginx.QuarantinePath(path), 0o644, []byte(text)); err != nil {
-				return err
-			}
-		}
-		if substitute == "" {
-			return h.Remove(path)
-		}
-		return plan.Put(h, path, 0o644, []byte(substitute), was)
-	}
-	return step
-}
-
-// substitute is what is to answer 503 in place of an app's configuration: under the
-// names and on the ports of that, or of the one before where that says nothing; "" for
-// nothing, so that no port is opened for it. leftOut is what it has of these and cannot
-// be kept.
-func (s Subject) substitute() (text string, leftOut []string) {
-	dir := s.Paths.App(s.Now.Name)
-	if text, leftOut = nginx.WriteSubstitute(s.Files, s.Now, dir); text != "" {
-		return text, leftOut
-	}
-	if before := s.Routing.Before(); before != nil && s.Routing.Public().Closed == "" {
-		text, leftOut = nginx.WriteSubstitute(before.Files, s.Now, dir)
-	}
-	return text, leftOut
-}
-
-// reloadStep has nginx take what is on the disk.
-func reloadStep(run *Run) plan.Step {
-	return plan.Step{Mark: plan.Change, Text: TextReload, Stage: plan.Reload,
-		Do: func(ctx context.Context, h host.Host) error {
-			if err := host.ReloadNginx(ctx, h); err != nil {
-				return err
-			}
-			clear(run.Unloaded)
-			return nil
-		},
-	}
 }

@@ -17,7 +17,7 @@ var scaleDrift = Hazard{
 	Reads: []app.Part{app.PartScale},
 
 	Detect: func(s Subject) []Finding {
-		if s.Before == nil || !s.Crosses("0.25.0") {
+		if s.Before == nil || !s.Crosses("0.25.0") || s.webZero() != nil {
 			return nil
 		}
 		before, now := s.Before.EffectiveScale(), s.Now.Scale.Property

@@ -2,6 +2,7 @@ package hazard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -22,6 +23,9 @@ var scaleZero = Hazard{
 	Reads:   []app.Part{app.PartScale},
 
 	Detect: func(s Subject) []Finding {
+		if f := s.webZero(); f != nil {
+			return []Finding{*f}
+		}
 		now := s.Now.Scale.Property
 		if s.NoDocker || app.ScaleInFile(s.To) || now.Empty() || now.Total() > 0 || len(now.MalformedLines()) > 0 || s.Now.Running() > 0 || s.Now.Stopped || !s.wasDeployed() {
 			return nil
@@ -40,6 +44,25 @@ var scaleZero = Hazard{
 			Command:     say.Command("dokku ps:scale", s.Now.Name, "web=1"),
 		}}
 	},
+}
+
+// webZero is the same where other process types have kept a number: an app that had web
+// processes before the upgrade has none, and its domains are answered by nobody. Whether
+// that was meant only its person knows.
+func (s Subject) webZero() *Finding {
+	now := s.Now.EffectiveScale()
+	if s.Before == nil || s.NoDocker || s.Now.Stopped || s.Before.Stopped || now.Of("web") > 0 || now.Total() == 0 || len(now.MalformedLines()) > 0 || !s.wasDeployed() {
+		return nil
+	}
+	before := s.Before.EffectiveScale()
+	if before.Of("web") == 0 || s.Before.Running() == 0 || slices.ContainsFunc(s.Now.Web(), func(c app.Container) bool { return c.Running }) {
+		return nil
+	}
+	return &Finding{
+		What:        fmt.Sprintf("the scale is %s, and was %s before the upgrade: no web process runs", now, before),
+		Consequence: "Its domains are answered by nobody, or by another app.",
+		Command:     scaleCommand(s.Now.Name, before),
+	}
 }
 
 // wasDeployed tells whether the app has ever been deployed: also where no container of

@@ -14,7 +14,7 @@ import (
 // hazards of that app; names tells of 0.22.0 to 0.22.2.
 var waypoints = Hazard{
 	Name:    "waypoints",
-	Threads: "dokku/dokku#5568, #6066, #7253, #7967, #8875, #8929, dokku/dokku-update#36",
+	Threads: "dokku/dokku#5277, #5568, #6066, #7253, #7967, #8875, #8929, dokku/dokku-update#36",
 
 	ForeseeHost: func(s HostSubject) []Finding {
 		var found []Finding
@@ -54,6 +54,7 @@ type stop struct {
 }
 
 var badStops = []stop{
+	{first: includedTwice, last: includedTwice, good: "0.27.10", why: "it includes an app's snippets twice in the server that redirects to https, and nginx takes most directives once"},
 	{first: "0.29.0", last: "0.29.3", good: "0.29.4", why: "its installation does not make the directories that its builds need; upgrade-guard does"},
 	{first: "0.34.0", last: "0.36.5", good: "0.36.11", why: "its apps:rename and apps:clone leave code and certificate behind, and apps:rename then deletes them"},
 	{first: "0.36.6", last: "0.36.9", good: "0.36.11", why: "what is pushed to an app after apps:rename goes to its old name"},

@@ -32,6 +32,7 @@ const (
 	Silent      Kind = "silent"      // nginx does not answer, and the container does
 	Stopped     Kind = "stopped"     // a container does not run that should
 	Fallback    Kind = "fallback"    // its upstream is the guard's
+	Replaced    Kind = "replaced"    // it is the guard's, because nginx refused Dokku's
 	Quarantined Kind = "quarantined" // by the guard
 	Open        Kind = "open"        // served, though its proxy is disabled
 )
@@ -190,6 +191,8 @@ func (c *checker) app(s app.State) {
 	case markQuarantine:
 		c.say(s, Quarantined, "its nginx configuration is quarantined, because nginx refused it; the app answers 503")
 		return
+	case markReplaced:
+		c.say(s, Replaced, "its nginx configuration is upgrade-guard's, because nginx refused what Dokku had built")
 	case markFallback:
 		c.say(s, Fallback, "its nginx configuration has a fallback upstream of upgrade-guard's, because Dokku could not build it")
 	}

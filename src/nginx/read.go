@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Servers   []Server
 	Upstreams []Upstream
-	// Mark is markFallback or markQuarantine where the file is the guard's own work.
+	// Mark is markFallback, markReplaced or markQuarantine where the file is the guard's own work.
 	Mark string
 }
 
@@ -72,6 +72,11 @@ func readAt(f *app.Files, path string) (Config, error) {
 	if !ok {
 		return Config{}, fs.ErrNotExist
 	}
+	return ReadText(f, text)
+}
+
+// ReadText reads a configuration as if it were an app's, with the snippets that are there.
+func ReadText(f *app.Files, text string) (Config, error) {
 	list, err := Parse(text)
 	if err != nil {
 		return Config{}, err

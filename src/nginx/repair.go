@@ -17,6 +17,7 @@ import (
 // file replaces it whole, mark and all.
 const (
 	markFallback   = "fallback upstream"
+	markReplaced   = "in place of a configuration that nginx refused"
 	markQuarantine = "quarantined"
 )
 
@@ -31,7 +32,7 @@ func mark(what string) string {
 
 // markOf is the mark that a text begins with, and the text after it.
 func markOf(text string) (found, rest string) {
-	for _, m := range []string{markFallback, markQuarantine} {
+	for _, m := range []string{markFallback, markReplaced, markQuarantine} {
 		if rest, ok := strings.CutPrefix(text, mark(m)); ok {
 			return m, rest
 		}
@@ -100,9 +101,9 @@ func WriteFallback(text string, s app.State) (string, error) {
 		return "", fmt.Errorf("its %d upstreams have too many servers", len(g.needs))
 	}
 	var out strings.Builder
-	rest := text
-	if m, after := markOf(text); m == markFallback {
-		rest = after
+	rest, marked := text, markFallback
+	if m, after := markOf(text); m == markFallback || m == markReplaced {
+		rest, marked = after, m
 	}
 	out.WriteString(g.apply(rest, len(text)-len(rest)))
 	for _, upstream := range slices.Sorted(maps.Keys(g.needs)) {
@@ -116,10 +117,20 @@ func WriteFallback(text string, s app.State) (string, error) {
 		}
 		out.WriteString("}\n")
 	}
-	if out.Len() > maxText-len(mark(markFallback)) {
+	if out.Len() > maxText-len(mark(markReplaced)) {
 		return "", fmt.Errorf("the fallback would be larger than 1 MiB%w", errLarge)
 	}
-	return mark(markFallback) + out.String(), nil
+	return mark(marked) + out.String(), nil
+}
+
+// WriteReplacement is a fallback that takes the place of what nginx refuses.
+func WriteReplacement(text string, s app.State) (string, error) {
+	written, err := WriteFallback(text, s)
+	if err != nil {
+		return "", err
+	}
+	_, rest := markOf(written)
+	return mark(markReplaced) + rest, nil
 }
 
 // maxServers is how many servers a fallback may name in all its upstreams.

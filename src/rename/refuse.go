@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/say"
@@ -84,6 +85,8 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 		return fmt.Errorf("%s is not renamed: its domains or environment are not known (%s)", r.From, s.Unknown[app.PartDomains]+s.Unknown[app.PartEnv])
 	case s.Running() > 0 && s.Serves() && !served(files, s):
 		return say.Hint(fmt.Errorf("%s is not renamed: nginx has no configuration for it, and would get one for the new app", r.From), "If it is to be served: %s, then try again.", say.Command("dokku proxy:build-config", r.From))
+	case s.Running() > 0 && hazard.RefusedBuild(r.Host.Paths(), files, s, files.Dokku) != "":
+		return say.Hint(fmt.Errorf("%s is not renamed: %s", r.From, hazard.RefusedBuild(r.Host.Paths(), files, s, files.Dokku)), "dokku upgrade-guard:report %s says what to do.", r.From)
 	case app.Read(files).DockerMissing != "":
 		return fmt.Errorf("nothing is known of the containers: %s", app.Read(files).DockerMissing)
 	}

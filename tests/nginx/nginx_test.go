@@ -201,6 +201,32 @@ func TestRoutes(t *testing.T) {
 		}
 	})
 
+	t.Run("a build that nginx refuses", func(t *testing.T) {
+		m.write("home/dokku/gamma/nginx.conf.d/upload.conf", "client_max_body_size 5m;\n")
+		m.withdraw("gamma")
+		m.readdress("gamma", subnet+"112")
+		if out, err := exec.Command("plugn", "trigger", "proxy-build-config", "gamma").CombinedOutput(); err == nil || !strings.Contains(string(out), `"client_max_body_size" directive is duplicate`) {
+			t.Fatalf("nginx takes it: %v\n%s", err, out)
+		}
+		out, err := m.routes()
+		if err != nil || !strings.Contains(out, "gamma: nginx configuration without what a snippet sets, too") || strings.Contains(out, "quarantined") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		ok("alpha", "beta", "gamma")
+		if said := m.check(); !strings.Contains(said, "gamma: nginx.conf.d/upload.conf sets client_max_body_size 5m") {
+			t.Errorf("it is not reported:\n%s", said)
+		}
+		os.Remove(m.path("home/dokku/gamma/nginx.conf.d/upload.conf"))
+		if said := m.check(); !strings.Contains(said, "gamma: its nginx configuration is upgrade-guard's, because nginx refused what Dokku had built") {
+			t.Errorf("it is not reported:\n%s", said)
+		}
+		m.build("gamma")
+		if said := m.check(); !strings.Contains(said, "nothing found") {
+			t.Errorf("still there after Dokku's build:\n%s", said)
+		}
+		ok("alpha", "beta", "gamma")
+	})
+
 	t.Run("healthy apps refuse nothing while another is repaired", func(t *testing.T) {
 		const total = 10_000
 		var asked, refused atomic.Int64
@@ -340,6 +366,48 @@ func TestGrammarAsNginxReadsIt(t *testing.T) {
 		_, got := nginx.Parse(full)
 		if err == nil && got != nil || byGrammar && got == nil {
 			t.Errorf("%s\nnginx: %s\nand it is read with %v", text, out, got)
+		}
+	}
+}
+
+// nginx is the judge of what it takes once in a server, too.
+func TestOnceAsNginxTakesIt(t *testing.T) {
+	need(t, "nginx")
+	dir := t.TempDir()
+	arguments := map[string]string{
+		"charset": "utf-8", "default_type": "a/b", "etag": "off", "expires": "1h", "gzip_buffers": "4 8k", "large_client_header_buffers": "4 8k",
+		"limit_conn": "c 5", "limit_req": "zone=r", "limit_req_status": "429", "lingering_close": "on", "proxy_buffers": "8 8k", "proxy_cache": "off",
+		"proxy_http_version": "1.1", "real_ip_header": "X-Real-IP", "resolver": "127.0.0.1", "root": "/tmp", "satisfy": "any", "ssl_ciphers": "HIGH",
+		"ssl_ecdh_curve": "auto", "try_files": "/a /b", "auth_request": "/a", "ssl_session_timeout": "1d", "ssl_dhparam": "/a", "auth_basic": "a", "auth_basic_user_file": "/a",
+	}
+	complains := func(text string) string {
+		full := fmt.Sprintf("pid %[1]s/pid;\nerror_log %[1]s/log;\nevents {}\nhttp { limit_req_zone $uri zone=r:1m rate=1r/s; limit_conn_zone $uri zone=c:1m;\nserver {\n%[2]s\n} }\n", dir, text)
+		name := filepath.Join(dir, "nginx.conf")
+		if err := os.WriteFile(name, []byte(full), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := exec.Command("nginx", "-t", "-c", name).CombinedOutput()
+		return string(out)
+	}
+	for _, name := range nginx.OnceInServer {
+		said := ""
+		for _, argument := range append([]string{arguments[name]}, "on", "5", "8k") {
+			d := name + " " + argument + ";\n"
+			if said = complains(d + d); argument != "" && strings.Contains(said, "is duplicate") {
+				break
+			}
+		}
+		if !strings.Contains(said, "is duplicate") && !strings.Contains(said, "unknown directive") { // of another nginx
+			t.Errorf("%s: %s", name, said)
+		}
+	}
+	for _, d := range []string{
+		"add_header A b;", "access_log off;", "error_page 404 /x;", "allow all;", "deny all;", "return 404;", "rewrite ^/a /b;", "set $a b;", "server_name a;",
+		"proxy_set_header A b;", "proxy_hide_header A;", "proxy_cookie_path /a /b;", "gzip_types text/css;", "index a;", "sub_filter a b;", "set_real_ip_from 10.0.0.0/8;",
+	} {
+		list, err := nginx.Parse(d)
+		if said := complains(d + "\n" + d); err != nil || nginx.Once(list[0]) || strings.Contains(said, "duplicate") && !strings.Contains(said, "[warn]") {
+			t.Errorf("%s: %v, and nginx says: %s", d, err, said)
 		}
 	}
 }

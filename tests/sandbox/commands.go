@@ -625,8 +625,10 @@ func (h Host) Answers(domain string) (string, error) {
 		}
 		for _, m := range upstreamServer.FindAllStringSubmatch(string(b), -1) {
 			for _, c := range containers {
-				for _, n := range c.Net.Networks {
-					if c.State.Running && n.IPAddress == m[1] {
+				for name, n := range c.Net.Networks {
+					// In the machine's own network a container has no address of its own.
+					host := name == "host" && m[1] == "127.0.0.1" && c.app() == filepath.Base(filepath.Dir(conf))
+					if c.State.Running && (n.IPAddress == m[1] || host) {
 						return c.app(), nil
 					}
 				}

@@ -159,6 +159,8 @@ func (h Host) render(name string, listeners bool) (string, error) {
 		if len(s.Domains.Names) > 0 {
 			fmt.Fprintf(&out, "  server_name %s;\n", strings.Join(s.Domains.Names, " "))
 		}
+		redirects := tlsErr == nil && parts[0] == "http" && parts[1] == "80"
+		out.WriteString(h.setByTemplate(name, tls != "", redirects))
 		if tls != "" {
 			fmt.Fprintf(&out, "  ssl_certificate %[1]s/server.crt;\n  ssl_certificate_key %[1]s/server.key;\n", h.path("home/dokku", name, "tls"))
 		}
@@ -188,8 +190,78 @@ func (h Host) render(name string, listeners bool) (string, error) {
 	return out.String(), nil
 }
 
-// nginxComplaint is what nginx -t would say first: of a file that is not its
-// grammar, of an upstream that is not there, of a certificate that is not.
+// setByTemplate are the directives that Dokku's template sets in a server of http or
+// https, and that nginx takes once (its templates of 0.20.4 to 0.38.27).
+func (h Host) setByTemplate(name string, https, redirects bool) string {
+	v := h.version()
+	property := func(key, byDefault string) string {
+		if b, err := os.ReadFile(h.path("var/lib/dokku/config/nginx", name, key)); err == nil && len(b) > 0 {
+			return strings.TrimSpace(string(b))
+		}
+		return byDefault
+	}
+	var out strings.Builder
+	set := func(directive, value string) {
+		if value != "" {
+			fmt.Fprintf(&out, "  %s %s;\n", directive, value)
+		}
+	}
+	switch {
+	case redirects:
+	case !app.Before(v, "0.33.4"):
+		set("client_max_body_size", property("client-max-body-size", "1m"))
+	case !app.Before(v, "0.23.0"):
+		set("client_max_body_size", property("client-max-body-size", ""))
+	}
+	if !app.Before(v, "0.33.8") {
+		set("underscores_in_headers", property("underscore-in-headers", "off"))
+	}
+	if app.Before(v, "0.35.6") {
+		if https {
+			set("keepalive_timeout", "70")
+		}
+		return out.String()
+	}
+	for _, timeout := range [][2]string{{"client-body", "60s"}, {"client-header", "60s"}, {"keepalive", "75s"}, {"lingering", "5s"}, {"send", "60s"}} {
+		set(strings.ReplaceAll(timeout[0], "-", "_")+"_timeout", property(timeout[0]+"-timeout", timeout[1]))
+	}
+	return out.String()
+}
+
+// duplicateIn is what nginx -t says of a directive that stands twice in a server, its
+// snippets included.
+func duplicateIn(server nginx.Directive, file string, snippets map[string][]nginx.Directive) string {
+	once := []string{"client_max_body_size", "underscores_in_headers", "client_body_timeout", "client_header_timeout", "keepalive_timeout", "lingering_timeout", "send_timeout"}
+	seen := map[string]bool{}
+	check := func(list []nginx.Directive, file string) string {
+		for _, d := range list {
+			if slices.Contains(once, d.Name) && seen[d.Name] {
+				return fmt.Sprintf("nginx: [emerg] %q directive is duplicate in %s:%d", d.Name, file, d.Line)
+			}
+			seen[d.Name] = true
+		}
+		return ""
+	}
+	for _, d := range server.Block {
+		complaint := check([]nginx.Directive{d}, file)
+		if d.Name == "include" && len(d.Args) == 1 {
+			matches, _ := filepath.Glob(d.Args[0])
+			for _, f := range matches {
+				if complaint == "" {
+					complaint = check(snippets[f], f)
+				}
+			}
+		}
+		if complaint != "" {
+			return complaint
+		}
+	}
+	return ""
+}
+
+// nginxComplaint is what nginx -t would say first: of a file that is not its grammar, of
+// an upstream that is not there, of a certificate that is not, of a directive that stands
+// twice.
 func (h Host) nginxComplaint() string {
 	confs, _ := filepath.Glob(h.path("home/dokku/*/nginx.conf"))
 	var snippets []string
@@ -222,6 +294,13 @@ func (h Host) nginxComplaint() string {
 			return complaint
 		}
 	}
+	for _, f := range confs {
+		for _, d := range parsed[f] {
+			if complaint := duplicateIn(d, f, parsed); d.Name == "server" && complaint != "" {
+				return complaint
+			}
+		}
+	}
 	return ""
 }
 
@@ -238,6 +317,10 @@ func complaintIn(dir, file string, list []nginx.Directive, upstreams map[string]
 			case "ssl_certificate", "ssl_certificate_key":
 				if _, err := os.Stat(d.Args[0]); err != nil && strings.HasPrefix(d.Args[0], dir+"/") {
 					return fmt.Sprintf("nginx: [emerg] cannot load certificate %q: BIO_new_file() failed", d.Args[0])
+				}
+			case "client_max_body_size":
+				if strings.Trim(d.Args[0], "0123456789kKmMgG") != "" {
+					return fmt.Sprintf("nginx: [emerg] %q directive invalid value in %s:%d", d.Name, file, d.Line)
 				}
 			case "no_such_directive":
 				return fmt.Sprintf("nginx: [emerg] unknown directive %q in %s:%d", d.Name, file, d.Line)

@@ -76,7 +76,7 @@ func planned(args []string, dry string, done []line) {
 		}
 		switch {
 		case l.Event != "begin", strings.Contains(said, letters(text)):
-		case conditional && (text == hazard.TextBuild || text == hazard.TextFallback || text == hazard.TextReload || strings.HasPrefix(text, hazard.TextQuarantine)):
+		case conditional && (text == hazard.TextBuild || text == hazard.TextFallback || text == hazard.TextWithout || text == hazard.TextEarlier || text == hazard.TextReload || strings.HasPrefix(text, hazard.TextQuarantine)):
 		case l.Hazard == "rename" && (strings.Contains(dry, "was cut off") || strings.Contains(dry, l.App+" renamed to ")):
 		default:
 			say("%s: %s: %q was done, and --dry-run did not say so:\n%s", strings.Join(args, " "), l.App, l.Text, dry)

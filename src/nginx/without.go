@@ -1,0 +1,52 @@
+package nginx
+
+import (
+	"regexp"
+	"strings"
+)
+
+// duplicateDirective is how nginx -t complains of a directive that it takes once.
+var duplicateDirective = regexp.MustCompile(`"([a-z0-9_]+)" directive is duplicate in `)
+
+// Duplicate is the directive that nginx -t finds twice; "" where it complains of something
+// else.
+func Duplicate(complaint string) string {
+	if m := duplicateDirective.FindStringSubmatch(complaint); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// Without is an app's configuration without a directive that its servers set and a snippet
+// sets, too; or, where they do not set it, without the second of two includes of the same
+// snippets (Dokku 0.27.9 writes them). It is false where there is neither.
+func Without(text, directive string) (string, bool) {
+	list, err := Parse(text)
+	if err != nil {
+		return "", false
+	}
+	var named, again []edit
+	for _, server := range list {
+		if server.Name != "server" {
+			continue
+		}
+		included := map[string]bool{}
+		for _, d := range server.Block {
+			e := edit{d.Start, d.End, ""}
+			if d.Name == directive && d.Block == nil {
+				named = append(named, e)
+			}
+			if what := strings.Join(d.Args, " "); d.Name == "include" {
+				if included[what] {
+					again = append(again, e)
+				}
+				included[what] = true
+			}
+		}
+	}
+	g := fallback{edits: named}
+	if len(named) == 0 {
+		g.edits = again
+	}
+	return g.apply(text, 0), len(g.edits) > 0
+}
