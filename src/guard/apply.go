@@ -164,8 +164,12 @@ func (g *Guard) DryRun(ctx context.Context, name string, guesses bool) (Plan, er
 		g.sayVersion(o)
 		return p, nil
 	}
-	for _, text := range g.unfinishedRenames() {
+	cutOff, underWay := g.unfinishedRenames()
+	for _, text := range cutOff {
 		g.Out.Result("       %-4s %s", plan.Change, text)
+	}
+	for _, text := range underWay {
+		g.Out.Result("       %s", text)
 	}
 	for _, j := range p.Jobs {
 		g.Out.Result("       %-4s %s", plan.Change, JobText(j))

@@ -140,7 +140,7 @@ func (h Host) listImages(containers []inspected) error {
 	return nil
 }
 
-// removeImages takes names away. The last name of an image that a container runs goes by
+// removeImages takes names away. The last name of an image that a container is made of goes by
 // force alone.
 func (h Host) removeImages(args []string, containers []inspected) error {
 	force := slices.Contains(args, "--force") || slices.Contains(args, "-f")
@@ -154,7 +154,7 @@ func (h Host) removeImages(args []string, containers []inspected) error {
 			}
 			id := imageID(name, containers)
 			others := slices.ContainsFunc(slices.Collect(maps.Keys(images)), func(o string) bool { return o != name && imageID(o, containers) == id })
-			if used := slices.IndexFunc(containers, func(c inspected) bool { return c.Image == id && c.State.Running }); used >= 0 && !others && !force {
+			if used := slices.IndexFunc(containers, func(c inspected) bool { return c.Image == id }); used >= 0 && !others && !force {
 				return fmt.Errorf(`Error response from daemon: conflict: unable to remove repository reference "%s" (must force) - container %.12s is using its referenced image %.12s`, name, containers[used].ID, strings.TrimPrefix(id, "sha256:"))
 			}
 			delete(images, name)
