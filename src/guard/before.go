@@ -168,7 +168,7 @@ func (g *Guard) refusals(ctx context.Context, from, to string) error {
 		switch {
 		case f.Kind == hazard.Refuse:
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s", host.Place(f.App), f.What), "%s", f.Consequence))
-		case f.Halts && f.Step != nil && !auto:
+		case f.Halts && (f.Step != nil || f.Afterwards != "") && !auto:
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s, and auto-apply is off", host.Place(f.App), f.What),
 				"%s To have it prevented: dokku upgrade-guard:set --global auto-apply true", f.Consequence))
 		}
@@ -204,7 +204,12 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 		}
 	case BeforeCore:
 		if stamp == "" || stamp == disk {
-			return nil // no upgrade: somebody runs the installation again
+			// No upgrade: somebody runs the installation again. Or it has failed before
+			// we came, and dpkg goes on with it.
+			if g.configured(ctx) != nil {
+				return g.setAside(ctx)
+			}
+			return nil
 		}
 		from, to = stamp, disk
 	default:
@@ -252,6 +257,9 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 		}
 		return g.State.SetPhase(point)
 	})
+	if point == BeforeCore { // the last thing before it: what is out of the environment is not for anybody's eyes else
+		err = errors.Join(err, g.setAside(ctx))
+	}
 	if begins && !errors.Is(err, ErrRefused) { // without the lock: another plugin may call dokku, and dokku us
 		g.fire(ctx, "pre-upgrade", from, to)
 	}

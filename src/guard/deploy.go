@@ -101,7 +101,7 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 		if err := g.State.Save(known); err != nil {
 			return err
 		}
-		return errors.Join(g.Store.RetireLive(name), g.State.ForgetRestores(name))
+		return errors.Join(g.Store.RetireLive(name), g.State.ForgetRestores(name), hazard.DropHeld(g.Host, name))
 	})
 }
 

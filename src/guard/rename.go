@@ -243,7 +243,10 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 	if err := rename.Carry(g.Host, files, from, to, keep); err != nil {
 		return err
 	}
-	return g.locked(ctx, lockTimeout, func() error { return g.handOver(from, to) })
+	return g.locked(ctx, lockTimeout, func() error {
+		// Dokku has written the environment for its new name.
+		return errors.Join(hazard.Hold(ctx, g.Host, to, "rename"), g.handOver(from, to))
+	})
 }
 
 // appProperty is one of our own properties of an app, or else of the host.

@@ -81,7 +81,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		}
 		// What was cut off may have everything in place but nginx.
 		r.Unbuilt = len(cut) > 0 || err != nil
-		steps, notes := r.Plan(parts)
+		steps, notes, failed := r.Plan(parts)
 		g.Out.Title("%s from %s%s", name, id, g.age(id))
 		for _, l := range old.Refused {
 			g.Out.Trouble("%s", l)
@@ -93,17 +93,17 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			g.Out.Trouble("%s", n)
 		}
 		if len(steps) == 0 {
-			if len(notes) == 0 {
+			if len(notes) == 0 && failed == nil {
 				g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
 			}
 			if len(cut) > 0 && !dryRun {
-				return g.State.EndRestore(name, parts)
+				return errors.Join(failed, g.State.EndRestore(name, parts))
 			}
-			return nil
+			return failed
 		}
 		steps.Print(g.Out)
 		if dryRun {
-			return nil
+			return failed
 		}
 		undo, _, err := g.snapshotNow(ctx, snapshot.PreRestore, "")
 		if err != nil {
@@ -131,6 +131,9 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		present := app.Read(after).Apps[name]
 		if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(parts, "scale") && present.Running() != scale.Total() {
 			g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
+		}
+		if failed != nil {
+			return say.Hint(failed, "All else is done. To undo it: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
 		}
 		g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
 		return nil

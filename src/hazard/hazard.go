@@ -22,6 +22,7 @@ const (
 	Names            = "names"
 	ScaleZero        = "scale-zero"
 	UnknownVersion   = "unknown-version"
+	EnvValues        = "env-values"
 )
 
 // Subjects by which some occasions choose what they do.
@@ -88,6 +89,7 @@ var All = []Hazard{
 	domainsGuessed,
 	portsGuessed,
 	bindAll,
+	envValues,
 	envFlags,
 	envRewound,
 	dockerOptionsMoved,
