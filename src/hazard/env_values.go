@@ -235,7 +235,7 @@ func lostValues(c Context, scope string, before bool) (now, lost map[string]stri
 	held := heldOf(c.Files, scope)
 	for name, was := range held.Values {
 		value, there := now[name]
-		if value != string(was) && (!there && held.Aside || there && (!readable || app.Spoilt(string(was), value))) {
+		if value != string(was) && (!there && held.Aside || there && app.Spoilt(string(was), value)) {
 			lost[name] = string(was)
 		}
 	}
@@ -243,7 +243,7 @@ func lostValues(c Context, scope string, before bool) (now, lost map[string]stri
 		was, err := old.Environment(scope)
 		for _, name := range app.Unkept(was, c.To) {
 			value, there := now[name]
-			if _, ours := held.Values[name]; err == nil && !ours && there && value != was[name] && (!readable || app.Spoilt(was[name], value)) {
+			if _, ours := held.Values[name]; err == nil && !ours && there && app.Spoilt(was[name], value) {
 				lost[name] = was[name]
 			}
 		}
@@ -301,6 +301,9 @@ func detectValues(c Context, scope string, before bool) []Finding {
 		found[0].Consequence = fmt.Sprintf("%s cannot read %s, however written.", c.To, variables(left))
 	}
 	if len(suspect) > 0 {
+		if found[0].Step != nil { // for the report: afterwards it cannot be told any more
+			found[0].Step.Text += fmt.Sprintf("; where %s ends in a backslash now, it may have been a double quote", strings.Join(suspect, ", "))
+		}
 		found = append(found, Finding{
 			What:        fmt.Sprintf("%s of its environment ends in a backslash, which was a double quote if it was set before 0.37.8", variables(suspect)),
 			Consequence: "No record tells which.",
