@@ -160,6 +160,9 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 // installation begins anew. Snapshots, records and journals stay, and so does the key
 // of the fingerprints. What belongs to root is taken away by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
+	if err := g.putBack(ctx); err != nil {
+		return err // with our properties it would go too
+	}
 	return g.locked(ctx, lockTimeout, func() error {
 		if err := g.givenUp(); err != nil { // whatever upgrade was announced, it is not ours any more
 			return err

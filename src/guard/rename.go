@@ -245,7 +245,7 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 	}
 	return g.locked(ctx, lockTimeout, func() error {
 		// Dokku has written the environment for its new name.
-		return errors.Join(hazard.Hold(ctx, g.Host, to, "rename"), g.handOver(from, to))
+		return errors.Join(hazard.HoldRenamed(ctx, g.Host, from, to), g.handOver(from, to))
 	})
 }
 

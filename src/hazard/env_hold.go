@@ -20,6 +20,19 @@ func Holds(h host.Host, scope string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// HoldRenamed puts in again what Dokku's own apps:rename has spoilt by writing the old
+// app's environment for the new one.
+func HoldRenamed(ctx context.Context, h host.Host, from, to string) error {
+	old := app.EnvFiles(h, from)
+	values, err := old.Environment(from)
+	if names := app.Unkept(values, old.Dokku); err == nil && len(names) > 0 {
+		if err := h.Write(heldPath(h.Paths(), to), 0o600, heldEnv{}.with(false, values, names...)); err != nil {
+			return err
+		}
+	}
+	return Hold(ctx, h, to, "rename")
+}
+
 // DropHeld forgets what is held of an app that was destroyed: a new one of its name has
 // no past.
 func DropHeld(h host.Host, name string) error { return h.Remove(heldPath(h.Paths(), name)) }
@@ -90,7 +103,7 @@ func holdFirst(h host.Host, scope string) error {
 	}
 	values, err := files.Environment(scope)
 	if err != nil {
-		return fmt.Errorf("its environment cannot be read: %w", err)
+		return fmt.Errorf("the environment of %s %w", host.Place(scope), err)
 	}
 	held := heldOf(files, scope)
 	names := app.Unkept(values, files.Dokku)

@@ -169,3 +169,52 @@ func TestSetAside(t *testing.T) {
 		}
 	}
 }
+
+// Dokku has written an environment: by config:set, by config:unset, and for another name.
+func TestHold(t *testing.T) {
+	h := host.NewLocal(host.Paths{DokkuRoot: t.TempDir(), LibRoot: t.TempDir()})
+	put := func(path, text string) {
+		t.Helper()
+		if err := h.Write(app.RealPath(h.Paths(), path), 0o600, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads := func(scope string, want map[string]string) {
+		t.Helper()
+		if got, err := app.EnvFiles(h, scope).Environment(scope); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s reads %q, %v", scope, got, err)
+		}
+	}
+	put("lib/STABLE_VERSION", "0.38.27\n")
+	for _, scope := range []string{"blog", host.GlobalScope} {
+		put("lib/config/config/"+scope+"/env-migrated", "true")
+		put("lib/config/"+scope+"/ENV", "A=it's \"x\"\nB=C:\\\nN=\"0042\"\nO=\"o\"\n")
+		if err := holdFirst(h, scope); err != nil {
+			t.Fatal(err)
+		}
+		written := "A=\"it's \\\"x\\\"\"\nB=\"C:\\\\\"\nN=42\nO=\"p\"\n"
+		put("lib/config/"+scope+"/ENV", written)
+		if err := Hold(t.Context(), h, scope, "set", "O"); err != nil {
+			t.Fatal(err)
+		}
+		reads(scope, map[string]string{"A": `it's "x"`, "B": `C:\`, "N": "0042", "O": "p"})
+		// One that was set is the person's, and what Dokku makes of it.
+		put("lib/config/"+scope+"/ENV", written)
+		if err := Hold(t.Context(), h, scope, "set", "N"); err != nil {
+			t.Fatal(err)
+		}
+		reads(scope, map[string]string{"A": `it's "x"`, "B": `C:\`, "N": "42", "O": "p"})
+		put("lib/config/"+scope+"/ENV", "O=\"p\"\n")
+		if err := Hold(t.Context(), h, scope, "unset", "A", "B"); err != nil || Holds(h, scope) {
+			t.Errorf("%v, and held: %v", err, Holds(h, scope))
+		}
+		reads(scope, map[string]string{"O": "p"})
+	}
+	put("lib/config/blog/ENV", "A=it's \"x\"\nB=\"b\"\n")
+	put("lib/config/news/ENV", "A=\"it's \\\"x\\\"\"\nB=\"b\"\n")
+	put("lib/config/config/news/env-migrated", "true")
+	if err := HoldRenamed(t.Context(), h, "blog", "news"); err != nil {
+		t.Fatal(err)
+	}
+	reads("news", map[string]string{"A": `it's "x"`, "B": "b"})
+}
