@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -41,7 +40,7 @@ func ParseEnv(text, dokku string) (map[string]string, error) {
 		return values, errors.New("has a line of more than 64 KiB, which this version does not read")
 	}
 	if err != nil {
-		return values, fmt.Errorf("is not the NAME=\"value\" lines that Dokku %s reads", dokku)
+		return values, errors.New("is not the NAME=\"value\" lines that Dokku writes")
 	}
 	return values, nil
 }
@@ -124,6 +123,12 @@ func WriteEnv(values map[string]string, versions ...string) (text string, left [
 		b.WriteString(line + "\n")
 	}
 	return b.String(), left
+}
+
+// Writable tells whether a version of Dokku can read a variable, in whatever form.
+func Writable(name, value, dokku string) bool {
+	_, ok := envLine(name, value, []string{dokku})
+	return ok
 }
 
 // escaped is a value as each writer of Dokku escapes it.

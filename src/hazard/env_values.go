@@ -117,11 +117,14 @@ func foreseeValues(c Context, scope string) (found []Finding) {
 		if f.Halts {
 			f.Consequence = "The installation would end at it, print the rest of it, and leave dokku half-configured."
 		}
-		if _, never := app.WriteEnv(was, c.To); len(never) > 0 {
-			f.Afterwards, f.Command = "", say.Command("dokku config:unset --no-restart", append([]string{scope}, never...)...)
-			f.What = fmt.Sprintf("%s cannot read %s of its environment, however written", c.To, variables(never))
-		}
 		found = append(found, f)
+		if _, never := app.WriteEnv(was, c.To); len(never) > 0 {
+			found = append(found, Finding{
+				What:        fmt.Sprintf("%s cannot read the value of %s, however written", c.To, variables(never)),
+				Consequence: "It would be out of the environment after the upgrade. Another value, or a name in capitals, is read.",
+				Command:     setAgain(scope, never),
+			})
+		}
 	}
 	return found
 }
@@ -235,7 +238,7 @@ func lostValues(c Context, scope string, before bool) (now, lost map[string]stri
 	held := heldOf(c.Files, scope)
 	for name, was := range held.Values {
 		value, there := now[name]
-		if value != string(was) && (!there && held.Aside || there && app.Spoilt(string(was), value)) {
+		if value != string(was) && (!there && (held.Aside || !app.Writable(name, string(was), c.To)) || there && app.Spoilt(string(was), value)) {
 			lost[name] = string(was)
 		}
 	}
@@ -257,7 +260,6 @@ func detectValues(c Context, scope string, before bool) []Finding {
 	if len(lost) == 0 && readable {
 		return nil
 	}
-	names := slices.Sorted(maps.Keys(lost))
 	all := maps.Clone(now)
 	if all == nil {
 		all = map[string]string{}
@@ -271,14 +273,25 @@ func detectValues(c Context, scope string, before bool) []Finding {
 			}
 		}
 	}
-	text, left := app.WriteEnv(all, c.To)
-	path := c.Files.EnvPath(scope)
+	// What no form is read of stays out, and in our property.
+	var left []string
+	file := maps.Clone(all)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !app.Writable(name, all[name], c.To) {
+			left = append(left, name)
+			delete(file, name)
+			delete(lost, name)
+		}
+	}
+	text, _ := app.WriteEnv(file, c.To)
+	names := slices.Sorted(maps.Keys(lost))
+	path := app.RealPath(c.Paths, c.Files.EnvPath(scope))
 	f := Finding{
 		What:        fmt.Sprintf("%s of its environment came out otherwise when Dokku wrote it", variables(names)),
 		Consequence: "The app gets it so at its next deploy or restart.",
 		Step: &plan.Step{
 			Mark: plan.Change, Text: variables(names) + " as before",
-			Path: app.RealPath(c.Paths, path), Mode: 0o600, Data: []byte(text), Was: c.Digest(app.RealPath(c.Paths, path)),
+			Path: path, Mode: 0o600, Data: []byte(text), Was: c.Digest(path),
 			Do: func(_ context.Context, h host.Host) error {
 				return h.Write(heldPath(c.Paths, scope), 0o600, held.with(false, all, app.Unkept(all, c.To)...))
 			},
@@ -291,26 +304,43 @@ func detectValues(c Context, scope string, before bool) []Finding {
 	if !readable {
 		f.What = "Dokku cannot read its environment as it has written it"
 		f.Consequence = "Nothing can be deployed, and no installation of Dokku comes to its end."
-		if len(names) == 0 {
-			f.Step.Text = "ENV written so that Dokku reads it"
-		}
 	}
-	found := []Finding{f}
+	if len(names) == 0 {
+		f.Step.Text = "ENV written so that Dokku reads it"
+	}
+	var found []Finding
+	if len(names) > 0 || !readable || held.Aside {
+		found = append(found, f)
+	}
 	if len(left) > 0 {
-		found[0].Step, found[0].Command = nil, say.Command("dokku config:unset --no-restart", append([]string{scope}, left...)...)
-		found[0].Consequence = fmt.Sprintf("%s cannot read %s, however written.", c.To, variables(left))
+		found = append(found, Finding{
+			What:        fmt.Sprintf("%s cannot read the value of %s, however written", c.To, variables(left)),
+			Consequence: "It is out of the environment, so that the others can be read.",
+			Command:     setAgain(scope, left),
+		})
 	}
 	if len(suspect) > 0 {
-		if found[0].Step != nil { // for the report: afterwards it cannot be told any more
-			found[0].Step.Text += fmt.Sprintf("; where %s ends in a backslash now, it may have been a double quote", strings.Join(suspect, ", "))
-		}
+		// For the report: afterwards it cannot be told any more.
+		f.Step.Text += fmt.Sprintf("; where %s ends in a backslash now, it may have been a double quote", strings.Join(suspect, ", "))
 		found = append(found, Finding{
 			What:        fmt.Sprintf("%s of its environment ends in a backslash, which was a double quote if it was set before 0.37.8", variables(suspect)),
 			Consequence: "No record tells which.",
-			Command:     say.Command("dokku config:set --no-restart", append([]string{scope}, strings.Fields(strings.Join(suspect, "=... ")+"=...")...)...),
+			Command:     setAgain(scope, suspect),
 		})
 	}
 	return found
+}
+
+// setAgain is how a person sets variables anew. What they are to be is not for us to say.
+func setAgain(scope string, names []string) string {
+	args := []string{"--no-restart", scope}
+	if scope == host.GlobalScope {
+		args = args[1:]
+	}
+	for _, name := range names {
+		args = append(args, name+"=...")
+	}
+	return say.Command("dokku config:set", args...)
 }
 
 // readsBack asks Dokku what it reads. No value is in an error.

@@ -47,7 +47,7 @@ func TestForeseeValues(t *testing.T) {
 		"by hand, a comment":           {"0.29.4", "0.38.27", old, "A=b#CANARY\n", []string{"reads the variable A "}, false, false},
 		"by hand, no name":             {"0.29.4", "0.38.27", old, "MY-A=\"b\"\nB=\"c\"\n", []string{"reads the variable B "}, true, false},
 		"no form that both read":       {"0.29.4", "0.38.27", old, `A="a\n\"CANARY\""` + "\n", []string{"does not read back the variable A "}, true, false},
-		"a form that none of them has": {"0.29.4", "0.38.27", old, `a="it's\n\"CANARY\""` + "\n", []string{"cannot read the variable a "}, true, false},
+		"a form that none of them has": {"0.29.4", "0.38.27", old, `a="it's\n\"CANARY\""` + "\n", []string{"does not read back the variable a ", "cannot read the value of the variable a,"}, true, false},
 		"what neither reads":           {"0.29.4", "0.38.27", old, "A=\"CANARY\nB\n", []string{"is not the NAME"}, false, true},
 		"what only the new one reads":  {"0.29.4", "0.38.27", old, "A=\"CANARY\nB\"\n", nil, false, false},
 		"as it should be":              {"0.29.4", "0.38.27", old, "A=\"b\"\nB=\"it's {\\\"a\\\":1}\"\nC=\"\\$D\"\n", nil, false, false},
@@ -89,6 +89,8 @@ func TestDetectValues(t *testing.T) {
 	}{
 		"set aside":                         {now: "B=\"b\"\n", held: property(true, "A", `it's "x"`), want: map[string]string{"A": `it's "x"`, "B": "b"}},
 		"all of it set aside":               {now: "", held: property(true, "A", `it's "x"`), want: map[string]string{"A": `it's "x"`}},
+		"set aside, and never readable":     {now: "B=\"b\"\n", held: property(true, "a", "it's\n\"x\""), want: map[string]string{"B": "b"}},
+		"never readable, and out":           {now: "B=\"b\"\n", held: property(false, "a", "it's\n\"x\"")},
 		"unset since":                       {now: "B=\"b\"\n", held: property(false, "A", `it's "x"`)},
 		"written once":                      {now: "A=\"it's \\\"x\\\"\"\n", held: property(false, "A", `it's "x"`), want: map[string]string{"A": `it's "x"`}},
 		"written twice":                     {now: "A=\"it's \\\"x\\\\\"\nB=\"b\"\n", held: property(false, "A", `it's "x"`), want: map[string]string{"A": `it's "x"`, "B": "b"}},
