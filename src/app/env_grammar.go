@@ -134,11 +134,14 @@ func Writable(name, value, dokku string) bool {
 // escaped is a value as each writer of Dokku escapes it.
 var escaped = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, `"`, `\"`, "!", `\!`, "$", `\$`, "`", "\\`")
 
+// WrittenLine is the line by which Dokku writes what is no number.
+func WrittenLine(name, value string) string { return name + `="` + escaped.Replace(value) + `"` }
+
 // envLine is the line of a variable that is read alike by some versions: as Dokku writes
 // it, or else in single quotes, or bare. Where 1.5 alone is to read it, a last quote or
 // backslash can be the value that the variable has had on the line before.
 func envLine(name, value string, versions []string) (string, bool) {
-	double := name + `="` + escaped.Replace(value) + `"`
+	double := WrittenLine(name, value)
 	forms := []string{double, name + "='" + value + "'", name + "=" + value}
 	switch body, end := value[:max(len(value)-1, 0)], value[max(len(value)-1, 0):]; end {
 	case `"`:

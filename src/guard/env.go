@@ -17,7 +17,7 @@ func (g *Guard) HoldEnv(ctx context.Context, scope, operation string, names []st
 	if scope == "" {
 		scope = host.GlobalScope
 	}
-	if !hazard.Holds(g.Host, scope) || !g.autoApply() {
+	if !hazard.Holds(g.Host, scope, operation, names) || !g.autoApply() {
 		return nil
 	}
 	return g.locked(ctx, deployLockTimeout, func() error { return hazard.Hold(ctx, g.Host, scope, operation, names...) })

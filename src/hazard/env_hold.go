@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -14,10 +13,30 @@ import (
 	"upgrade-guard/src/plan"
 )
 
-// Holds tells whether there is anything to hold of an environment.
-func Holds(h host.Host, scope string) bool {
-	_, err := h.Lstat(heldPath(h.Paths(), scope))
-	return !errors.Is(err, fs.ErrNotExist)
+// Holds tells whether there is anything to hold of an environment that Dokku has written:
+// something held already, or set just now.
+func Holds(h host.Host, scope, operation string, names []string) bool {
+	files := app.EnvFiles(h, scope)
+	return app.ReadsAnew(files.Dokku) && app.Known(files.Dokku) && (len(heldOf(files, scope).Values) > 0 || len(justSet(files, scope, operation, names)) > 0)
+}
+
+// justSet are those of the variables set just now that Dokku does not read back. Numbers
+// are past finding out.
+func justSet(files *app.Files, scope, operation string, names []string) map[string]string {
+	if operation != "set" || len(names) == 0 {
+		return nil
+	}
+	text, _ := files.Text(files.EnvPath(scope))
+	written, err := app.WrittenEnv(text)
+	set := map[string]string{}
+	for _, name := range names {
+		if value, there := written[name]; err == nil && there && strings.Contains("\n"+text, "\n"+app.WrittenLine(name, value)+"\n") {
+			set[name] = value
+		}
+	}
+	unkept := app.Unkept(set, files.Dokku)
+	maps.DeleteFunc(set, func(name, _ string) bool { return !slices.Contains(unkept, name) })
+	return set
 }
 
 // HoldRenamed puts in again what Dokku's own apps:rename has spoilt by writing the old
@@ -48,29 +67,26 @@ func PutBack(c Context, scope string) *plan.Step {
 }
 
 // Hold is called when Dokku has written an environment: the variables that it does not
-// keep are put in again as they were. Those that were set or unset just now are not
-// ours any more.
+// keep are put in again as they were. Those that were set or unset just now are as they
+// were set.
 func Hold(ctx context.Context, h host.Host, scope, operation string, names ...string) error {
-	if !Holds(h, scope) {
+	if !Holds(h, scope, operation, names) {
 		return nil
 	}
 	path, p := heldPath(h.Paths(), scope), h.Paths()
 	files := app.EnvFiles(h, scope)
-	held := heldOf(files, scope)
+	held, set := heldOf(files, scope), justSet(files, scope, operation, names)
 	if held.Aside {
 		return nil // Dokku's installation writes it, and it is not through
 	}
-	before := len(held.Values)
 	maps.DeleteFunc(held.Values, func(name string, _ []byte) bool { return operation == "clear" || slices.Contains(names, name) })
-	switch {
-	case len(held.Values) == 0:
+	if len(held.Values)+len(set) == 0 {
 		return h.Remove(path)
-	case len(held.Values) < before:
-		if err := h.Write(path, 0o600, held.with(false, nil)); err != nil {
-			return err
-		}
-		files = app.EnvFiles(h, scope)
 	}
+	if err := h.Write(path, 0o600, held.with(false, set, slices.Collect(maps.Keys(set))...)); err != nil {
+		return err
+	}
+	files = app.EnvFiles(h, scope)
 	c := Context{Paths: p, To: files.Dokku, Files: files, Old: func() *app.Files { return nil }}
 	for _, f := range detectValues(c, scope, false) {
 		if f.Step != nil {

@@ -206,9 +206,15 @@ func TestHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		reads(scope, map[string]string{"A": `it's "x"`, "B": `C:\`, "N": "42", "O": "p"})
+		// So is one that Dokku does not read back.
+		put("lib/config/"+scope+"/ENV", "A=\"y\\\"\"\nB=\"C:\\\\\"\nN=42\nO=\"p\"\n")
+		if err := Hold(t.Context(), h, scope, "set", "A"); err != nil {
+			t.Fatal(err)
+		}
+		reads(scope, map[string]string{"A": `y"`, "B": `C:\`, "N": "42", "O": "p"})
 		put("lib/config/"+scope+"/ENV", "O=\"p\"\n")
-		if err := Hold(t.Context(), h, scope, "unset", "A", "B"); err != nil || Holds(h, scope) {
-			t.Errorf("%v, and held: %v", err, Holds(h, scope))
+		if err := Hold(t.Context(), h, scope, "unset", "A", "B"); err != nil || Holds(h, scope, "set", nil) {
+			t.Errorf("%v, and held: %v", err, Holds(h, scope, "set", nil))
 		}
 		reads(scope, map[string]string{"O": "p"})
 	}
