@@ -40,10 +40,12 @@ var envValues = Hazard{
 }
 
 // heldEnv are the variables of a scope that its Dokku does not keep: our property
-// env-held. Aside tells that they are out of the environment while Dokku is installed.
+// env-held. Aside tells that they are out of the environment while Dokku is installed,
+// Suspect are those whose last character may have been another before we came.
 type heldEnv struct {
-	Aside  bool              `json:"aside,omitempty"`
-	Values map[string][]byte `json:"values"`
+	Aside   bool              `json:"aside,omitempty"`
+	Values  map[string][]byte `json:"values"`
+	Suspect []string          `json:"suspect,omitempty"`
 }
 
 const heldName = "env-held"
@@ -66,7 +68,9 @@ func (e heldEnv) with(aside bool, values map[string]string, names ...string) []b
 	for _, name := range names {
 		all[name] = []byte(values[name])
 	}
-	b, err := json.Marshal(heldEnv{Aside: aside, Values: all})
+	suspect := slices.DeleteFunc(slices.Clone(e.Suspect), func(name string) bool { return all[name] == nil })
+	slices.Sort(suspect)
+	b, err := json.Marshal(heldEnv{Aside: aside, Values: all, Suspect: slices.Compact(suspect)})
 	if err != nil {
 		panic(err) // bytes by name
 	}
@@ -191,6 +195,9 @@ func SetAside(c Context, scope string) *plan.Step {
 	if len(names) == 0 && readable {
 		return nil
 	}
+	if !readable {
+		held.Suspect = append(held.Suspect, suspects(held, values, names)...)
+	}
 	rest := maps.Clone(values)
 	for _, name := range names {
 		delete(rest, name)
@@ -211,6 +218,17 @@ func SetAside(c Context, scope string) *plan.Step {
 			return h.Write(real, file.Mode.Perm(), []byte(text))
 		},
 	}
+}
+
+// suspects are the variables of a file that Dokku has made unreadable of whose last
+// character nobody knows whether it was one that Dokku has lost.
+func suspects(held heldEnv, values map[string]string, unkept []string) (names []string) {
+	for _, name := range unkept {
+		if _, known := held.Values[name]; !known && strings.HasSuffix(values[name], `\`) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // PresentEnv is a scope's environment, and whether its Dokku can read it: what it cannot
@@ -257,7 +275,7 @@ func lostValues(c Context, scope string, before bool) (now, lost map[string]stri
 func detectValues(c Context, scope string, before bool) []Finding {
 	now, lost, readable := lostValues(c, scope, before)
 	held := heldOf(c.Files, scope)
-	if len(lost) == 0 && readable {
+	if len(lost) == 0 && readable && len(held.Suspect) == 0 {
 		return nil
 	}
 	all := maps.Clone(now)
@@ -265,13 +283,8 @@ func detectValues(c Context, scope string, before bool) []Finding {
 		all = map[string]string{}
 	}
 	maps.Copy(all, lost)
-	var suspect []string
 	if !readable {
-		for _, name := range app.Unkept(all, c.To) {
-			if _, known := lost[name]; !known && strings.HasSuffix(all[name], `\`) {
-				suspect = append(suspect, name)
-			}
-		}
+		held.Suspect = append(held.Suspect, slices.DeleteFunc(suspects(held, all, app.Unkept(all, c.To)), func(name string) bool { return lost[name] != "" })...)
 	}
 	// What no form is read of stays out, and in our property.
 	var left []string
@@ -319,13 +332,11 @@ func detectValues(c Context, scope string, before bool) []Finding {
 			Command:     setAgain(scope, left),
 		})
 	}
-	if len(suspect) > 0 {
-		// For the report: afterwards it cannot be told any more.
-		f.Step.Text += fmt.Sprintf("; where %s ends in a backslash now, it may have been a double quote", strings.Join(suspect, ", "))
+	if len(held.Suspect) > 0 {
 		found = append(found, Finding{
-			What:        fmt.Sprintf("%s of its environment ends in a backslash, which was a double quote if it was set before 0.37.8", variables(suspect)),
-			Consequence: "No record tells which.",
-			Command:     setAgain(scope, suspect),
+			What:        fmt.Sprintf("%s of its environment ends in a backslash, which was a double quote if it was set before 0.37.8", variables(held.Suspect)),
+			Consequence: "No record tells which. Set anew, it is not asked about any more.",
+			Command:     setAgain(scope, held.Suspect),
 		})
 	}
 	return found
