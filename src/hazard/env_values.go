@@ -334,7 +334,7 @@ func detectValues(c Context, scope string, before bool) []Finding {
 	}
 	if len(held.Suspect) > 0 {
 		found = append(found, Finding{
-			What:        fmt.Sprintf("%s of its environment ends in a backslash, which was a double quote if it was set before 0.37.8", variables(held.Suspect)),
+			What:        fmt.Sprintf("a backslash is the last character of %s of its environment, and was a double quote if that was set before 0.37.8", variables(held.Suspect)),
 			Consequence: "No record tells which. Set anew, it is not asked about any more.",
 			Command:     setAgain(scope, held.Suspect),
 		})
