@@ -2,12 +2,12 @@ package app
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/host"
 )
@@ -29,7 +29,7 @@ func readEnv(f *Files, scope string) env {
 	}
 	e := env{}
 	if t, ok := f.Text(path); ok {
-		values, err := ParseEnv(t)
+		values, err := ParseEnv(t, f.envVersion(path))
 		if err != nil {
 			e.problems = append(e.problems, path+" "+err.Error())
 		}
@@ -37,19 +37,6 @@ func readEnv(f *Files, scope string) env {
 	}
 	f.envs.Store(path, e)
 	return e
-}
-
-// ParseEnv reads the text of an ENV file as Dokku does, by the same library. Its
-// error says nothing of what stands there: it is likely to be a secret.
-func ParseEnv(text string) (map[string]string, error) {
-	if _, swells := foreseen(text); swells {
-		return nil, errors.New("has values that are made of one another, larger than can be read")
-	}
-	values, err := godotenv.Unmarshal(text)
-	if err != nil {
-		return values, errors.New("is not the NAME=\"value\" lines that Dokku writes")
-	}
-	return values, nil
 }
 
 // maxExpanded is as large as all values may be together, with the values of others
@@ -175,6 +162,33 @@ func (f *Files) Environment(app string) (map[string]string, error) {
 	return maps.Clone(e.values), nil
 }
 
+// EnvFiles are the files that one scope's environment hangs on, and no others: for where
+// Dokku waits.
+func EnvFiles(h host.Host, scope string) *Files {
+	var list []File
+	for _, path := range []string{
+		"lib/config/" + host.Plugin + "/" + scope + "/env-held", "lib/config/" + scope + "/ENV", "lib/config/config/" + scope + "/env-migrated",
+		"root/" + strings.TrimPrefix(scope+"/", host.GlobalScope+"/") + "ENV",
+	} {
+		st, err := h.Lstat(RealPath(h.Paths(), path))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		file := File{Path: path}
+		if err == nil {
+			file.Mode = st.Mode()
+			file.Data, err = h.ReadFile(RealPath(h.Paths(), path))
+		}
+		if err != nil {
+			file.Error = err.Error()
+		} else {
+			file.Size, file.SHA256 = len(file.Data), Digest(file.Data)
+		}
+		list = append(list, file)
+	}
+	return NewFiles(host.DokkuVersion(h), nil, nil, list)
+}
+
 // EnvPath is where this host keeps a scope's ENV, among the captured paths: in the
 // app's directory up to 0.37. What 0.38 has left beside the properties is not read on
 // the way back below it; and up to 0.38's own installation the old place counts.
@@ -189,12 +203,31 @@ func (f *Files) EnvPath(scope string) string {
 	return "root/" + scope + "/ENV"
 }
 
+// envVersion is the version of Dokku whose grammar a scope's ENV is read in: the installed
+// one. What 0.38 has not moved yet an older one has written, and it is read as written.
+func (f *Files) envVersion(path string) string {
+	if !Before(f.Dokku, "0.38.0") && strings.HasPrefix(path, "root/") {
+		return anyWriter
+	}
+	return f.Dokku
+}
+
 // EnvMoved tells whether Dokku has moved this scope's ENV out of the app's
 // directory (0.38.0 and later).
 func EnvMoved(f *Files, scope string) bool {
 	v, _ := property(f, "config", scope, "env-migrated")
 	return v == "true"
 }
+
+// ownVariables are those that Dokku itself sets, reads or moves elsewhere, in any version,
+// and the letsencrypt plugin's. Whatever else begins with DOKKU_ is an app's: a service
+// plugin calls the second link of its kind DOKKU_POSTGRES_AMBER_URL.
+var ownVariables = regexp.MustCompile(`^(DOKKU_(APP_(PROXY_TYPE|RESTORE|SHELL|TYPE|USER)|CHECKS_[A-Z_]+|CNB_[A-Z_]+|DEFAULT_CHECKS_WAIT|DEPLOY_BRANCH|` +
+	`DISABLE_[A-Z_]+|DOCKERFILE_[A-Z_]+|DOCKER_(BUILD_OPTS|STOP_TIMEOUT)|IMAGE|KEEP_GIT_DIR|LETSENCRYPT_[A-Z_]+|NGINX_(SSL_)?PORT|` +
+	`PROXY_(PORT|PORT_MAP|SSL_PORT|TYPE)|RM_CONTAINER|SCHEDULER|SKIP_[A-Z_]+|START_CMD|WAIT_TO_RETIRE)|NO_VHOST|GIT_REV|PORT)$`)
+
+// OwnVariable tells whether a variable is a setting of Dokku's in an environment.
+func OwnVariable(name string) bool { return ownVariables.MatchString(name) }
 
 // Fingerprint stands for a value that may be a secret: equal values have equal
 // ones, and nothing else can be told from it at a glance.

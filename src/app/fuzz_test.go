@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,7 +39,7 @@ func FuzzEnv(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		soon(t, len(text), func() {
-			values, err := ParseEnv(text)
+			values, err := ParseEnv(text, "0.38.27")
 			total := 0
 			for _, v := range values {
 				total += len(v)
@@ -51,6 +52,7 @@ func FuzzEnv(f *testing.F) {
 				return
 			}
 			want, wantErr := godotenv.Unmarshal(text)
+			maps.DeleteFunc(want, func(name, _ string) bool { return !validName.MatchString(name) })
 			if (err == nil) != (wantErr == nil) || err == nil && !cmp.Equal(values, want) {
 				t.Fatalf("%q: %v, %v", values, err, wantErr)
 			}

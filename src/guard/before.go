@@ -192,7 +192,7 @@ func (g *Guard) refusals(ctx context.Context, from, to string) error {
 		switch {
 		case f.Kind == hazard.Refuse:
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s", host.Place(f.App), f.What), "%s", f.Consequence))
-		case f.Halts && f.Step == nil: // and nothing prevents it
+		case f.Halts && f.Step == nil && f.Afterwards == "": // and nothing prevents it
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s", host.Place(f.App), f.What), "%s To prevent it: %s", f.Consequence, f.Command))
 		case f.Halts && !auto:
 			errs = append(errs, say.Hint(fmt.Errorf("%s: %s, and auto-apply is off", host.Place(f.App), f.What),
@@ -230,7 +230,12 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 		}
 	case BeforeCore:
 		if stamp == "" || stamp == disk {
-			return nil // no upgrade: somebody runs the installation again
+			// No upgrade: somebody runs the installation again. Or it has failed before
+			// we came, and dpkg goes on with it.
+			if g.configured(ctx) != nil {
+				return g.setAside(ctx)
+			}
+			return nil
 		}
 		from, to = stamp, disk
 	default:
@@ -248,6 +253,9 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 	}
 	begins := false
 	err = g.undisturbed(ctx, func() error { return g.baselineAt(ctx, point, from, to, &begins) })
+	if point == BeforeCore { // the last thing before it: what is out of the environment is not for anybody's eyes else
+		err = errors.Join(err, g.setAside(ctx))
+	}
 	if errors.Is(err, ErrRefused) {
 		_ = plan.NewJournal(g.Host, snapshot.PreUpgrade).Note(plan.Step{App: host.GlobalScope, Text: fmt.Sprintf("the upgrade from %s to %s", from, to)}, plan.Refused, err) // it may be the disk that is full
 		g.tell(Event{Event: EventRefused, From: from, To: to, Text: say.Redact(say.Line(err))})

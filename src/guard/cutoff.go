@@ -35,7 +35,7 @@ func (g *Guard) cutOff(s hazard.Subject, known state.State) (found []hazard.Find
 		r, err := restore.New(s, cut.Snapshot, append([]string{s.Now.Name}, known.Formerly(s.Now.Name)...), g.oldFiles(cut.Snapshot))
 		if err == nil {
 			r.Unbuilt = true
-			steps, _ := r.Plan(cut.Parts)
+			steps, _, _ := r.Plan(cut.Parts)
 			for _, step := range steps {
 				if step.Text == hazard.TextBuild {
 					build = &step

@@ -101,7 +101,7 @@ func (g *Guard) Forget(ctx context.Context, name string) error {
 		if err := g.State.Save(known); err != nil {
 			return err
 		}
-		return errors.Join(g.Store.RetireLive(name), g.State.ForgetRestores(name))
+		return errors.Join(g.Store.RetireLive(name), g.State.ForgetRestores(name), hazard.DropHeld(g.Host, name))
 	})
 }
 
@@ -160,6 +160,9 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 // installation begins anew. Snapshots, records and journals stay, and so does the key
 // of the fingerprints. What belongs to root is taken away by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
+	if err := g.putBack(ctx); err != nil {
+		return err // with our properties it would go too
+	}
 	return g.locked(ctx, lockTimeout, func() error {
 		if err := g.givenUp(); err != nil { // whatever upgrade was announced, it is not ours any more
 			return err

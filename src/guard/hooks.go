@@ -59,6 +59,9 @@ func (g *Guard) After(ctx context.Context, point string, unpacked []string) erro
 		return nil // its prerm was run to remove it: there is nothing to look after
 	}
 	if err := g.configured(ctx); err != nil {
+		if back := g.putBack(ctx); back != nil {
+			g.Out.Error(back)
+		}
 		if point == AfterDpkg { // apt may go on with it, and dpkg says itself what has failed
 			return ErrNotYet
 		}

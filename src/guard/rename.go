@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/rename"
@@ -262,7 +263,10 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 	if err := rename.CarryLinks(g.Host, from, to); err != nil {
 		g.Out.Trouble("a service does not know that %s uses it: %v", to, err)
 	}
-	return g.locked(ctx, lockTimeout, func() error { return g.handOver(from, to) })
+	return g.locked(ctx, lockTimeout, func() error {
+		// Dokku has written the environment for its new name.
+		return errors.Join(hazard.HoldRenamed(ctx, g.Host, from, to), g.handOver(from, to))
+	})
 }
 
 // appProperty is one of our own properties of an app, or else of the host.

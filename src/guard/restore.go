@@ -80,7 +80,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 	}
 	// What was cut off may have everything in place but nginx.
 	r.Unbuilt = len(cut) > 0 || err != nil
-	steps, notes := r.Plan(parts)
+	steps, notes, failed := r.Plan(parts)
 	g.Out.Title("%s from %s%s", name, id, g.age(id))
 	for _, l := range old.Refused {
 		g.Out.Trouble("%s", l)
@@ -92,24 +92,25 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		g.Out.Trouble("%s", n)
 	}
 	if len(steps) == 0 {
-		if len(notes) == 0 {
+		if len(notes) == 0 && failed == nil {
 			g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
 		}
 		if len(cut) > 0 && !dryRun {
-			return g.locked(ctx, lockTimeout, func() error { return g.State.EndRestore(name, parts) })
+			return joined(failed, g.locked(ctx, lockTimeout, func() error { return g.State.EndRestore(name, parts) }))
 		}
-		return nil
+		return failed
 	}
 	steps.Print(g.Out)
 	if dryRun {
-		return nil
+		return failed
 	}
 	// Only now: what is refused leaves nothing, not even a lock's file.
-	return g.alone(ctx, func() error { return g.restore(ctx, name, state.Restore{Snapshot: id, Parts: parts}, steps) })
+	return g.alone(ctx, func() error { return g.restore(ctx, name, state.Restore{Snapshot: id, Parts: parts}, steps, failed) })
 }
 
-// restore does what was planned, after a snapshot by which it can be undone.
-func (g *Guard) restore(ctx context.Context, name string, r state.Restore, steps plan.Plan) error {
+// restore does what was planned, after a snapshot by which it can be undone. failed is
+// what could not be planned.
+func (g *Guard) restore(ctx context.Context, name string, r state.Restore, steps plan.Plan, failed error) error {
 	undo, err := g.undoable(ctx, func() error { return g.State.BeginRestore(name, r) })
 	if err != nil {
 		return err
@@ -127,6 +128,9 @@ func (g *Guard) restore(ctx context.Context, name string, r state.Restore, steps
 	present := app.Read(after).Apps[name]
 	if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(r.Parts, "scale") && present.Running() != scale.Total() {
 		g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
+	}
+	if failed != nil {
+		return say.Hint(failed, "All else is done. To undo it: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
 	}
 	g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
 	return nil

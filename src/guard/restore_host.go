@@ -61,20 +61,20 @@ func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryR
 	if err != nil {
 		return err
 	}
-	steps, notes := r.Plan(parts)
+	steps, notes, failed := r.Plan(parts)
 	g.Out.Title("%s from %s%s", host.Place(host.GlobalScope), id, g.age(id))
 	for _, l := range append(slices.Clone(old.Refused), notes...) {
 		g.Out.Trouble("%s", l)
 	}
 	if len(steps) == 0 {
-		if len(notes) == 0 {
+		if len(notes) == 0 && failed == nil {
 			g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
 		}
-		return nil
+		return failed
 	}
 	steps.Print(g.Out)
 	if dryRun {
-		return nil
+		return failed
 	}
 	return g.alone(ctx, func() error {
 		undo, err := g.undoable(ctx, nil)
@@ -85,6 +85,9 @@ func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryR
 			return err
 		}
 		g.Out.Detail("What runs is as it was: containers get it with their next start or deploy, nginx's configurations with their next build")
+		if failed != nil {
+			return say.Hint(failed, "All else is done. To undo it: %s", say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--snapshot", undo.ID))
+		}
 		g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--snapshot", undo.ID))
 		return nil
 	})

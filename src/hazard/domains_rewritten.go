@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -122,50 +119,6 @@ func without(list, other []string) []string {
 		in[e] = true
 	}
 	return slices.DeleteFunc(slices.Clone(list), func(e string) bool { return in[e] })
-}
-
-// config is a call of Dokku's own config command, which alone knows where and how
-// this version keeps an environment. It writes the whole of it anew, and newer ones
-// make a number of whatever looks like one: where a value would come out changed, it
-// is not called.
-func config(command string, args ...string) func(context.Context, host.Host) error {
-	return func(ctx context.Context, h host.Host) error {
-		scope := host.GlobalScope
-		for _, a := range args {
-			if a != "--no-restart" {
-				scope = a
-				break
-			}
-		}
-		if name := spoilt(h, scope); name != "" {
-			return say.Hint(fmt.Errorf("Dokku would write the variable %s of its environment as another number", name), "To do by hand: %s", say.Command("dokku "+command, args...))
-		}
-		_, err := h.Run(ctx, "dokku", append([]string{"--quiet", command}, args...)...)
-		return err
-	}
-}
-
-// spoilt is the name of a variable whose value the library that Dokku writes an ENV
-// file with (godotenv, 1.5 and later) would change: "0042" becomes 42.
-func spoilt(h host.Host, scope string) string {
-	p := h.Paths()
-	for _, path := range []string{filepath.Join(p.LibRoot, "config", scope, "ENV"), filepath.Join(p.DokkuRoot, strings.TrimPrefix(scope, host.GlobalScope), "ENV")} {
-		b, err := h.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		values, err := app.ParseEnv(string(b))
-		if err != nil {
-			continue
-		}
-		for _, name := range slices.Sorted(maps.Keys(values)) {
-			if n, err := strconv.Atoi(values[name]); err == nil && strconv.Itoa(n) != values[name] {
-				return name
-			}
-		}
-		return ""
-	}
-	return ""
 }
 
 // removeUnchanged removes a file that is still as the plan has seen it.

@@ -85,10 +85,6 @@ var (
 // the snapshot: it is a setting, and none that is put back by a step of its own.
 func Restored(name string) bool { return !notRestored.MatchString(name) }
 
-// ownVariables are those that core moves or sets by itself, or that have a hazard of
-// their own.
-var ownVariables = regexp.MustCompile(`^(DOKKU_.*|NO_VHOST|GIT_REV|PORT)$`)
-
 type differences struct {
 	Context
 	scope string
@@ -130,9 +126,10 @@ func (d *differences) properties() {
 }
 
 func (d *differences) environment(before, now map[string]string) {
+	_, lost, _ := lostValues(d.Context, d.scope, true)
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		switch value, ok := now[name]; {
-		case ownVariables.MatchString(name) || value == before[name]:
+		case app.OwnVariable(name) || value == before[name] || envTold(lost, name):
 		case !ok:
 			d.add("the variable %s of its environment is gone", name)
 		default:
@@ -178,6 +175,12 @@ func isNow(list []string) string {
 	return "is " + strings.Join(list, " ")
 }
 
+// envTold tells that envValues tells of a variable.
+func envTold(lost map[string]string, name string) bool {
+	_, told := lost[name]
+	return told
+}
+
 // containers compares what the running ones have been given: a build after the
 // upgrade may leave out what the one before it had.
 func (d *differences) containers(before, now app.State) {
@@ -185,7 +188,7 @@ func (d *differences) containers(before, now app.State) {
 		return
 	}
 	for _, name := range without(before.Variables, now.Variables) {
-		if _, set := now.Env[name]; !ownVariables.MatchString(name) && (set || before.Env[name] == "") {
+		if _, set := now.Env[name]; !app.OwnVariable(name) && (set || before.Env[name] == "") {
 			d.add("its containers have no variable %s any more", name)
 		}
 	}

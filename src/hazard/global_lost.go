@@ -90,7 +90,7 @@ func hostnameWritten(s HostSubject) []Finding {
 // environmentGone tells whether the host's environment, or all of it that Dokku does not
 // move elsewhere, is gone. On the way back below 0.38 it is there, and not read (wayBack).
 func environmentGone(s HostSubject) bool {
-	was := slices.DeleteFunc(slices.Collect(maps.Keys(s.Before.Env)), ownVariables.MatchString)
+	was := slices.DeleteFunc(slices.Collect(maps.Keys(s.Before.Env)), app.OwnVariable)
 	gone := slices.DeleteFunc(was, func(name string) bool { _, set := s.Now.Global.Env[name]; return set })
 	_, there := s.Files.Get(s.Files.EnvPath(host.GlobalScope))
 	return len(was) > 0 && len(gone) == len(was) && s.isNobodys(there) && !s.Back("0.38.0")
@@ -106,7 +106,7 @@ func environmentLost(s HostSubject) Finding {
 		Command:     say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--only", "env"),
 	}
 	old, held := s.Old().Get(s.Old().EnvPath(host.GlobalScope))
-	if !held || old.SHA256 == "" || slices.ContainsFunc(slices.Collect(maps.Keys(s.Before.Env)), ownVariables.MatchString) {
+	if !held || old.SHA256 == "" || slices.ContainsFunc(slices.Collect(maps.Keys(s.Before.Env)), app.OwnVariable) {
 		return f
 	}
 	path := app.RealPath(s.Paths, s.Files.EnvPath(host.GlobalScope))

@@ -22,6 +22,7 @@ const (
 	Names            = "names"
 	ScaleZero        = "scale-zero"
 	UnknownVersion   = "unknown-version"
+	EnvValues        = "env-values"
 )
 
 // Subjects by which some occasions choose what they do.
@@ -90,6 +91,7 @@ var All = []Hazard{
 	domainsGuessed,
 	portsGuessed,
 	bindAll,
+	envValues,
 	envFlags,
 	envRewound,
 	dockerOptionsMoved,

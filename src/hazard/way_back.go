@@ -107,7 +107,7 @@ func leftENV(c Context, scope string) bool {
 // variableLeft is a variable of that copy.
 func variableLeft(c Context, scope, name string) string {
 	text, _ := c.Files.Text("root/" + scope + "/ENV")
-	values, err := app.ParseEnv(text)
+	values, err := app.ParseEnv(text, c.To)
 	if err != nil {
 		return ""
 	}

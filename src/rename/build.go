@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
 )
@@ -136,7 +137,7 @@ func (r *Rename) stop(ctx context.Context) error {
 func (r *Rename) start(ctx context.Context) error {
 	if r.NoVhost {
 		// Served by its port alone it would win that from the old one.
-		if _, err := r.Host.Run(ctx, "dokku", "config:unset", "--no-restart", r.To, "NO_VHOST"); err != nil {
+		if err := hazard.Config(ctx, r.Host, "config:unset", "--no-restart", r.To, "NO_VHOST"); err != nil {
 			return err
 		}
 	}

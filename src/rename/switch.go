@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 )
 
@@ -16,7 +17,7 @@ func (r *Rename) giveDomains(ctx context.Context) error {
 		return err
 	}
 	if r.NoVhost {
-		if _, err := r.Host.Run(ctx, "dokku", "config:set", "--no-restart", r.To, "NO_VHOST=1"); err != nil {
+		if err := hazard.Config(ctx, r.Host, "config:set", "--no-restart", r.To, "NO_VHOST=1"); err != nil {
 			return err
 		}
 	}

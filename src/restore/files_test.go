@@ -97,7 +97,7 @@ func TestRestoreOfMounts(t *testing.T) {
 		if c.onlyFiles {
 			parts = []string{"files"}
 		}
-		steps, notes := r.Plan(parts)
+		steps, notes, _ := r.Plan(parts)
 		gotMounts, gotEntries := "", ""
 		for _, s := range steps {
 			switch {

@@ -52,7 +52,7 @@ func ofHost(h app.Host) app.State {
 
 // Plan is what must be written for the parts to be as in the snapshot, and what the
 // operator must know of what is not. Nothing is built or restarted of it.
-func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string) {
+func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string, failed error) {
 	add := func(list ...*plan.Step) {
 		for _, s := range list {
 			if s != nil {
@@ -74,7 +74,7 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string) 
 	if has("env") {
 		step, err := r.environment()
 		if err != nil {
-			notes = append(notes, "The environment is not restored: "+err.Error())
+			failed = fmt.Errorf("the environment of this host is not restored: %w", err)
 		}
 		add(step)
 	}
@@ -104,7 +104,7 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string) 
 		}
 		notes = append(notes, r.filesNotKnown(app.PartProperties)...)
 	}
-	return steps, notes
+	return steps, notes, failed
 }
 
 func (r HostRestoration) notOpened(what, why, command string) string {

@@ -65,7 +65,7 @@ func TestRestoreOfTheHost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			steps, notes := r.Plan(HostParts)
+			steps, notes, _ := r.Plan(HostParts)
 			if got := strings.Join(words(steps, nil), "; "); got != c.steps {
 				t.Errorf("steps %q, not %q", got, c.steps)
 			}

@@ -8,10 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
@@ -41,8 +38,7 @@ func (r Restoration) vhosts() *plan.Step {
 	return &plan.Step{
 		Mark: plan.Change, Text: text,
 		Do: func(ctx context.Context, h host.Host) error {
-			_, err := h.Run(ctx, "dokku", "--quiet", "config:set", "--no-restart", r.Now.Name, "NO_VHOST="+value)
-			return err
+			return hazard.Config(ctx, h, "config:set", "--no-restart", r.Now.Name, "NO_VHOST="+value)
 		},
 	}
 }
@@ -55,16 +51,16 @@ func (r Restoration) environment() (*plan.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := r.Files.Environment(r.Now.Name)
-	if err != nil {
-		return nil, err
+	now, readable := hazard.PresentEnv(r.Context, r.Now.Name)
+	if now == nil && !readable {
+		return nil, say.Hint(errors.New("what it is at present cannot be read"), "What is not known is not replaced. To begin anew: mv %s %s.old", app.RealPath(r.paths, r.Files.EnvPath(r.Now.Name)), app.RealPath(r.paths, r.Files.EnvPath(r.Now.Name)))
 	}
 	stays := func(name string) bool {
 		switch name {
 		case "GIT_REV", "NO_VHOST", "DOKKU_PROXY_PORT_MAP":
 			return true // what is deployed; domains; ports
 		}
-		return strings.HasPrefix(name, "DOKKU_") && r.was.Dokku != r.Now.Dokku
+		return strings.HasPrefix(name, "DOKKU_") && app.OwnVariable(name) && r.was.Dokku != r.Now.Dokku
 	}
 	wanted := maps.Clone(now)
 	var changed, added, removed []string
@@ -89,12 +85,12 @@ func (r Restoration) environment() (*plan.Step, error) {
 		}
 		wanted[name] = value
 	}
-	if len(changed)+len(added)+len(removed) == 0 {
+	if len(changed)+len(added)+len(removed) == 0 && readable {
 		return nil, nil
 	}
-	text, err := marshalEnv(wanted)
-	if err != nil {
-		return nil, err
+	text, left := app.WriteEnv(wanted, r.Now.Dokku)
+	if len(left) > 0 {
+		return nil, fmt.Errorf("%s of it cannot be written so that Dokku %s reads it", strings.Join(left, ", "), r.Now.Dokku)
 	}
 	var what []string
 	for _, c := range []struct {
@@ -105,30 +101,14 @@ func (r Restoration) environment() (*plan.Step, error) {
 			what = append(what, fmt.Sprintf("%s %s", say.Plural(n, "variable"), c.done))
 		}
 	}
-	return r.file("environment: "+strings.Join(what, ", "), r.Files.EnvPath(r.Now.Name), 0o600, []byte(text)), nil
-}
-
-// marshalEnv is an ENV file as Dokku's own config plugin writes it, by the same
-// library, but for one thing: the library makes numbers of values that look like
-// some, and "0042" would come out as 42. So they are quoted. It is read back before
-// it is used.
-func marshalEnv(env map[string]string) (string, error) {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		line, err := godotenv.Marshal(map[string]string{name: env[name]})
-		if err != nil {
-			return "", err
-		}
-		if _, err := strconv.Atoi(env[name]); err == nil {
-			line = name + `="` + env[name] + `"`
-		}
-		b.WriteString(line + "\n")
+	if !readable {
+		what = append(what, "written so that Dokku reads it")
 	}
-	back, err := godotenv.Unmarshal(b.String())
-	if err != nil || !maps.Equal(back, env) {
-		return "", errors.New("it cannot be written so that Dokku reads it as it was")
+	step := r.file("environment: "+strings.Join(what, ", "), r.Files.EnvPath(r.Now.Name), 0o600, []byte(text))
+	if step != nil {
+		step.Do = hazard.HoldRestored(r.Subject, wanted)
 	}
-	return b.String(), nil
+	return step, nil
 }
 
 // dockerOptions are the steps for docker options. What 0.38 keeps in another place

@@ -54,8 +54,9 @@ func New(s hazard.Subject, id string, names []string, old *app.Files) (Restorati
 }
 
 // Plan is what must be written for the parts to be as in the snapshot, and what
-// the operator must know of what is not.
-func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string) {
+// the operator must know of what is not. A part that is known and cannot be written is an
+// error, and keeps no other from being restored.
+func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string, failed error) {
 	add := func(list ...*plan.Step) {
 		for _, s := range list {
 			if s != nil {
@@ -78,7 +79,7 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string) {
 	if has("env") {
 		step, err := r.environment()
 		if err != nil {
-			notes = append(notes, "The environment is not restored: "+err.Error())
+			failed = fmt.Errorf("the environment of %s is not restored: %w", r.Now.Name, err)
 		}
 		add(step)
 	}
@@ -145,7 +146,7 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string) {
 		}
 		notes = append(notes, note...)
 	}
-	return steps, slices.Compact(notes)
+	return steps, slices.Compact(notes), failed
 }
 
 // list is the step for a file of lines. What the snapshot has nothing for is left

@@ -17,7 +17,8 @@ import (
 func TestRestoreOfWhatIsNotHeld(t *testing.T) {
 	for _, dokku := range []string{"0.24.10", "0.30.11", "0.35.5", "0.38.27"} {
 		old, now := manyFiles(dokku, "then"), manyFiles(dokku, "now")
-		whole := words(restorationOf(old, now).Plan(Parts))
+		steps, notes, _ := restorationOf(old, now).Plan(Parts)
+		whole := words(steps, notes)
 		if len(whole) < 8 {
 			t.Fatalf("%s: a whole restore has only %q", dokku, whole)
 		}
@@ -36,7 +37,7 @@ func TestRestoreOfWhatIsNotHeld(t *testing.T) {
 
 func check(t *testing.T, what string, r Restoration, whole []string, path string) {
 	t.Helper()
-	steps, notes := r.Plan(Parts)
+	steps, notes, _ := r.Plan(Parts)
 	for _, s := range steps {
 		if !slices.Contains(whole, s.Text) {
 			t.Errorf("%s: a step of its own: %s", what, s.Text)

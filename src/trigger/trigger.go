@@ -42,7 +42,7 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 	// What changes an app's recorded state. The app is the first argument.
 	"post-deploy":             refresh,
 	"post-create":             refresh,
-	"post-config-update":      refresh,
+	"post-config-update":      held,
 	"post-domains-update":     refresh,
 	"post-proxy-ports-update": refresh,
 	"post-certs-update":       refresh,
@@ -104,6 +104,15 @@ func refresh(ctx context.Context, g *guard.Guard, args []string) error {
 		return nil
 	}
 	return g.Refresh(ctx, name)
+}
+
+// held is post-config-update APP OPERATION VARIABLES...: Dokku has written an environment.
+func held(ctx context.Context, g *guard.Guard, args []string) error {
+	var errs error
+	if len(args) > 1 {
+		errs = g.HoldEnv(ctx, args[0], args[1], args[2:])
+	}
+	return errors.Join(errs, refresh(ctx, g, args))
 }
 
 func first(args []string) string {

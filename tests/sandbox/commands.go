@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -16,8 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
-
-	"github.com/joho/godotenv"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/tests/truth"
@@ -188,7 +185,7 @@ func (h Host) envFile(scope string) string {
 }
 
 func (h Host) printVariable(scope, name string) error {
-	env, err := godotenv.Read(h.envFile(scope))
+	env, err := h.readEnv(scope)
 	fmt.Print(env[name])
 	return err
 }
@@ -332,23 +329,22 @@ func (h Host) rebuild(name string) error {
 // config plays config:set and config:unset, which write the whole ENV anew, with the
 // trigger that follows.
 func (h Host) config(command string, args []string) error {
-	env, err := godotenv.Read(h.envFile(args[0]))
-	if errors.Is(err, fs.ErrNotExist) {
-		env, err = map[string]string{}, nil // Dokku makes one
-	}
+	env, err := h.readEnv(args[0])
 	if err != nil {
 		return err
 	}
+	var names []string
 	for _, a := range args[1:] {
 		name, value, _ := strings.Cut(a, "=")
+		names = append(names, name)
 		if env[name] = value; command == "config:unset" {
 			delete(env, name)
 		}
 	}
-	if err := godotenv.Write(env, h.envFile(args[0])); err != nil || args[0] == "--global" {
+	if err := h.writeEnv(args[0], env); err != nil {
 		return err
 	}
-	return h.plugn([]string{"trigger", "post-config-update", args[0], strings.TrimPrefix(command, "config:")})
+	return h.plugn(append([]string{"trigger", "post-config-update", args[0], strings.TrimPrefix(command, "config:")}, names...))
 }
 
 // destroyed are the namespaces whose plugins have a post-delete.

@@ -17,8 +17,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/joho/godotenv"
 )
 
 // Letsencrypt puts a stand-in for a release of the letsencrypt plugin into the
@@ -127,7 +125,7 @@ func (h Host) Issue(name, release string, days int) error {
 func (h Host) letsencryptSetting(name, release, key string) string {
 	for _, scope := range []string{name, "--global"} {
 		if release == "0.9.4" || release == "0.14.0" {
-			env, _ := godotenv.Read(h.envFile(scope))
+			env, _ := h.readEnv(scope)
 			if v := env["DOKKU_LETSENCRYPT_"+strings.ToUpper(key)]; v != "" {
 				return v
 			}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/joho/godotenv"
-
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/nginx"
 )
@@ -58,7 +56,7 @@ func (h Host) proxyDisabled(name string) bool {
 		b, _ := os.ReadFile(h.path("var/lib/dokku/config/proxy", name, "disabled"))
 		return string(b) == "true"
 	}
-	env, _ := godotenv.Read(h.envFile(name))
+	env, _ := h.readEnv(name)
 	return env["DOKKU_DISABLE_PROXY"] != ""
 }
 

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/joho/godotenv"
-
 	"upgrade-guard/src/app"
 )
 
@@ -63,7 +61,7 @@ func (h Host) reported(name, flag string) (string, error) {
 	case "--domains-global-vhosts":
 		return words("home/dokku/VHOST"), nil
 	case "--domains-app-enabled":
-		env, _ := godotenv.Read(h.envFile(name))
+		env, _ := h.readEnv(name)
 		return fmt.Sprint(env["NO_VHOST"] != "1"), nil
 	case "--ports-map":
 		return words("var/lib/dokku/config/ports", name, "map"), nil

@@ -19,8 +19,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/joho/godotenv"
 )
 
 //go:embed recordings/*.tar.gz
@@ -164,10 +162,20 @@ func (h Host) version() string {
 // beginning is left alone, except that DOKKU_SCALE is deleted unread, whatever
 // it holds: that is what 0.30 and later do.
 func (h Host) Upgrade(to string) error {
-	if h.version() == to {
+	from := h.version()
+	if from == to {
 		return nil
 	}
-	return h.Install(h.version(), to)
+	if hook := h.path("var/lib/dokku/plugins/enabled/upgrade-guard/bin/upgrade-guard"); os.Getenv("DOKKURC") != "" {
+		// What postinst's plugin:install --core reads first, the new version being unpacked.
+		if err := h.put("var/lib/dokku/STABLE_VERSION", []byte(to+"\n")); err != nil {
+			return err
+		}
+		if err := stream(hook, "before", "core-install"); err != nil {
+			return err
+		}
+	}
+	return h.Install(from, to)
 }
 
 // Install plays what the new version's installation does to the old one's state:
@@ -244,38 +252,6 @@ func (h Host) Install(from, to string) error {
 func movedEnv(path string) (scope string, ok bool) {
 	scope, ok = strings.CutPrefix(strings.TrimSuffix(path, "/ENV"), "var/lib/dokku/config/")
 	return scope, ok && strings.HasSuffix(path, "/ENV") && !strings.Contains(scope, "/")
-}
-
-// moveEnv is the recorded ENV of 0.38, with what this host's old one says beside the
-// recording's.
-func (h Host) moveEnv(scope string, before tree, recorded []byte) ([]byte, error) {
-	old := filepath.Join("home/dokku", scope, "ENV")
-	if scope == "--global" {
-		old = "home/dokku/ENV"
-	}
-	b, err := os.ReadFile(h.path(old))
-	if err != nil {
-		return recorded, nil // it has none
-	}
-	env, err := godotenv.UnmarshalBytes(recorded)
-	if err != nil {
-		return nil, err
-	}
-	now, err := godotenv.UnmarshalBytes(b)
-	if err != nil {
-		return recorded, nil
-	}
-	was, err := godotenv.UnmarshalBytes(before[old])
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range now {
-		if was[name] != value {
-			env[name] = value
-		}
-	}
-	text, err := godotenv.Marshal(env)
-	return []byte(text + "\n"), err
 }
 
 // ofMissingApp tells whether a recorded path belongs to an app of the recording

@@ -9,7 +9,8 @@
 //	                        the five apps must be there (docs/adding-a-hazard.md)
 //	install-guard           dokku plugin:install
 //	without-hooks           take away what apt, dpkg and dokku call us by
-//	upgrade VERSION         apt-get install dokku=VERSION
+//	upgrade VERSION         apt-get install dokku=VERSION; with env DOKKURC=yes the sandbox
+//	                        plays the last hook point before the installation too
 //	answers DOMAIN APP      a request for the domain is answered by the app
 //	for-you COMMAND...      the command ends with exit code 2: something is left to a person
 //	dead DOMAIN             a request for the domain is answered by no app

@@ -1,0 +1,156 @@
+package hazard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+)
+
+// Holds tells whether there is anything to hold of an environment that Dokku has written:
+// something held already, or set just now.
+func Holds(h host.Host, scope, operation string, names []string) bool {
+	files := app.EnvFiles(h, scope)
+	return app.ReadsAnew(files.Dokku) && app.Known(files.Dokku) && (len(heldOf(files, scope).Values) > 0 || len(justSet(files, scope, operation, names)) > 0)
+}
+
+// justSet are those of the variables set just now that Dokku does not read back. Numbers
+// are past finding out.
+func justSet(files *app.Files, scope, operation string, names []string) map[string]string {
+	if operation != "set" || len(names) == 0 {
+		return nil
+	}
+	text, _ := files.Text(files.EnvPath(scope))
+	written, err := app.WrittenEnv(text)
+	set := map[string]string{}
+	for _, name := range names {
+		if value, there := written[name]; err == nil && there && strings.Contains("\n"+text, "\n"+app.WrittenLine(name, value)+"\n") {
+			set[name] = value
+		}
+	}
+	unkept := app.Unkept(set, files.Dokku)
+	maps.DeleteFunc(set, func(name, _ string) bool { return !slices.Contains(unkept, name) })
+	return set
+}
+
+// HoldRenamed puts in again what Dokku's own apps:rename has spoilt by writing the old
+// app's environment for the new one.
+func HoldRenamed(ctx context.Context, h host.Host, from, to string) error {
+	old := app.EnvFiles(h, from)
+	values, err := old.Environment(from)
+	if names := app.Unkept(values, old.Dokku); err == nil && len(names) > 0 {
+		if err := h.Write(heldPath(h.Paths(), to), 0o600, heldEnv{}.with(false, values, names...)); err != nil {
+			return err
+		}
+	}
+	return Hold(ctx, h, to, "rename")
+}
+
+// DropHeld forgets what is held of an app that was destroyed: a new one of its name has
+// no past.
+func DropHeld(h host.Host, name string) error { return h.Remove(heldPath(h.Paths(), name)) }
+
+// PutBack is the step that puts in again what is set aside; nil where nothing is.
+func PutBack(c Context, scope string) *plan.Step {
+	if heldOf(c.Files, scope).Aside {
+		for _, f := range detectValues(c, scope, false) {
+			return f.Step
+		}
+	}
+	return nil
+}
+
+// Hold is called when Dokku has written an environment: the variables that it does not
+// keep are put in again as they were. Those that were set or unset just now are as they
+// were set.
+func Hold(ctx context.Context, h host.Host, scope, operation string, names ...string) error {
+	if !Holds(h, scope, operation, names) {
+		return nil
+	}
+	path, p := heldPath(h.Paths(), scope), h.Paths()
+	files := app.EnvFiles(h, scope)
+	held, set := heldOf(files, scope), justSet(files, scope, operation, names)
+	if held.Aside {
+		return nil // Dokku's installation writes it, and it is not through
+	}
+	maps.DeleteFunc(held.Values, func(name string, _ []byte) bool { return operation == "clear" || slices.Contains(names, name) })
+	if len(held.Values)+len(set) == 0 {
+		return h.Remove(path)
+	}
+	if err := h.Write(path, 0o600, held.with(false, set, slices.Collect(maps.Keys(set))...)); err != nil {
+		return err
+	}
+	files = app.EnvFiles(h, scope)
+	c := Context{Paths: p, To: files.Dokku, Files: files, Old: func() *app.Files { return nil }}
+	for _, f := range detectValues(c, scope, false) {
+		if f.Step != nil {
+			if err := h.Write(f.Step.Path, 0o600, f.Step.Data); err != nil {
+				return err
+			}
+			return f.Step.Do(ctx, h)
+		}
+	}
+	return nil
+}
+
+// HoldRestored is what is to follow where a restore has written an environment: what
+// Dokku does not keep of it is held.
+func HoldRestored(s Subject, values map[string]string) func(context.Context, host.Host) error {
+	return func(_ context.Context, h host.Host) error {
+		path, names := heldPath(h.Paths(), s.Now.Name), app.Unkept(values, s.Now.Dokku)
+		if len(names) == 0 {
+			return h.Remove(path)
+		}
+		return h.Write(path, 0o600, heldEnv{}.with(false, values, names...))
+	}
+}
+
+// holdFirst notes what Dokku is about to spoil by writing an environment.
+func holdFirst(h host.Host, scope string) error {
+	files := app.EnvFiles(h, scope)
+	if !app.ReadsAnew(files.Dokku) {
+		return nil
+	}
+	values, err := files.Environment(scope)
+	if err != nil {
+		return fmt.Errorf("the environment of %s %w", host.Place(scope), err)
+	}
+	held := heldOf(files, scope)
+	names := app.Unkept(values, files.Dokku)
+	if len(names) == 0 {
+		return nil
+	}
+	return h.Write(heldPath(h.Paths(), scope), 0o600, held.with(held.Aside, values, names...))
+}
+
+// Config is a call of Dokku's own config command, which alone knows where and how this
+// version keeps an environment. It writes the whole of it anew, so what it does not keep
+// is put in again.
+func Config(ctx context.Context, h host.Host, command string, args ...string) error {
+	scope, names := host.GlobalScope, []string(nil)
+	for _, a := range args {
+		switch name, _, _ := strings.Cut(a, "="); {
+		case a == "--no-restart" || a == host.GlobalScope:
+		case scope == host.GlobalScope && !slices.Contains(args, host.GlobalScope):
+			scope = a
+		default:
+			names = append(names, name)
+		}
+	}
+	if err := holdFirst(h, scope); err != nil {
+		return err
+	}
+	_, err := h.Run(ctx, "dokku", append([]string{"--quiet", command}, args...)...)
+	return errors.Join(err, Hold(ctx, h, scope, "set", names...))
+}
+
+// config is Config as a step does it.
+func config(command string, args ...string) func(context.Context, host.Host) error {
+	return func(ctx context.Context, h host.Host) error { return Config(ctx, h, command, args...) }
+}
