@@ -8,8 +8,8 @@ import (
 
 // What get_default_vhosts of plugins/domains/functions prints, for names over versions. The
 // function is the same in all tags from v0.20.0 to v0.38.27, but for the check of the name
-// and is_valid_hostname; names and hosts were tried with apps:create on 0.21.4 (and
-// domains:setup), 0.29.4 and 0.38.27.
+// and is_valid_hostname. Most of this was held to those of 0.20.4, 0.24.10, 0.29.4 and
+// 0.38.27, and tried with apps:create on 0.38.27 and domains:setup on 0.20.4.
 func TestDefaultDomains(t *testing.T) {
 	all := "0.20.4 0.21.4 0.22.9 0.24.10 0.25.7 0.27.10 0.29.4 0.30.11 0.34.9 0.35.20 0.37.10 0.38.27"
 	for _, c := range []struct{ about, versions, name, hosts, want string }{

@@ -105,8 +105,12 @@ func environmentLost(s HostSubject) Finding {
 		Consequence: "Each app gets it with its next start or build.",
 		Command:     say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--only", "env"),
 	}
+	own := slices.DeleteFunc(slices.Sorted(maps.Keys(s.Before.Env)), func(name string) bool { return !app.OwnVariable(name) })
+	if len(own) > 0 {
+		f.Consequence += fmt.Sprintf(" The command does not put back those of Dokku's own, which %s may keep elsewhere: %s.", s.To, strings.Join(own, " "))
+	}
 	old, held := s.Old().Get(s.Old().EnvPath(host.GlobalScope))
-	if !held || old.SHA256 == "" || slices.ContainsFunc(slices.Collect(maps.Keys(s.Before.Env)), app.OwnVariable) {
+	if !held || old.SHA256 == "" || len(own) > 0 {
 		return f
 	}
 	path := app.RealPath(s.Paths, s.Files.EnvPath(host.GlobalScope))

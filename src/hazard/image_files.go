@@ -52,17 +52,20 @@ var imageFiles = Hazard{
 				found = append(found, *finding)
 			}
 		}
-		return found
+		return append(found, notAsked(s, s.Files)...)
 	},
 
 	Detect: func(s Subject) []Finding {
 		if s.Before == nil {
 			return nil
 		}
-		var found []Finding
+		if s.Old() == nil || s.Now.Git.Revision != s.Before.Git.Revision {
+			return nil
+		}
+		found := notAsked(s, s.Old())
 		for _, f := range filesOfImage {
 			// What was deployed since has brought its own files, or has none.
-			if !s.Crosses(f.readFrom) || s.Now.Git.Revision != s.Before.Git.Revision || s.Old() == nil {
+			if !s.Crosses(f.readFrom) {
 				continue
 			}
 			if finding := f.notFound(s, s.Old()); finding != nil {
@@ -132,8 +135,6 @@ func (f fileOfImage) notFound(s Subject, images *app.Files) *Finding {
 	found := &Finding{Kind: Notice, Consequence: f.consequence}
 	processes := notIn(s.Now.EffectiveScale(), "web:")
 	switch {
-	case there && file.Error != "":
-		found.What = fmt.Sprintf("whether the app's image has a %s is not known (%s), and %s has no copy of it", f.name, file.Reason(), s.To)
 	case f.name == "CHECKS" && there && bytes.Contains(file.Data, []byte("{{")):
 		found.What = fmt.Sprintf("the app's CHECKS, which is in its image, is a template, and %s has no copy of what comes of it", s.To)
 	case f.name == "Procfile" && looked && !there && len(processes) > 0 && s.Before == nil:
@@ -143,4 +144,27 @@ func (f fileOfImage) notFound(s Subject, images *app.Files) *Finding {
 		return nil
 	}
 	return found
+}
+
+// notAsked tells of the files of which nobody knows whether the image has them, once for
+// all of an app.
+func notAsked(s Subject, images *app.Files) []Finding {
+	var names []string
+	var why, consequence string
+	for _, f := range filesOfImage {
+		file, there := images.Get(app.ImageFacts + s.Now.Name + "/" + f.name)
+		path := filepath.Join(s.Paths.LibRoot, "data", f.dir, f.directoryOf(s.Now.Name), f.name)
+		if s.Crosses(f.readFrom) && there && file.Error != "" && s.Digest(path) == "" {
+			if names = append(names, f.name); why == "" {
+				why, consequence = file.Reason(), f.consequence
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []Finding{{
+		Kind: Notice, Consequence: consequence,
+		What: fmt.Sprintf("whether the app's image has %s is not known (%s), and %s has no copy", strings.Join(names, ", "), why, s.To),
+	}}
 }

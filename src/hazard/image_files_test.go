@@ -27,7 +27,7 @@ func TestImageFiles(t *testing.T) {
 		{"none, and a worker", "0.20.4", "0.35.5", map[string]string{app.ImageDirectory: "/app"}, "web=1\nworker=2", "told: the processes worker, and no Procfile is in its image where 0.20.4 looks for it (/app)"},
 		{"a worker at 0", "0.20.4", "0.35.5", map[string]string{app.ImageDirectory: "/app"}, "web=1\nworker=0", ""},
 		{"not looked for", "0.20.4", "0.35.5", nil, "web=1\nworker=2", ""},
-		{"not known", "0.20.4", "0.35.5", map[string]string{"Procfile": "unreadable"}, "web=1", "told: whether the app's image has a Procfile is not known (timeout)"},
+		{"not known", "0.20.4", "0.35.5", map[string]string{"Procfile": "unreadable"}, "web=1", "told: whether the app's image has Procfile is not known (timeout)"},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			var list []app.File

@@ -73,6 +73,8 @@ func (l *Local) run(ctx context.Context, what string, use func(io.Reader) error,
 	var stderr tail
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, &stderr, grace
+	// Root calls dokku from /root, which the Dokku user may not enter: docker cp ends there.
+	cmd.Dir = "/"
 	// A group of its own, so that what it has started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()

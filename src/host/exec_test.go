@@ -117,3 +117,12 @@ func TestWhatAProgramPrintsIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// Root calls dokku from /root, where the Dokku user may not look: docker cp asks for "-"
+// there, and ended with "stat -: permission denied".
+func TestProgramsRunWhereAnybodyMayLook(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if out, err := (&Local{}).Run(context.Background(), "pwd"); string(out) != "/\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
