@@ -65,7 +65,16 @@ func (c *capture) smallData(what What) {
 				}
 			}
 		case len(only) == 0 || ns.Name() == "storage-registry":
+			loose := 0
 			for _, e := range c.listSmall(logical, dir) {
+				if loose++; e.IsDir() {
+					loose--
+				} else if loose > maxSmall {
+					if loose == maxSmall+1 {
+						c.add(File{Path: logical + "/", Error: fmt.Sprintf("%sthere are more than %d files", leftOut, maxSmall)})
+					}
+					continue
+				}
 				name, ofApp := strings.CutPrefix(e.Name(), prefix)
 				if parts && ofApp && c.known[name] || ns.Name() == "letsencrypt" && slices.Contains([]string{"autorenew", host.GlobalScope}, e.Name()) {
 					continue // captured as a part
@@ -100,8 +109,11 @@ func (c *capture) captureSmall(what What) {
 	c.smalls = slices.Compact(c.smalls)
 	left := maxAllSmall
 	for _, s := range c.smalls {
-		w := &capture{h: c.h, p: c.p}
-		if why := w.walkSmall(s, 0); why != "" {
+		w, most := &capture{h: c.h, p: c.p}, maxSmall
+		if strings.HasPrefix(s.logical, entriesDir[:len(entriesDir)-1]) {
+			most = maxTree // of all apps
+		}
+		if why := w.walkSmall(s, most, 0); why != "" {
 			c.add(File{Path: s.logical + "/", Error: leftOut + why})
 			continue
 		}
@@ -118,7 +130,7 @@ func (c *capture) captureSmall(what What) {
 
 // walkSmall captures a file, or what stands below a directory, and says why it is not
 // small, if it is not.
-func (c *capture) walkSmall(s small, depth int) string {
+func (c *capture) walkSmall(s small, most, depth int) string {
 	st, err := c.h.Lstat(s.real)
 	switch {
 	case notThere(err):
@@ -128,8 +140,8 @@ func (c *capture) walkSmall(s small, depth int) string {
 	case !st.IsDir():
 		c.foreign(s.logical, s.real)
 		switch {
-		case len(c.files) > maxSmall:
-			return fmt.Sprintf("there are more than %d files", maxSmall)
+		case len(c.files) > most:
+			return fmt.Sprintf("there are more than %d files", most)
 		case c.bytes > maxSmallBytes:
 			return fmt.Sprintf("its files are larger than %d MiB together", maxSmallBytes>>20)
 		}
@@ -141,11 +153,11 @@ func (c *capture) walkSmall(s small, depth int) string {
 	if err != nil && !notThere(err) {
 		return reason(err)
 	}
-	if len(c.files)+len(entries) > maxSmall {
-		return fmt.Sprintf("there are more than %d files", maxSmall)
+	if len(c.files)+len(entries) > most {
+		return fmt.Sprintf("there are more than %d files", most)
 	}
 	for _, e := range entries {
-		if why := c.walkSmall(small{s.logical + "/" + e.Name(), filepath.Join(s.real, e.Name())}, depth+1); why != "" {
+		if why := c.walkSmall(small{s.logical + "/" + e.Name(), filepath.Join(s.real, e.Name())}, most, depth+1); why != "" {
 			return why
 		}
 	}

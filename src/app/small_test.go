@@ -31,6 +31,11 @@ func TestWhatIsSmall(t *testing.T) {
 	for n := range maxSmall + 1 {
 		put(fmt.Sprintf("%s/data/many/shop/%d", lib, n), "x")
 	}
+	for n := range maxSmall + 5 {
+		put(fmt.Sprintf("%s/data/storage-registry/entries/n%d.json", lib, n), "{}")
+		put(fmt.Sprintf("%s/data/loose/%d", lib, n), "x")
+	}
+	put(lib+"/data/loose/shop/x", "x")
 	for n := range 5 {
 		put(fmt.Sprintf("%s/shop/large/%d", root, n), strings.Repeat("x", MaxFile-1))
 	}
@@ -61,14 +66,14 @@ func TestWhatIsSmall(t *testing.T) {
 	for _, path := range []string{
 		"root/shop/htpasswd", "root/shop/maintenance/a/index.html", "root/shop/beside/small", "root/shop/notes.txt", "lib/data/basic-auth/shop/users", "lib/data/basic-auth/gone/users", "lib/data/basic-auth/list",
 		"lib/data/file", "lib/data/storage-registry/entries/e.json", "lib/data/openresty-vhosts/app-shop/openresty-http-includes/x.conf", "lib/data/traefik/traefik-acme.json",
-		"lib/data/ps/shop/Procfile", "lib/data/ps/retire",
+		"lib/data/ps/shop/Procfile", "lib/data/ps/retire", "lib/data/storage-registry/entries/n1004.json", "lib/data/loose/shop/x",
 	} {
 		if found[path].SHA256 == "" {
 			t.Errorf("%s is not captured: %q", path, found[path].Error)
 		}
 	}
 	for path, want := range map[string]string{
-		"lib/data/many/shop/": "more than 1000 files", "root/shop/large/": "larger than 4 MiB together", "root/shop/deep/": "more than 50 deep", "root/shop/beside/large": "larger than 1 MiB",
+		"lib/data/loose/": "more than 1000 files", "lib/data/many/shop/": "more than 1000 files", "root/shop/large/": "larger than 4 MiB together", "root/shop/deep/": "more than 50 deep", "root/shop/beside/large": "larger than 1 MiB",
 		"root/shop/maintenance/fifo": "a FIFO",
 	} {
 		if f := found[path]; !f.LeftOut() || !strings.Contains(f.Error, want) {

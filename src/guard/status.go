@@ -190,6 +190,9 @@ func (o *Observation) health() string {
 	running, wanted := 0, 0
 	for _, s := range o.Now.Apps {
 		for _, c := range s.Containers {
+			if s.Proxy.Elsewhere() {
+				continue
+			}
 			if nginx.Wanted(s, c) || s.EffectiveScale().Empty() && !s.Stopped {
 				wanted++
 				if c.Running {

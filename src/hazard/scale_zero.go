@@ -27,6 +27,9 @@ var scaleZero = Hazard{
 			return []Finding{*f}
 		}
 		now := s.Now.Scale.Property
+		if s.Now.Proxy.Elsewhere() {
+			return nil // what runs in a cluster is not known, and its autoscaling goes to zero
+		}
 		if s.NoDocker || app.ScaleInFile(s.To) || now.Empty() || now.Total() > 0 || len(now.MalformedLines()) > 0 || s.Now.Running() > 0 || s.Now.Stopped || !s.wasDeployed() {
 			return nil
 		}
