@@ -68,7 +68,7 @@ func WhyNoName(name string) string {
 // dash or underscore.
 func ReachesName(dokku, name string) bool {
 	switch {
-	case !Before(dokku, "0.22.0") && Before(dokku, "0.22.8"):
+	case !Before(dokku, "0.22.0") && Before(dokku, "0.22.9"):
 		return CreatesName(dokku, name)
 	case Before(dokku, "0.38.2"):
 		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`).MatchString(name)

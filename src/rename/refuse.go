@@ -37,7 +37,7 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 	case !app.Before(files.Dokku, "0.38.0") && IsNamespace(h, from):
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying the app on Dokku %s would remove the settings of all apps", from, files.Dokku),
 			"Leave it as it is.")
-	case !app.ReachesName(files.Dokku, from):
+	case !app.ReachesName(files.Dokku, from) && files.Dokku != "0.22.8": // where it is pushes alone that are refused
 		return say.Hint(fmt.Errorf("no command of Dokku %s works on an app called %s", files.Dokku, from), "Such a name can be changed under an older Dokku only.")
 	}
 	if st, err := h.Lstat(h.Paths().App(from)); err == nil && st.Mode()&fs.ModeSymlink != 0 {
