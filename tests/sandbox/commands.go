@@ -350,11 +350,20 @@ func (h Host) destroy(name string) error {
 	if err := h.plugn([]string{"trigger", "post-delete", name}); err != nil {
 		return err
 	}
-	if err := h.removeContainers(func(c inspected) bool { return c.app() == name }); err != nil {
+	// From 0.31.0 on containers are found by their label, and those that never ran
+	// are not looked for (docs/dokku-versions.md#appsrename).
+	forgotten := func(c inspected) bool { return c.State.Status == "created" && !app.Before(h.version(), "0.31.0") }
+	if err := h.removeContainers(func(c inspected) bool { return c.app() == name && !forgotten(c) }); err != nil {
+		return err
+	}
+	_, left, err := h.containers()
+	if err != nil {
 		return err
 	}
 	if err := h.changeImages(func(images map[string]string) error {
-		maps.DeleteFunc(images, func(_, label string) bool { return label == name })
+		maps.DeleteFunc(images, func(image, label string) bool {
+			return label == name && !slices.ContainsFunc(left, func(c inspected) bool { return c.image() == image })
+		})
 		return nil
 	}); err != nil {
 		return err
@@ -383,14 +392,22 @@ func (h Host) destroy(name string) error {
 
 // inspected is the part of a recorded container that the stand-ins look at.
 type inspected struct {
-	ID     string `json:"Id"`
-	Name   string
-	State  struct{ Running bool }
-	Config struct{ Labels map[string]string }
-	Net    struct {
+	ID    string `json:"Id"`
+	Name  string
+	State struct {
+		Running bool
+		Status  string
+	}
+	Config struct {
+		Image  string
+		Labels map[string]string
+	}
+	Net struct {
 		Networks map[string]struct{ IPAddress string }
 	} `json:"NetworkSettings"`
 }
+
+func (c inspected) image() string { return c.Config.Image }
 
 func (c inspected) app() string { return c.Config.Labels["com.dokku.app-name"] }
 
@@ -474,7 +491,7 @@ func (h Host) docker(args []string) error {
 		return nil
 	case len(args) > 1 && (args[0] == "start" || args[0] == "stop"):
 		return h.startContainers(raw, parsed, args[1:], args[0] == "start")
-	case len(args) > 1 && slices.Contains([]string{"images", "build", "rmi", "rm"}, args[0]):
+	case len(args) > 1 && slices.Contains([]string{"images", "build", "rmi", "rm", "create"}, args[0]):
 		return h.dockerImage(args)
 	case len(args) == 3 && args[0] == "cp" && args[2] == "-":
 		id, file, _ := strings.Cut(args[1], ":")

@@ -71,18 +71,69 @@ func (h Host) dockerImage(args []string) error {
 			images[args[5]] = strings.TrimPrefix(args[3], "com.dokku.app-name=")
 			return nil
 		})
-	case args[0] == "rmi" && len(args) == 2:
-		return h.changeImages(func(images map[string]string) error {
-			if _, ok := images[args[1]]; !ok {
-				return fmt.Errorf("No such image: %s", args[1])
+	case args[0] == "rmi" && (len(args) == 2 || len(args) == 3 && args[1] == "--force"):
+		_, containers, err := h.containers()
+		if err != nil {
+			return err
+		}
+		image := args[len(args)-1]
+		for _, c := range containers {
+			if c.image() == image && len(args) == 2 {
+				return fmt.Errorf("Error response from daemon: conflict: unable to remove repository reference %q (must force) - container %.12s is using its referenced image", image, c.ID)
 			}
-			delete(images, args[1])
+		}
+		return h.changeImages(func(images map[string]string) error {
+			if _, ok := images[image]; !ok {
+				return fmt.Errorf("No such image: %s", image)
+			}
+			delete(images, image)
 			return nil
 		})
-	case args[0] == "rm" && len(args) > 2:
-		return h.removeContainers(func(c inspected) bool { return slices.Contains(args[2:], c.ID) })
+	case args[0] == "rm" && len(args) > 1:
+		return h.removeContainers(func(c inspected) bool { return slices.Contains(args[1:], c.ID) })
+	case args[0] == "create" && len(args) > 1:
+		return h.createContainer(args[1:])
 	}
 	return errNotRecorded
+}
+
+// createContainer plays docker create with --name and -v: the container has the labels
+// of its image, and never runs.
+func (h Host) createContainer(args []string) error {
+	raw, _, err := h.containers()
+	if err != nil || len(raw) == 0 {
+		return errors.Join(err, errNotRecorded)
+	}
+	images, err := h.images()
+	if err != nil {
+		return err
+	}
+	var c map[string]any
+	if err := json.Unmarshal(raw[0], &c); err != nil {
+		return err
+	}
+	image, name, mounts := args[len(args)-1], "quizzical_turing", []any{}
+	for i, a := range args[:len(args)-1] {
+		switch a {
+		case "--name":
+			name = args[i+1]
+		case "-v":
+			mounts = append(mounts, map[string]string{"Source": args[i+1]})
+		}
+	}
+	sum := sha256.Sum256([]byte(name + image))
+	config, _ := c["Config"].(map[string]any)
+	config["Image"], config["Labels"] = image, map[string]string{"com.dokku.app-name": images[image]}
+	c["Id"], c["Name"], c["Mounts"] = hex.EncodeToString(sum[:]), "/"+name, mounts
+	c["State"] = map[string]any{"Running": false, "Status": "created"}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if b, err = json.MarshalIndent(append(raw, b), "", "    "); err != nil {
+		return err
+	}
+	return os.WriteFile(h.path("docker-inspect.json"), b, 0o644)
 }
 
 // restart plays ps:restart: containers of the app's image for each process of its
