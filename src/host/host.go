@@ -109,6 +109,8 @@ type Paths struct {
 	DokkuRoot  string // apps: /home/dokku
 	LibRoot    string // properties and data: /var/lib/dokku
 	PluginPath string // /var/lib/dokku/plugins
+	Nginx      string // nginx's own configuration: /etc/nginx
+	Pages      string // the pages of the plugin maintenance since 0.9.0
 	User       string // dokku
 	Group      string // dokku
 }
@@ -127,6 +129,8 @@ func FromEnv() Paths {
 	p.DokkuRoot = envOr("DOKKU_ROOT", home)
 	p.LibRoot = envOr("DOKKU_LIB_ROOT", envOr("DOKKU_LIB_PATH", "/var/lib/dokku"))
 	p.PluginPath = envOr("PLUGIN_PATH", filepath.Join(p.LibRoot, "plugins"))
+	p.Nginx = envOr("NGINX_ROOT", "/etc/nginx")
+	p.Pages = envOr("MAINTENANCE_DATA_ROOT", "/var/www/dokku-maintenance")
 	for k, v := range map[string]string{
 		"DOKKU_ROOT": p.DokkuRoot, "DOKKU_LIB_ROOT": p.LibRoot,
 		"DOKKU_SYSTEM_USER": p.User, "DOKKU_SYSTEM_GROUP": p.Group,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,29 @@ func (r *Rename) tags(ctx context.Context, name string) ([]string, error) {
 	return slices.DeleteFunc(strings.Fields(string(out)), func(t string) bool { return t == "<none>" }), nil
 }
 
+// own are the answers that are the app's own: those to questions that nginx gives to it,
+// where it has a container to answer them. Without one another app's page, or a default
+// site's, answered for it. alive are the ports on which its containers answer themselves.
+func own(files *app.Files, s app.State, answers []nginx.Answer) (mine []nginx.Answer, alive []string) {
+	if !slices.ContainsFunc(s.Web(), func(c app.Container) bool { return c.Running }) {
+		return nil, nil
+	}
+	for _, a := range answers {
+		switch port := portOf(a.Question); {
+		case a.Via != nginx.Container && nginx.Winner(files, a.Question) == s.Name:
+			mine = append(mine, a)
+		case a.Via == nginx.Container && a.Good() && !slices.Contains(alive, port):
+			alive = append(alive, port)
+		}
+	}
+	return mine, alive
+}
+
+func portOf(q nginx.Question) string {
+	_, port, _ := net.SplitHostPort(q.Address)
+	return port
+}
+
 // ask asks what was asked of the old app once more.
 func (r *Rename) ask(ctx context.Context) error { return r.worse(ctx, "") }
 
@@ -62,17 +86,28 @@ func (r *Rename) worse(ctx context.Context, name string) error {
 			questions, was[q] = append(questions, q), a
 		}
 	}
-	var bad []string
+	var bad, otherwise []string
 	for try := range 10 {
-		bad = nil
+		bad, otherwise = nil, nil
 		for _, a := range nginx.Ask(ctx, r.Host.Dial, questions) {
 			switch b := was[a.Question]; {
 			case a.Good() && name == "" && a.Certificate != b.Certificate:
 				bad = append(bad, fmt.Sprintf("%s is answered with another certificate than before", a.Question))
 			case !a.Good():
 				bad = append(bad, fmt.Sprintf("%s is answered by %s, and was by %s", a.Question, a.Class(), b.Class()))
+			case name == "" && a.Class() != b.Class() && !r.own(ctx, a):
+				otherwise = append(otherwise, fmt.Sprintf("%s is answered by %s, and was by %s", a.Question, a.Class(), b.Class()))
 			}
 		}
+		if len(bad) == 0 {
+			bad = r.silent(ctx)
+		}
+		if len(bad) == 0 && r.Phase == Clean && len(otherwise) > 0 {
+			// It has answered as the old one did when it took its place.
+			r.Out.Trouble("%s: %s", r.To, strings.Join(otherwise, "; "))
+			return ctx.Err()
+		}
+		bad = append(bad, otherwise...)
 		if len(bad) == 0 || ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -83,4 +118,46 @@ func (r *Rename) worse(ctx context.Context, name string) error {
 		}
 	}
 	return errors.New(strings.Join(bad, "; "))
+}
+
+// direct are the new app's containers' own answers, to whoever asks for a name.
+func (r *Rename) direct(ctx context.Context, host string) []nginx.Answer {
+	s, err := r.now(ctx, r.To)
+	if err != nil {
+		return nil
+	}
+	var questions []nginx.Question
+	for _, q := range nginx.Questions(app.NewFiles(r.Dokku, nil, nil, nil), s) {
+		if q.Via == nginx.Container {
+			if host != "" {
+				q.Host = host
+			}
+			questions = append(questions, q)
+		}
+	}
+	return nginx.Ask(ctx, r.Host.Dial, questions)
+}
+
+// own tells whether an answer of nginx's is what the new app's containers answer, too: the
+// app itself has changed its mind.
+func (r *Rename) own(ctx context.Context, a nginx.Answer) bool {
+	return slices.ContainsFunc(r.direct(ctx, a.Host), func(d nginx.Answer) bool { return d.Class() == a.Class() })
+}
+
+// silent are the new app's containers that do not answer, where the old one's did. What
+// nginx answers by itself, a 401 or a redirect, says nothing of them.
+func (r *Rename) silent(ctx context.Context) (bad []string) {
+	if len(r.Alive) == 0 {
+		return nil
+	}
+	answers := r.direct(ctx, "")
+	if len(answers) == 0 {
+		return []string{"it has no running web container"}
+	}
+	for _, a := range answers {
+		if !a.Good() && slices.Contains(r.Alive, portOf(a.Question)) {
+			bad = append(bad, fmt.Sprintf("its container at %s answers by %s, and the old app's did", a.Address, a.Class()))
+		}
+	}
+	return bad
 }

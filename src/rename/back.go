@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -96,19 +95,10 @@ func (r *Rename) removeRoot(context.Context) error {
 }
 
 func (r *Rename) removeImages(ctx context.Context) error {
-	tags, err := r.tags(ctx, r.To)
-	if err != nil {
-		return err
+	if len(r.Images) == 0 {
+		return nil
 	}
-	for _, tag := range tags {
-		if !slices.Contains(r.Images, tag) {
-			continue
-		}
-		if _, err := r.Host.Run(ctx, "docker", "rmi", "dokku/"+r.To+":"+tag); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.discardImages(ctx, r.To, r.Images)
 }
 
 // removeParts removes the copies, and puts back what was in their place.

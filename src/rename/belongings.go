@@ -1,11 +1,8 @@
 package rename
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"regexp"
@@ -38,8 +35,9 @@ type Part struct {
 }
 
 // partsOf are the directories of an app, beside its own in DOKKU_ROOT. What is in
-// the way of the new app and may be somebody's is told.
-func partsOf(h host.Host, from, to string) (parts []Part, inTheWay []string, err error) {
+// the way of the new app and may be somebody's is told. What is mounted is storage, by
+// whatever name: it stays, and the mounts go on pointing there.
+func partsOf(h host.Host, from, to string, mounts []string) (parts []Part, inTheWay []string, err error) {
 	lib := h.Paths().LibRoot
 	exists := func(dir string) bool {
 		st, err := h.Lstat(dir)
@@ -53,6 +51,8 @@ func partsOf(h host.Host, from, to string) (parts []Part, inTheWay []string, err
 			return
 		case !exists(p.Old):
 			p.Old = ""
+		case !known && (among(mounts, p.Old) || slices.Contains(mounts, base)):
+			return
 		case there && !known:
 			inTheWay = append(inTheWay, p.New)
 			return
@@ -84,6 +84,9 @@ func partsOf(h host.Host, from, to string) (parts []Part, inTheWay []string, err
 			}
 		}
 	}
+	if pages := h.Paths().Pages; pages != "" {
+		add(pages, from, to, true)
+	}
 	return parts, inTheWay, nil
 }
 
@@ -98,58 +101,6 @@ func carried(more func(rel string) bool) host.Copy {
 		// git writes its objects once and never in place.
 		HardLink: func(rel string) bool { return strings.HasPrefix(rel, "objects/") },
 	}
-}
-
-// hookOf is hooks/pre-receive with the new app's name in it.
-func hookOf(hook []byte, from, to string) []byte {
-	parts := strings.Split(string(hook), "git-hook ")
-	for i, part := range parts[1:] {
-		quote := part[:min(1, len(part))]
-		if quote != `"` && quote != "'" {
-			quote = ""
-		}
-		after, named := strings.CutPrefix(part[len(quote):], from)
-		if end := strings.TrimLeft(after, `"'`); named && len(after)-len(end) < 2 && (end == "" || strings.TrimSpace(end[:1]) == "") {
-			parts[i+1] = quote + to + after
-		}
-	}
-	return []byte(strings.Join(parts, "git-hook "))
-}
-
-// renameInside makes a copy of the old app's directory the new one's: git's hook, which
-// names the app, and links that point into the old directory.
-func renameInside(h host.Host, dir, from, to string) error {
-	hook := filepath.Join(dir, "hooks", "pre-receive")
-	if b, err := h.ReadFile(hook); err == nil {
-		if changed := hookOf(b, from, to); !bytes.Equal(changed, b) {
-			st, err := h.Lstat(hook)
-			if err != nil {
-				return err
-			}
-			if err := h.Write(hook, st.Mode().Perm(), changed); err != nil {
-				return err
-			}
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	old, new := h.Paths().App(from)+"/", h.Paths().App(to)+"/"
-	return walk(h, dir, func(rel string, e fs.DirEntry) error {
-		if e.Type()&fs.ModeSymlink == 0 {
-			return nil
-		}
-		name := filepath.Join(dir, rel)
-		target, err := h.Readlink(name)
-		if err != nil {
-			return err
-		}
-		// letsencrypt's certs/current is an absolute link, and so was
-		// tls/server.crt up to letsencrypt 0.8.2.
-		if rest, ok := strings.CutPrefix(target, old); ok {
-			return h.Link(new+rest, name)
-		}
-		return nil
-	})
 }
 
 // walk calls visit for all files and directories below dir, git's objects left
@@ -181,82 +132,6 @@ func walk(h host.Host, dir string, visit func(rel string, e fs.DirEntry) error) 
 		return nil
 	}
 	return below("")
-}
-
-// missing names what the old directory has and the new one has not, or not so.
-func missing(h host.Host, old, new string, skip func(rel string) bool, from, to string) ([]string, error) {
-	var names []string
-	err := walk(h, old, func(rel string, e fs.DirEntry) error {
-		if skip != nil && (skip(rel) || slices.ContainsFunc(parents(rel), skip)) || e.IsDir() {
-			return nil
-		}
-		same, err := sameFile(h, filepath.Join(old, rel), filepath.Join(new, rel), from, to)
-		if err == nil && !same {
-			names = append(names, filepath.Join(new, rel))
-		}
-		return err
-	})
-	return names, err
-}
-
-func parents(rel string) []string {
-	var up []string
-	for d := filepath.Dir(rel); d != "."; d = filepath.Dir(d) {
-		up = append(up, d)
-	}
-	return up
-}
-
-func sameFile(h host.Host, old, new, from, to string) (bool, error) {
-	was, err := h.Lstat(old)
-	if err != nil {
-		return errors.Is(err, fs.ErrNotExist), nil // somebody's temporary file
-	}
-	now, err := h.Lstat(new)
-	if err != nil {
-		return false, nil
-	}
-	if was.Mode() != now.Mode() {
-		return false, nil
-	}
-	if was.Mode()&fs.ModeSymlink != 0 {
-		a, err := h.Readlink(old)
-		if err != nil {
-			return false, err
-		}
-		b, err := h.Readlink(new)
-		return strings.Replace(a, h.Paths().App(from)+"/", h.Paths().App(to)+"/", 1) == b, err
-	}
-	if filepath.Base(old) != "pre-receive" {
-		return sameContent(h, old, new, was.Size())
-	}
-	a, err := h.ReadFile(old)
-	if err != nil {
-		return false, err
-	}
-	b, err := h.ReadFile(new)
-	if err != nil {
-		return false, err
-	}
-	return bytes.Equal(hookOf(a, from, to), b), nil
-}
-
-// sameContent compares files of whatever size they have, and no growing end.
-func sameContent(h host.Host, old, new string, size int64) (bool, error) {
-	var sums [2]string
-	for i, name := range []string{old, new} {
-		f, err := h.Open(name)
-		if err != nil {
-			return false, err
-		}
-		sum := sha256.New()
-		_, err = io.Copy(sum, io.LimitReader(f, size+1))
-		if err = errors.Join(err, f.Close()); err != nil {
-			return false, err
-		}
-		sums[i] = string(sum.Sum(nil))
-	}
-	return sums[0] == sums[1], nil
 }
 
 // sizeOf is how many bytes a copy of a directory takes.
@@ -294,8 +169,8 @@ func IsNamespace(h host.Host, name string) bool {
 // keptAs is the name under which a part is kept.
 func keptAs(h host.Host, dir string) string {
 	rel, err := filepath.Rel(h.Paths().LibRoot, dir)
-	if err != nil {
-		return filepath.Base(dir)
+	if err != nil || !filepath.IsLocal(rel) {
+		return filepath.Join("pages", filepath.Base(dir))
 	}
 	return rel
 }

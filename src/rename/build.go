@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
 )
 
 func (r *Rename) keepAll(context.Context) error {
@@ -35,6 +36,9 @@ func (r *Rename) keepAll(context.Context) error {
 	return nil
 }
 
+// inside is what is changed in the copies.
+func (r *Rename) inside() inside { return insideOf(r.Host, r.From, r.To, r.Parts) }
+
 func (r *Rename) copyParts(context.Context) error {
 	for _, p := range r.Parts {
 		if p.Orphan {
@@ -46,6 +50,9 @@ func (r *Rename) copyParts(context.Context) error {
 			continue
 		}
 		if err := r.Host.CopyTree(p.Old, p.New, host.Copy{Skip: skipLock}); err != nil {
+			return err
+		}
+		if err := r.inside().of(p).rename(p.New); err != nil {
 			return err
 		}
 	}
@@ -73,7 +80,7 @@ func (r *Rename) copyRoot(context.Context) error {
 	if err := h.CopyTree(h.Paths().App(r.From), stage, carried(nil)); err != nil {
 		return err
 	}
-	if err := renameInside(h, stage, r.From, r.To); err != nil {
+	if err := r.inside().rename(stage); err != nil {
 		return err
 	}
 	err := h.Write(filepath.Join(stage, "VHOST"), 0o644, vhost([]string{placeholder(r.To)}))
@@ -93,7 +100,7 @@ func (r *Rename) copyRoot(context.Context) error {
 // runs and may write.
 func (r *Rename) compare(context.Context) error {
 	h := r.Host
-	names, err := missing(h, r.keep("root"), h.Paths().App(r.To), carried(nil).Skip, r.From, r.To)
+	names, err := r.inside().missing(r.keep("root"), h.Paths().App(r.To), carried(nil).Skip)
 	if err != nil {
 		return err
 	}
@@ -101,7 +108,7 @@ func (r *Rename) compare(context.Context) error {
 		if p.Old == "" {
 			continue
 		}
-		more, err := missing(h, r.keep("lib", keptAs(h, p.Old)), p.New, nil, r.From, r.To)
+		more, err := r.inside().of(p).missing(r.keep("lib", keptAs(h, p.Old)), p.New, nil)
 		if err != nil {
 			return err
 		}
@@ -146,8 +153,17 @@ func (r *Rename) start(ctx context.Context) error {
 // probe holds the running containers to the scale and has nginx ask them.
 func (r *Rename) probe(ctx context.Context) error {
 	s, err := r.running(ctx)
-	if err != nil || s.EffectiveScale().Of("web") == 0 {
+	if err != nil {
 		return err
+	}
+	// A template in the image is not ours to change, and nginx may miss what it names
+	// only when somebody asks for it.
+	conf, err := r.Host.ReadFile(filepath.Join(r.Host.Paths().App(r.To), "nginx.conf"))
+	if err == nil && r.inside().names(conf) {
+		return say.Hint(fmt.Errorf("its nginx template names the directory of %s, which goes", r.From), "In nginx.conf.sigil of its repository write {{ .DOKKU_ROOT }}/{{ .APP }}, deploy it, and try again.")
+	}
+	if s.EffectiveScale().Of("web") == 0 {
+		return nil
 	}
 	if !r.Vhost && !r.NoVhost {
 		return nil // it was never served by a name or a port of its own

@@ -21,6 +21,14 @@ import (
 // has; its properties in the namespaces that Dokku does carry are gone by now.
 func Carry(h host.Host, files *app.Files, from, to string, keepDomains bool) error {
 	p := h.Paths()
+	mounts := mountsOf(files, from)
+	parts, _, err := partsOf(h, from, to, mounts)
+	if err != nil {
+		return err
+	}
+	if err := mountGoes(h, from, parts, mounts); err != nil {
+		return err
+	}
 	old, new := p.App(from), p.App(to)
 	carriedOver := carried(func(rel string) bool {
 		// The environment is merged by Dokku's config plugin.
@@ -30,14 +38,11 @@ func Carry(h host.Host, files *app.Files, from, to string, keepDomains bool) err
 	if err := h.CopyTree(old, new, carriedOver); err != nil {
 		return err
 	}
-	if err := renameInside(h, new, from, to); err != nil {
+	inside := insideOf(h, from, to, parts)
+	if err := inside.rename(new); err != nil {
 		return err
 	}
-	names, err := missing(h, old, new, carriedOver.Skip, from, to)
-	if err != nil {
-		return err
-	}
-	parts, _, err := partsOf(h, from, to)
+	names, err := inside.missing(old, new, carriedOver.Skip)
 	if err != nil {
 		return err
 	}
@@ -52,7 +57,11 @@ func Carry(h host.Host, files *app.Files, from, to string, keepDomains bool) err
 		if err := h.CopyTree(part.Old, part.New, host.Copy{Merge: true, Skip: skip}); err != nil {
 			return err
 		}
-		more, err := missing(h, part.Old, part.New, skip, from, to)
+		inside := inside.of(part)
+		if err := inside.rename(part.New); err != nil {
+			return err
+		}
+		more, err := inside.missing(part.Old, part.New, skip)
 		if err != nil {
 			return err
 		}

@@ -13,20 +13,34 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// tellPlugins hands over what the guard has recorded, and fires the triggers that
+// tellPlugins hands over what the guard has recorded, and fires the trigger that
 // apps:rename fires while the old app is there. letsencrypt's deletes what it finds
-// of its own in the new app, so what any of them took is put back.
+// of its own in the new app, so what any of them took is put back. apps:rename also
+// fires post-create, before it carries anything over. Here everything is there by now,
+// and what a plugin has for a new app would overwrite it: global-cert's gives the app
+// the host's certificate in the place of its own.
 func (r *Rename) tellPlugins(ctx context.Context) error {
 	if err := r.Handover(); err != nil {
-		return err
-	}
-	if err := r.fire(ctx, "post-create", r.To); err != nil {
 		return err
 	}
 	if err := r.fire(ctx, "post-app-rename-setup", r.From, r.To); err != nil {
 		return err
 	}
+	if err := r.link(false); err != nil {
+		return err
+	}
 	return r.putBack()
+}
+
+// link has the services that the old app uses know the new one. Where that is not ours to
+// write it is said: the app goes on working, and no later run could do better.
+func (r *Rename) link(gone bool) error {
+	err := carryLinks(r.Host, r.From, r.To, r.Links, gone)
+	if errors.Is(err, fs.ErrPermission) {
+		r.Out.Trouble("%s to %s: a service does not know that %s uses it: %v", r.From, r.To, r.To, err)
+		return nil
+	}
+	return err
 }
 
 // fire fires a trigger in the plugins that are not Dokku's own: Dokku's would copy
@@ -59,7 +73,7 @@ func (r *Rename) putBack() error {
 	if err != nil {
 		return err
 	}
-	if err := renameInside(h, dir, r.From, r.To); err != nil {
+	if err := r.inside().rename(dir); err != nil {
 		return err
 	}
 	for _, p := range r.Parts {
@@ -68,6 +82,9 @@ func (r *Rename) putBack() error {
 		}
 		if _, err := h.Lstat(p.New); errors.Is(err, fs.ErrNotExist) {
 			err = h.CopyTree(r.keep("lib", keptAs(h, p.Old)), p.New, host.Copy{})
+			if err == nil {
+				err = r.inside().of(p).rename(p.New)
+			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
@@ -96,14 +113,8 @@ func (r *Rename) destroy(ctx context.Context) error {
 		return err
 	}
 	// Dokku cannot remove an image by its id that the new one's was made from.
-	tags, err := r.tags(ctx, r.From)
-	if err != nil {
+	if err := r.discardImages(ctx, r.From, nil); err != nil {
 		return err
-	}
-	for _, tag := range tags {
-		if _, err := h.Run(ctx, "docker", "rmi", "dokku/"+r.From+":"+tag); err != nil {
-			return err
-		}
 	}
 	for _, p := range r.Parts {
 		if p.Known && p.Old != "" {
@@ -119,6 +130,9 @@ func (r *Rename) destroy(ctx context.Context) error {
 // copy is still there to put it back.
 func (r *Rename) verify(ctx context.Context) error {
 	if err := r.putBack(); err != nil {
+		return err
+	}
+	if err := r.link(true); err != nil {
 		return err
 	}
 	if err := r.Host.Remove(filepath.Join(r.Host.Paths().App(r.To), marker)); err != nil || !r.Runs {

@@ -81,10 +81,17 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 			r.Stop = true
 		}
 	}
-	var inTheWay []string
-	var err error
-	if r.Parts, inTheWay, err = partsOf(r.Host, r.From, r.To); err != nil {
+	inContainers, err := mounted(ctx, r.Host, slices.DeleteFunc(slices.Clone(s.Containers), func(c app.Container) bool { return c.Status == "" }))
+	if err != nil {
 		return err
+	}
+	mounts := append(mountsOf(files, r.From), inContainers...)
+	var inTheWay []string
+	if r.Parts, inTheWay, err = partsOf(r.Host, r.From, r.To, mounts); err != nil {
+		return err
+	}
+	if err := NeighboursOf(r.Host, files, now).bound(r.Host, s, r.To, r.Parts, mounts); err != nil {
+		return fmt.Errorf("%s is not renamed: %w", r.From, err)
 	}
 	if len(inTheWay) > 0 {
 		return say.Hint(fmt.Errorf("somebody's directory is where the new app's would be: %s", strings.Join(inTheWay, ", ")), "%s <another name>", say.Command("dokku upgrade-guard:rename", r.From))
@@ -92,6 +99,7 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 	if err := r.ready(ctx, files, s); err != nil {
 		return err
 	}
+	r.Links, _ = Linked(r.Host, r.From) // what cannot be read is said when it is to be written
 	if r.Images, err = r.tags(ctx, r.From); err != nil {
 		return err
 	}
@@ -112,7 +120,7 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 	}
 	r.Drain = drain(files, r.From)
 	if r.Runs && o.Ask {
-		r.Answers = nginx.Ask(ctx, r.Host.Dial, slices.DeleteFunc(nginx.Questions(files, s), func(q nginx.Question) bool { return q.Via != nginx.ViaNginx }))
+		r.Answers, r.Alive = own(files, s, nginx.Ask(ctx, r.Host.Dial, nginx.Questions(files, s)))
 	}
 	return nil
 }

@@ -49,8 +49,12 @@ type State struct {
 	// Cron tells that the app has cron tasks, which must not be in the crontab
 	// under both names.
 	Cron bool `json:"cron,omitempty"`
-	// Answers are what the old app's domains answered before.
+	// Answers are what the old app answered before under its domains, Alive the ports
+	// on which its containers did when they were asked themselves.
 	Answers []nginx.Answer `json:"answers,omitempty"`
+	Alive   []string       `json:"alive,omitempty"`
+	// Links are the services that the old app is linked to.
+	Links []string `json:"links,omitempty"`
 	// Drain is how long the old containers are left to end what they have begun.
 	Drain time.Duration `json:"drain,omitempty"`
 }
@@ -94,6 +98,16 @@ func Unfinished(h host.Host) (map[string]State, error) {
 		found[name] = s
 	}
 	return found, nil
+}
+
+// Serving is the one of the two that is the app: the old one, until nginx has the new one
+// in its place.
+func (s State) Serving(h host.Host) string {
+	_, err := h.Lstat(filepath.Join(keepDir(h, s.From), "nginx.conf"))
+	if s.Phase == Clean || s.Phase == Done || s.Phase == Switch && err == nil {
+		return s.To
+	}
+	return s.From
 }
 
 func (r *Rename) enter(phase string) error {
