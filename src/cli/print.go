@@ -87,7 +87,7 @@ func printReport(out *say.Printer, r guard.Report) {
 	for _, old := range slices.Sorted(maps.Keys(r.Renamed)) {
 		out.Result("       %s is called %s now. Whoever pushes to it: git remote set-url dokku dokku@<this host>:%s", old, r.Renamed[old], say.Word(r.Renamed[old]))
 	}
-	for _, text := range r.Renames {
+	for _, text := range slices.Concat(r.Renaming, r.Renames) {
 		out.Result("-----> %s", text)
 	}
 	for _, name := range r.Gone {

@@ -77,8 +77,12 @@ func (g *Guard) DryRun(ctx context.Context) (Plan, error) {
 	}
 	g.Out.Title("%s", o.asFarAsKnown(title))
 	printPlan(g.Out, p.Findings)
-	for _, text := range g.unfinishedRenames() {
+	cutOff, underWay := g.unfinishedRenames()
+	for _, text := range cutOff {
 		g.Out.Result("       %-4s %s", plan.Change, text)
+	}
+	for _, text := range underWay {
+		g.Out.Result("       %s", text)
 	}
 	for _, j := range p.Jobs {
 		g.Out.Result("       %-4s %s", plan.Change, JobText(j))

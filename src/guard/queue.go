@@ -13,6 +13,7 @@ import (
 
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/rename"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
 )
@@ -46,7 +47,12 @@ func (g *Guard) do(ctx context.Context, j state.Job) error {
 		}
 		return err
 	case JobRename:
-		if _, err := g.Host.Stat(g.Host.Paths().App(j.App)); errors.Is(err, fs.ErrNotExist) {
+		unfinished, err := rename.Unfinished(g.Host)
+		if err != nil {
+			return err
+		}
+		_, begun := unfinished[j.App]
+		if _, err := g.Host.Stat(g.Host.Paths().App(j.App)); errors.Is(err, fs.ErrNotExist) && !begun {
 			return nil // somebody has renamed or destroyed it since
 		}
 		return g.Rename(ctx, j.App, j.Arg, RenameOptions{})

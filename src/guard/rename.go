@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"upgrade-guard/src/app"
-	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/rename"
@@ -76,7 +75,7 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 		if r.Vhost {
 			g.Out.Result("       It would answer to %s", strings.Join(r.Domains, " "))
 		}
-		g.tellRemotes(from, to)
+		g.tellRemotes(from, to, from)
 		return nil
 	}
 	// Only now: what is refused leaves nothing, not even a lock's file.
@@ -131,12 +130,14 @@ func (g *Guard) ResumeRenames(ctx context.Context) error {
 // errRenaming says that a rename is under way in another process.
 var errRenaming = errors.New("an app is being renamed")
 
+func renameLockName(h host.Host) string { return h.Paths().Data("renames", ".lock") }
+
 // renameLock keeps every other rename out.
 func (g *Guard) renameLock(ctx context.Context) (unlock func(), err error) {
 	if err := g.Host.Mkdir(g.Host.Paths().Data("renames"), 0o700); err != nil {
 		return nil, err
 	}
-	name := g.Host.Paths().Data("renames", ".lock")
+	name := renameLockName(g.Host)
 	unlock, err = g.Host.Lock(ctx, name, 0o600, deployLockTimeout)
 	if errors.Is(err, host.ErrLocked) {
 		return nil, say.Hint(errRenaming, "Try again when it is done: dokku upgrade-guard:report")
@@ -200,7 +201,7 @@ func (g *Guard) handOver(from, to string) error {
 // renamed says what a rename means, and records the app under its new name.
 func (g *Guard) renamed(ctx context.Context, from, to string) error {
 	g.Out.Step("%s is %s now", from, to)
-	g.tellRemotes(from, to)
+	g.tellRemotes(from, to, to)
 	if err := g.Refresh(ctx, to); err != nil {
 		g.Out.Error(err)
 	}
@@ -217,10 +218,18 @@ func (g *Guard) remote(name string) string {
 	return "dokku@<this host>:" + say.Word(name)
 }
 
-// tellRemotes says what else knows the old name.
-func (g *Guard) tellRemotes(from, to string) {
+// tellRemotes says what else knows the old name. linked is the one of the two by which
+// services know it: before, the old one.
+func (g *Guard) tellRemotes(from, to, linked string) {
 	g.Out.Detail("Whoever pushes to it: git remote set-url dokku %s", g.remote(to))
-	g.Out.Detail("Scripts and tasks that name %s want the new name; service links were told by their plugins.", from)
+	g.Out.Detail("Scripts and tasks that name %s want the new name.", from)
+	links, err := rename.Linked(g.Host, linked)
+	if len(links) > 0 {
+		g.Out.Detail("It is linked to %s.", strings.Join(links, ", "))
+	}
+	if err != nil {
+		g.Out.Error(err)
+	}
 }
 
 // CarryOver is called in the middle of a rename by Dokku's own apps:rename, and its
@@ -240,8 +249,17 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 			"%s is kept. To remove the new app: %s", from, say.Command("dokku apps:destroy", to))
 	}
 	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
+	if now := app.Read(files); now.Apps[from].Name != "" {
+		// It is too late to keep the name: the plugins have moved their settings.
+		if err := rename.NeighboursOf(g.Host, files, now).Bound(g.Host, files, now.Apps[from], to); err != nil {
+			g.Out.Trouble("%s to %s: Dokku's own apps:rename does not mind that %v", from, to, err)
+		}
+	}
 	if err := rename.Carry(g.Host, files, from, to, keep); err != nil {
 		return err
+	}
+	if err := rename.CarryLinks(g.Host, from, to); err != nil {
+		g.Out.Trouble("a service does not know that %s uses it: %v", to, err)
 	}
 	return g.locked(ctx, lockTimeout, func() error { return g.handOver(from, to) })
 }
@@ -252,105 +270,6 @@ func (g *Guard) appProperty(name, property, def string) string {
 		return v
 	}
 	return g.property(property, def)
-}
-
-// RenameDue is an app whose name the installed Dokku would not give to a new one.
-type RenameDue struct {
-	From, To string
-	// Why says why it is left as it is; "" when it can be renamed.
-	Why error
-}
-
-// RenamesDue are the apps that are due to be renamed under a version of Dokku, where auto-rename is not
-// switched off. Nothing forces a rename: Dokku serves such apps up to this day.
-func (g *Guard) RenamesDue(files *app.Files, now app.Host, dokku string) []RenameDue {
-	var due []RenameDue
-	wanted := map[string]int{}
-	for _, name := range files.Apps {
-		if near := app.NearestName(name); near != name {
-			wanted[near]++
-		}
-	}
-	for _, name := range files.Apps {
-		if app.CreatesName(dokku, name) || g.appProperty(name, "auto-rename", "true") != "true" {
-			continue
-		}
-		d := RenameDue{From: name, To: app.NearestName(name)}
-		switch {
-		case !app.Known(dokku):
-			d.Why = errors.New("this release of upgrade-guard does not know that version, and nothing is risked for a name")
-		case d.To == "":
-			d.Why = fmt.Errorf("no valid name is near %s", name)
-		case wanted[d.To] > 1:
-			d.Why = fmt.Errorf("%s is the nearest valid name of several apps", d.To)
-		default:
-			if d.Why = rename.Name(g.Host, files, d.From, d.To); d.Why == nil && now.Apps[name].Running() > 0 {
-				d.Why = rename.MayOverlap(files, now.Apps[name])
-			}
-		}
-		due = append(due, d)
-	}
-	return due
-}
-
-// queueRenames queues the renames that are due, of apps that are as they were
-// recorded and serve: nothing is risked for a name. The caller holds the lock and
-// saves the known.
-func (g *Guard) queueRenames(known *state.State, out outcome) error {
-	var jobs []state.Job
-	for _, d := range g.RenamesDue(out.Files, out.Now, out.Now.Dokku) {
-		if _, open := known.Unresolved[d.From]; d.Why == nil && !open && !out.troubled(d.From) {
-			jobs = append(jobs, state.Job{Kind: JobRename, App: d.From, Arg: d.To})
-		}
-	}
-	if len(jobs) == 0 {
-		return nil
-	}
-	g.Out.Step("%s get a name that Dokku %s would take, one after the other, while they serve. Progress: dokku upgrade-guard:report",
-		say.Plural(len(jobs), "app"), out.Now.Dokku)
-	return g.enqueue(known, jobs...)
-}
-
-// troubled tells whether anything is wrong with how an app is served.
-func (out outcome) troubled(name string) bool {
-	return slices.ContainsFunc(out.found, func(f hazard.Finding) bool {
-		return f.App == name && f.Kind != hazard.Notice && hazard.Named(f.Hazard).About == hazard.AboutNginx
-	})
-}
-
-// keptNames are the apps that keep a name which Dokku would not give to a new one,
-// with the reason.
-func (g *Guard) keptNames(files *app.Files, now app.Host) []hazard.Finding {
-	var found []hazard.Finding
-	for _, d := range g.RenamesDue(files, now, now.Dokku) {
-		if d.Why != nil {
-			found = append(found, hazard.Finding{Kind: hazard.Notice, What: fmt.Sprintf("it keeps its name: %s", d.Why)}.Of(d.From, hazard.Names))
-		}
-	}
-	return found
-}
-
-// renamesForetold are the renames that come after an upgrade, with what they change for
-// others, and how to keep a name.
-func (g *Guard) renamesForetold(o *Observation, to string) []hazard.Finding {
-	var found []hazard.Finding
-	for _, d := range g.RenamesDue(o.Files, o.Now, to) {
-		f := hazard.Finding{Kind: hazard.Notice, What: fmt.Sprintf("Dokku %s no longer accepts this name for a new app; it keeps it: %s", to, d.Why)}
-		if d.Why == nil {
-			f = hazard.Finding{
-				What: fmt.Sprintf("Dokku %s no longer accepts this name for a new app", to),
-				Consequence: fmt.Sprintf("Whoever pushes to it then: git remote set-url dokku %s. To keep the name: %s",
-					g.remote(d.To), say.Command("dokku upgrade-guard:set", d.From, "auto-rename", "false")),
-				Afterwards: "renamed to " + d.To,
-			}
-			if !g.autoApply() { // by itself the upgrade renames nobody then, and nothing is lost
-				f.Kind, f.Afterwards = hazard.Notice, ""
-				f.What += fmt.Sprintf("; dokku upgrade-guard:apply renames it to %s after the upgrade", d.To)
-			}
-		}
-		found = append(found, f.Of(d.From, hazard.Names))
-	}
-	return found
 }
 
 // halves are the apps that are one of the two halves of a rename that is under way or
@@ -367,16 +286,42 @@ func (g *Guard) halves() map[string]bool {
 	return found
 }
 
-// unfinishedRenames are the renames that were cut off, a sentence each.
-func (g *Guard) unfinishedRenames() []string {
+// otherHalves are the apps that are the half of a rename which is not the app now: the new
+// one while it is made, the old one while it is destroyed, with a sentence each. What they
+// show for themselves, a name that nobody asks for or no configuration at all, is nothing
+// to go by.
+func (g *Guard) otherHalves() map[string]string {
+	unfinished, err := rename.Unfinished(g.Host)
+	if err != nil {
+		return nil
+	}
+	found := map[string]string{}
+	for _, s := range unfinished {
+		serving, other := s.From, s.To
+		if s.Serving(g.Host) == s.To {
+			serving, other = s.To, s.From
+		}
+		found[other] = fmt.Sprintf("%s is half of a rename of %s to %s, which has not ended; %s serves", other, s.From, s.To, serving)
+	}
+	return found
+}
+
+// unfinishedRenames are the renames that were cut off, and those that a process is at,
+// a sentence each.
+func (g *Guard) unfinishedRenames() (cutOff, underWay []string) {
 	unfinished, err := rename.Unfinished(g.Host)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return []string{err.Error()}
+		return []string{err.Error()}, nil
 	}
-	var text []string
+	busy, _ := g.Host.Locked(renameLockName(g.Host)) // one that cannot be looked at is nobody's
 	for _, s := range unfinished {
-		text = append(text, fmt.Sprintf("The rename of %s to %s was cut off. To do: dokku upgrade-guard:apply", s.From, s.To))
+		if busy {
+			underWay = append(underWay, fmt.Sprintf("%s is being renamed to %s, since %s", s.From, s.To, s.Began.Format("2006-01-02 15:04:05 UTC")))
+		} else {
+			cutOff = append(cutOff, fmt.Sprintf("The rename of %s to %s was cut off, and %s serves. To do: dokku upgrade-guard:apply", s.From, s.To, s.Serving(g.Host)))
+		}
 	}
-	slices.Sort(text)
-	return text
+	slices.Sort(cutOff)
+	slices.Sort(underWay)
+	return cutOff, underWay
 }

@@ -46,9 +46,10 @@ type Report struct {
 	// exist any more. They are not brought back.
 	Gone []string `json:"gone,omitempty"`
 	// Renamed are the new names of apps by their old ones, Renames the renames that
-	// were cut off, a sentence each.
-	Renamed map[string]string `json:"renamed,omitempty"`
-	Renames []string          `json:"unfinished_renames,omitempty"`
+	// were cut off, and Renaming those that are under way, a sentence each.
+	Renamed  map[string]string `json:"renamed,omitempty"`
+	Renames  []string          `json:"unfinished_renames,omitempty"`
+	Renaming []string          `json:"renaming,omitempty"`
 	// Queue is the long work, done or to be done; QueueBusy tells that a process
 	// is at it.
 	Queue     []JobReport `json:"queue,omitempty"`
@@ -127,6 +128,9 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		if err := g.verifyApp(o.Files, only); err != nil {
 			return Report{}, err
 		}
+		if half := g.otherHalves()[only]; half != "" {
+			return Report{}, say.Hint(errors.New(half), "See dokku upgrade-guard:report")
+		}
 	}
 	m, err := g.remember(o)
 	if err != nil {
@@ -161,7 +165,11 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	if len(noBaseline) > 0 {
 		r.NoBaseline, r.Advice = whyNone.What, whyNone.Advice
 	}
+	halves := g.otherHalves()
 	for _, name := range o.Files.Apps {
+		if halves[name] != "" && only == "" {
+			continue // the other one is told, and so is the rename
+		}
 		a := appReport(o.Now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
 		a.at = g.Host.Now()
 		a.Drift, a.Letsencrypt = journal[plan.Drift][name], g.settings(a.Letsencrypt)
@@ -204,7 +212,8 @@ func (g *Guard) ofHost(ctx context.Context, r *Report, o *Observation, m *memory
 	if r.Last != nil {
 		r.Gone = slices.DeleteFunc(g.gone(r.Last.Baseline, o.Files.Apps), func(name string) bool { return m.state.Renamed[name] != "" })
 	}
-	r.Renames, r.Renamed = g.unfinishedRenames(), maps.Clone(m.state.Renamed)
+	r.Renames, r.Renaming = g.unfinishedRenames()
+	r.Renamed = maps.Clone(m.state.Renamed)
 	maps.DeleteFunc(r.Renamed, func(old, _ string) bool { return slices.Contains(o.Files.Apps, old) })
 	r.Letsencrypt = renewals(o.Now, g.Host.Now())
 	r.Findings, r.Repaired, r.Drift = found, journal[plan.Done][host.GlobalScope], journal[plan.Drift][host.GlobalScope]
@@ -220,36 +229,6 @@ func (r Report) ForYou() bool {
 			return open(a.Findings) || a.Status != StatusOK && a.Status != StatusRepaired
 		}) ||
 		slices.ContainsFunc(r.Queue, func(j JobReport) bool { return j.State == state.JobFailed })
-}
-
-// health is what a person would look up first, in a line.
-func (o *Observation) health() string {
-	running, wanted := 0, 0
-	for _, s := range o.Now.Apps {
-		for _, c := range s.Containers {
-			if nginx.Wanted(s, c) || s.EffectiveScale().Empty() && !s.Stopped {
-				wanted++
-				if c.Running {
-					running++
-				}
-			}
-		}
-	}
-	containers := fmt.Sprintf("%d of %s run", running, say.Plural(wanted, "container"))
-	if o.Now.DockerMissing != "" {
-		containers = "nothing is known of containers: " + o.Now.DockerMissing
-	}
-	switch {
-	case o.Now.DockerMissing != "": // and nginx was not asked
-		return containers
-	case o.nginxUnknown != "":
-		return containers + "; " + o.nginxUnknown
-	case o.refused != "":
-		return containers + "; nginx refuses its configuration: " + o.refused
-	case o.tested:
-		return containers + "; nginx accepts its configuration"
-	}
-	return containers + "; no app has a configuration of nginx"
 }
 
 func appReport(s app.State, b baseline, found []hazard.Finding, repaired []string) AppReport {

@@ -1,12 +1,14 @@
 package guard
 
 import (
+	"fmt"
 	"net"
 	"slices"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/say"
 )
 
 // What an app's status can be, the worst first.
@@ -165,4 +167,34 @@ func (o *Observation) byConfiguration(s app.State) (down, known bool) {
 		return o.wrong(s.Name, nginx.NoUpstream, nginx.Returns502), true
 	}
 	return true, true
+}
+
+// health is what a person would look up first, in a line.
+func (o *Observation) health() string {
+	running, wanted := 0, 0
+	for _, s := range o.Now.Apps {
+		for _, c := range s.Containers {
+			if nginx.Wanted(s, c) || s.EffectiveScale().Empty() && !s.Stopped {
+				wanted++
+				if c.Running {
+					running++
+				}
+			}
+		}
+	}
+	containers := fmt.Sprintf("%d of %s run", running, say.Plural(wanted, "container"))
+	if o.Now.DockerMissing != "" {
+		containers = "nothing is known of containers: " + o.Now.DockerMissing
+	}
+	switch {
+	case o.Now.DockerMissing != "": // and nginx was not asked
+		return containers
+	case o.nginxUnknown != "":
+		return containers + "; " + o.nginxUnknown
+	case o.refused != "":
+		return containers + "; nginx refuses its configuration: " + o.refused
+	case o.tested:
+		return containers + "; nginx accepts its configuration"
+	}
+	return containers + "; no app has a configuration of nginx"
 }

@@ -105,6 +105,13 @@ var hosts = []struct {
 	{name: "a rename that was cut off", recording: after, script: install + `
 		mkdir -p $DATA/renames
 		echo '{"from":"my_app","to":"my-app","phase":"switch"}' >$DATA/renames/my_app.json`},
+	{name: "a rename that is under way", recording: after, script: install + `
+		mkdir -p $DATA/renames
+		echo '{"from":"my_app","to":"my-app","phase":"switch"}' >$DATA/renames/my_app.json
+		exec 9>$DATA/renames/.lock
+		flock 9
+		sleep 600 >/dev/null 2>&1 &
+		echo $! >$SANDBOX/worker`},
 	{name: "a Dokku that is not known", recording: before, script: install + `
 		upgrade-guard trigger pre-upgrade 0.20.4 0.39.0
 		apt-get install -y dokku=0.39.0
