@@ -44,6 +44,8 @@ func newRenaming(t *testing.T) *renaming {
 		lib + "/config/letsencrypt/my_app/email":          "me@example.org",
 		lib + "/config/stranger/my_app/setting":           "x",
 		lib + "/data/app-json/my_app/app.json":            `{"cron":[{"command":"true","schedule":"@daily"}]}`,
+		lib + "/services/redis/cache/LINKS":               "blog\nmy_app\n",
+		app + "/nginx.conf.d/http-auth.conf":              "auth_basic_user_file " + app + "/htpasswd;\n",
 		app + "/objects/ab/cdef":                          "an object",
 		app + "/hooks/pre-receive":                        "cat | DOKKU_ROOT=\"/home/dokku\" dokku git-hook my_app\n",
 		app + "/letsencrypt/certs/abc/certificates/x.crt": "a certificate",
@@ -72,7 +74,7 @@ func (r *renaming) rename(h host.Host) error {
 func (r *renaming) live() map[string]string {
 	r.t.Helper()
 	found := map[string]string{}
-	for _, root := range []string{r.h.Paths().DokkuRoot, r.h.Paths().LibRoot + "/config", r.h.Paths().LibRoot + "/data"} {
+	for _, root := range []string{r.h.Paths().DokkuRoot, r.h.Paths().LibRoot + "/config", r.h.Paths().LibRoot + "/data", r.h.Paths().LibRoot + "/services"} {
 		err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 			switch {
 			case err != nil:
@@ -107,7 +109,7 @@ func (r *renaming) whole(before map[string]string) {
 	lost := func(name string) (missing []string) {
 		for path, content := range before {
 			if base := filepath.Base(path); !strings.Contains(path, "/my_app/") || strings.HasPrefix(base, "CONTAINER.") || strings.HasPrefix(base, "IP.") ||
-				strings.HasPrefix(base, "PORT.") || base == "nginx.conf" || base == "VHOST" || base == "URLS" || base == "pre-receive" || base == "app.json" || base == "current" {
+				strings.HasPrefix(base, "PORT.") || base == "nginx.conf" || base == "VHOST" || base == "URLS" || base == "pre-receive" || base == "http-auth.conf" || base == "app.json" || base == "current" {
 				continue
 			}
 			if p := strings.Replace(path, "/my_app/", "/"+name+"/", 1); now[p] != content {
