@@ -106,7 +106,7 @@ func (r *Rename) destroy(ctx context.Context) error {
 		if _, err := h.Run(ctx, "dokku", "--force", "apps:destroy", r.From); err != nil {
 			return err
 		}
-		if err := h.RemoveTree(h.Paths().App(r.From)); err != nil {
+		if err := r.discard(h.Paths().App(r.From)); err != nil {
 			return err
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -118,12 +118,23 @@ func (r *Rename) destroy(ctx context.Context) error {
 	}
 	for _, p := range r.Parts {
 		if p.Known && p.Old != "" {
-			if err := h.RemoveTree(p.Old); err != nil {
+			if err := r.discard(p.Old); err != nil {
 				return err
 			}
 		}
 	}
 	return r.fire(ctx, "post-app-rename", r.From, r.To)
+}
+
+// discard removes what the old app has left. What root has put there, or docker for a
+// mount, is root's to remove: it is said, and no later run could do better.
+func (r *Rename) discard(dir string) error {
+	err := r.Host.RemoveTree(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		r.Out.Trouble("%s to %s: not all of %s could be removed: %v. Nothing needs it any more.", r.From, r.To, dir, err)
+		return nil
+	}
+	return err
 }
 
 // verify asks once more. Where the old app's going has taken something along, the
