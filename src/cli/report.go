@@ -3,11 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
+
+	"github.com/urfave/cli/v2"
+
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/say"
-
-	"github.com/urfave/cli/v2"
 )
 
 func (c commands) report(ctx *cli.Context) error {

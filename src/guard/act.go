@@ -4,44 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/hashicorp/go-multierror"
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
 )
-
-// occasion is what a run of act is for.
-type occasion struct {
-	// about chooses the hazards by their subject, app the only app that a person has
-	// asked for; "" for all.
-	about, app string
-	// hook tells that apt or dpkg waits for us: what takes longer than seconds is
-	// queued (law 9).
-	hook bool
-}
-
-// late tells whether what is left to do for some apps is queued, in a run that began
-// then: it takes longer than a package manager may be held up.
-func (oc occasion) late(stage plan.Stage, apps int, begun, now time.Time) bool {
-	return oc.hook && stage >= plan.Start && (apps > fewBuilds || now.Sub(begun) > hookTime)
-}
-
-// hookTime is how long a run in a package manager's hook begins something new that takes
-// seconds.
-const hookTime = 20 * time.Second
-
-func (oc occasion) chooses(f hazard.Finding) bool {
-	return (oc.about == "" || hazard.Named(f.Hazard).About == oc.about) && (oc.app == "" || f.App == oc.app)
-}
-
-// fewBuilds are as many as Dokku builds in seconds.
-const fewBuilds = 5
 
 // outcome is what a run of act has left.
 type outcome struct {
@@ -253,20 +227,6 @@ func (m *memory) hasNext(found []hazard.Finding, s plan.Step) bool {
 	return false
 }
 
-// rung tells steps apart within a run. Several findings of an app may be ended by one
-// build, and those of all apps by one reload of nginx.
-func rung(s plan.Step) string {
-	switch {
-	case s.Stage == plan.Reload:
-		return s.Text
-	case s.Stage == plan.Quarantine:
-		return s.App + "\x00" + hazard.TextQuarantine
-	case s.Stage != plan.Files:
-		return s.App + "\x00" + s.Text
-	}
-	return s.App + "\x00" + s.Hazard + "\x00" + s.Text
-}
-
 // unbuiltAfter are the apps of which something was put back that must be in nginx's
 // configuration, when these steps are done.
 func unbuiltAfter(steps plan.Plan, names []string) []string {
@@ -330,50 +290,23 @@ func (g *Guard) changeState(change func(*state.State) error) error {
 	return errors.Join(change(&known), g.State.Save(known))
 }
 
-// printLeft says what is left when a run has ended: what is a person's, and what is only
-// to be known and has consequences.
-func (g *Guard) printLeft(found []hazard.Finding) {
-	for _, f := range found {
-		if !f.ForYou() && (f.Kind != hazard.Notice || f.Command == "" && f.Consequence == "") {
-			continue
-		}
-		g.Out.Trouble("%s: %s.", host.Place(f.App), f.What)
-		if f.Consequence != "" {
-			g.Out.Trouble("    %s", f.Consequence)
-		}
-		if f.Kind == hazard.Guess {
-			g.Out.Trouble("    A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", f.Does)
-		}
-		if f.Command != "" {
-			g.Out.Trouble("    To do: %s", f.Command)
-		}
-	}
+// quarantinePath is where an app's configuration lies while it is quarantined.
+func quarantinePath(h host.Host, name string) string {
+	return nginx.QuarantinePath(filepath.Join(h.Paths().App(name), "nginx.conf"))
 }
 
-// printPlan shows what act would do, by the same findings: the first rung of each, and
-// what follows where it does not end it.
-func printPlan(out *say.Printer, found []hazard.Finding, guesses bool) {
-	routing, printed := false, map[string]bool{}
-	for _, f := range found {
-		if f.Kind != hazard.Repair && (f.Kind != hazard.Guess || !guesses) || f.Step == nil || printed[rung(*f.Step)] {
-			continue
-		}
-		printed[rung(*f.Step)] = true
-		out.Result("       %-4s %s: %s", f.Step.Mark, host.Place(f.App), f.Does)
-		for _, next := range f.Next {
-			out.Result("            then, if it is needed: %s", next)
-		}
-		if f.Kind == hazard.Guess && hazard.Named(f.Hazard).About == hazard.AboutScale {
-			// Without a scale Dokku builds nothing, and with it what it could not.
-			out.Result("            then, if it is needed: %s", hazard.TextBuild)
-		}
-		routing = routing || f.Step.Stage > plan.Files || hazard.Named(f.Hazard).InNginx
+// unbuilt leaves of some apps those whose nginx configurations have still not all of their
+// domains and ports, whatever else is wrong with them, or of which that is not certain.
+func (out outcome) unbuilt(names []string) []string {
+	o := out.Observation
+	if out.queued || out.cutOff || o.Now.DockerMissing != "" {
+		return names
 	}
-	if routing {
-		out.Result("       %-4s %s", plan.Change, ConditionalRouting)
+	var left []string
+	for _, name := range names {
+		if o.disputes(name) || hazard.Unbuilt(o.Files, o.Now.Apps[name]) != nil {
+			left = append(left, name)
+		}
 	}
+	return left
 }
-
-// ConditionalRouting is what may follow any change of nginx's configurations: nginx
-// names one file that it refuses at a time, so nobody knows beforehand which is next.
-const ConditionalRouting = "if nginx then names an app's configuration: built by Dokku, else its fallback upstream or its configuration from before, else quarantined; then nginx, reloaded"

@@ -286,22 +286,6 @@ func (g *Guard) enterUpgrade(known *state.State, journal *plan.Journal, stamp, d
 	}
 }
 
-// settleSeeds lets go of what was seeded for the version that is there now, which is
-// Dokku's own, and withdraws what was seeded for one that has not come. Where no
-// upgrade was pending somebody ran apply between pre-upgrade and the upgrade.
-func (g *Guard) settleSeeds(known *state.State, disk string, pending bool) error {
-	maps.DeleteFunc(known.Seeds, func(_ string, s state.Seed) bool { return !app.Before(disk, s.ReadFrom) })
-	if pending {
-		if err := g.withdraw(known, func(state.Seed) bool { return true }); err != nil {
-			return err
-		}
-	}
-	if len(known.Seeds) == 0 {
-		known.Seeds = nil
-	}
-	return nil
-}
-
 // noteDrift keeps for the report what differs from the record right after the
 // upgrade. Later nobody can tell any more what was the upgrade's doing.
 func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
@@ -396,4 +380,16 @@ func differ(open map[string]state.Baseline) string {
 	default:
 		return say.Plural(n, "app") + " differ"
 	}
+}
+
+// overtaken tells that another upgrade was unpacked during a run: what was observed may
+// be either's, and what the new one's installation loses is still to come.
+func (g *Guard) overtaken(ctx context.Context, disk string, out outcome) error {
+	if out.cutOff {
+		return nil
+	}
+	if now := host.DokkuVersion(g.Host); now != disk || out.Now.Dokku != disk {
+		return say.Hint(fmt.Errorf("Dokku %s has been replaced by %s meanwhile", disk, now), "The work after both is done when that is installed, or by: dokku upgrade-guard:apply")
+	}
+	return g.configured(ctx)
 }

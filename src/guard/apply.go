@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
@@ -105,15 +104,6 @@ func (g *Guard) resolveOne(known *state.State, out outcome, m *memory, name stri
 		}
 		known.Unresolved[name] = b
 	}
-}
-
-// appThere says which app does not exist, before anything is read or locked for it.
-func (g *Guard) appThere(name string) error {
-	_, err := g.Host.Stat(g.Host.Paths().App(name))
-	if err != nil || name[0] == '.' || strings.Contains(name, "/") {
-		return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
-	}
-	return nil
 }
 
 // Plan is what apply would do.

@@ -20,19 +20,6 @@ import (
 	"upgrade-guard/src/state"
 )
 
-// Hook points at which the package manager lets us look before an upgrade, in the
-// order in which they come. Not all of them come on every way of upgrading.
-const (
-	BeforeApt   = "apt"          // apt knows what it will do and has touched nothing
-	BeforePrerm = "prerm"        // the old package's last act; everything is still old
-	BeforeCore  = "core-install" // unpacked, and no install trigger has run
-)
-
-// ErrRefused says that the upgrade must not go on (law 4): because no baseline could be
-// stored, or because the version to come deletes what no snapshot holds. Only apt's hook
-// point may refuse.
-var ErrRefused = errors.New("the upgrade of Dokku is refused")
-
 // errNoBaseline says that the baseline could not be stored.
 var errNoBaseline = errors.New("no baseline could be stored")
 
@@ -161,18 +148,6 @@ func (g *Guard) preventAgain(ctx context.Context, from, to string) error {
 		return err
 	}
 	return g.prevent(ctx, files, app.Read(files), from, to)
-}
-
-// atRisk counts what an upgrade would lose: "5 at risk, 5 handled, 0 for you".
-func atRisk(found []hazard.Finding, handled bool) string {
-	theirs, ours := len(forYou(found)), len(repairs(found))
-	switch {
-	case theirs+ours == 0:
-		return "nothing known to be at risk"
-	case !handled:
-		return fmt.Sprintf("%d at risk, 0 handled", theirs+ours)
-	}
-	return fmt.Sprintf("%d at risk, %d handled, %d for you", theirs+ours, ours, theirs)
 }
 
 // refusals refuses an upgrade that deletes what no snapshot holds, or that would end

@@ -32,10 +32,6 @@ type Check struct {
 	partly bool
 }
 
-// JSONVersion is the version of everything that is printed as JSON. From 2 on keys are
-// only added.
-const JSONVersion = 2
-
 // ForYou tells whether anything is left to a person, or not known: what is wrong now
 // and what of the upgrade is not handled by itself.
 func (c Check) ForYou() bool {
@@ -129,15 +125,6 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 		}
 	}
 	return newestFor(running)
-}
-
-// newestFor is the newest version that is known to a Dokku that runs: itself, where it
-// is not known at all.
-func newestFor(running string) string {
-	if !app.Known(running) {
-		return running
-	}
-	return app.NewestKnown
 }
 
 // Set sets or, without a value, unsets one of the guard's properties, for the

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
@@ -175,45 +174,4 @@ func (g *Guard) Uninstall(ctx context.Context) error {
 		}
 		return g.Host.RemoveTree(filepath.Join(g.Host.Paths().LibRoot, "config", host.Plugin))
 	})
-}
-
-// withdraw takes away the seeds that are chosen, where they are still as the
-// guard wrote them. Once the version that reads them is on the disk they are
-// Dokku's own and stay.
-func (g *Guard) withdraw(known *state.State, chosen func(state.Seed) bool) error {
-	if len(known.Seeds) == 0 {
-		return nil
-	}
-	disk := host.DokkuVersion(g.Host)
-	for path, seed := range known.Seeds {
-		if !chosen(seed) || !app.Before(disk, seed.ReadFrom) {
-			continue
-		}
-		if now, err := g.Host.ReadFile(path); err == nil && slices.Contains(seed.SHA256, app.Digest(now)) {
-			if err := g.Host.Remove(path); err != nil {
-				return err
-			}
-			// The directory too, if it was made for the seed: it cannot be
-			// removed where it holds anything else.
-			_ = g.Host.Remove(filepath.Dir(path))
-		}
-		delete(known.Seeds, path)
-	}
-	if len(known.Seeds) == 0 {
-		known.Seeds = nil
-	}
-	return nil
-}
-
-// enterSeed enters that a file is about to hold a content of ours.
-func enterSeed(l *state.State, s plan.Step, now time.Time) {
-	if l.Seeds == nil {
-		l.Seeds = map[string]state.Seed{}
-	}
-	seed, digest := l.Seeds[s.Path], app.Digest(s.Data)
-	if !slices.Contains(seed.SHA256, digest) {
-		seed.SHA256 = append(slices.Clone(seed.SHA256), digest)
-	}
-	seed.App, seed.ReadFrom, seed.Time = s.App, s.Seed, now
-	l.Seeds[s.Path] = seed
 }

@@ -241,3 +241,12 @@ func (g *Guard) TestEvents(ctx context.Context) error {
 	}
 	return joined(append(errs, g.Host.Remove(path))...)
 }
+
+const (
+	// watched is the file, among the events, with what was told.
+	watched = "told.json"
+	// watchEvery is a little less than the hour in which the timer asks once.
+	watchEvery = 50 * time.Minute
+	// certificateDays is how long before its end a certificate is due.
+	certificateDays = 14
+)

@@ -9,9 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
+	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,9 +20,8 @@ import (
 	plugin "upgrade-guard"
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
-	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plugins"
-	"upgrade-guard/src/restore"
+	"upgrade-guard/src/rename"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 	"upgrade-guard/src/state"
@@ -35,10 +33,6 @@ const (
 	lockTimeout       = 30 * time.Second
 	deployLockTimeout = 10 * time.Second
 )
-
-// seedLifetime is how long what was seeded for an upgrade stays in place when
-// the upgrade does not come.
-const seedLifetime = time.Hour
 
 // Guard works on one host.
 type Guard struct {
@@ -157,130 +151,10 @@ func (g *Guard) property(name, def string) string {
 
 func (g *Guard) autoApply() bool { return g.property("auto-apply", "true") == "true" }
 
-func (g *Guard) retain() int {
-	n, err := strconv.Atoi(g.property("retain", "10"))
-	if err != nil || n < 1 {
-		return 10
-	}
-	return n
-}
-
-// capture is what a snapshot of the whole host is made of: its files, whose state was
-// written by the given Dokku version, and what its apps answer. It is taken without the
-// store's lock: docker may be slow, an app slower, and deploys wait for that lock.
-func (g *Guard) capture(ctx context.Context, reason, dokku string) (*app.Files, error) {
-	images := reason == snapshot.PreUpgrade && app.FromImages(dokku)
-	files, err := app.Capture(ctx, g.Host, app.What{Dokku: dokku, Images: images})
-	if err != nil {
-		return nil, err
-	}
-	o := &Observation{Files: files, Now: app.Read(files)}
-	addAnswers(files, nginx.Ask(ctx, g.Host.Dial, g.questions(o, files.Apps)))
-	return files, nil
-}
-
-// addAnswers puts what apps have answered among the files of a snapshot.
-func addAnswers(files *app.Files, answers []nginx.Answer) {
-	if data, err := nginx.Encode(answers); err == nil && len(answers) > 0 {
-		files.AddFact(nginx.Facts, data)
-	}
-}
-
-// save makes a snapshot of what was captured, and lets retention remove what is too
-// much. The caller holds the store's lock.
-func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error) {
-	m, err := g.Store.Save(files, reason)
-	if err != nil {
-		return m, err
-	}
-	if err := g.makeKey(); err != nil {
-		g.Out.Error(err) // it is for printing alone
-	}
-	g.Out.Step("Snapshot %s of %s taken", m.ID, say.Plural(len(m.Apps), "app"))
-	for _, missing := range m.Incomplete {
-		g.Out.Trouble("The snapshot is incomplete: %s", missing)
-	}
-	for _, line := range files.NotHeld(restore.FilesTold) {
-		g.Out.Trouble("The snapshot does not hold %s", line)
-	}
-	for _, file := range files.Under(app.ImageFacts) {
-		if name, of, ok := strings.Cut(strings.TrimPrefix(file.Path, app.ImageFacts), "/"); ok && file.Error != "" && !file.LeftOut() {
-			g.Out.Trouble("%s: the snapshot is without the %s of its image: %s", name, of, file.Error)
-		}
-	}
-	g.tell(Event{
-		Event: EventSnapshot, Snapshot: m.ID, Path: g.Host.Paths().Data("snapshots", m.ID+".tar.gz"),
-		Text: fmt.Sprintf("a snapshot of %s was taken (%s)", say.Plural(len(m.Apps), "app"), m.ID),
-	})
-	// The snapshot is there; that an old one cannot be removed refuses nothing.
-	if err := g.prune(m.ID); err != nil {
-		g.Out.Error(err)
-	}
-	return m, nil
-}
-
-// prune lets retention work. What was just taken, and what an open baseline or a
-// restore that was cut off needs, is pinned; and so is the baseline of the last upgrade,
-// without which nobody could tell any more what that has lost.
-func (g *Guard) prune(pinned ...string) error {
-	known, err := g.readState()
-	if err != nil {
-		return err
-	}
-	for _, b := range known.Unresolved {
-		pinned = append(pinned, b.Snapshot)
-	}
-	pinned = append(pinned, g.State.Restored()...)
-	if n := len(known.Upgrades); n > 0 {
-		pinned = append(pinned, known.Upgrades[n-1].Baseline)
-	}
-	// While an upgrade is unfinished, so is everything from before it.
-	if stamp := g.State.LastSeen(); stamp != host.DokkuVersion(g.Host) {
-		snapshots, err := g.of(stamp)
-		if err != nil {
-			return err
-		}
-		for _, e := range snapshots {
-			pinned = append(pinned, e.ID)
-		}
-	}
-	return g.Store.Prune(g.retain(), pinned)
-}
-
-// of are the snapshots of a Dokku version, newest first.
-func (g *Guard) of(dokku string) ([]snapshot.Entry, error) {
-	list, err := g.Store.List()
-	return slices.DeleteFunc(list, func(e snapshot.Entry) bool { return e.Dokku != dokku }), err
-}
-
 // recent tells whether a time is as near as that. One that lies further ahead was told
 // by a wrong clock, and would be recent for as long as it does.
 func (g *Guard) recent(t time.Time, within time.Duration) bool {
 	return g.Host.Now().Sub(t).Abs() < within
-}
-
-// justInstalled tells that Dokku was installed within the last hour: by the time of its
-// list of files, which dpkg writes as it unpacks, or of its version.
-func (g *Guard) justInstalled() bool {
-	recent := func(name string) (recent, there bool) {
-		st, err := g.Host.Stat(name)
-		return err == nil && g.recent(st.ModTime(), time.Hour), err == nil
-	}
-	if just, _ := recent("/var/lib/dpkg/info/dokku.list"); just {
-		return true
-	}
-	just, there := recent(filepath.Join(g.Host.Paths().LibRoot, "STABLE_VERSION"))
-	if !there { // built from a branch
-		just, _ = recent(filepath.Join(g.Host.Paths().LibRoot, "VERSION"))
-	}
-	return just
-}
-
-// underWay tells that an upgrade, or another run of Dokku's installation, has not
-// been looked after yet.
-func (g *Guard) underWay(disk string) bool {
-	stamp := g.State.LastSeen()
-	return stamp != "" && stamp != disk || g.State.Phase() != ""
 }
 
 // verifyApp says which app does not exist, with what to do about it.
@@ -289,4 +163,60 @@ func (g *Guard) verifyApp(files *app.Files, name string) error {
 		return nil
 	}
 	return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
+}
+
+func renameLockName(h host.Host) string { return h.Paths().Data("renames", ".lock") }
+
+// inOurRun is set in the environment of all that a hook of ours starts: the
+// triggers we fire must not do our own work again, and a dokku command that
+// another plugin calls among them must not call us.
+const inOurRun = "UPGRADE_GUARD_FIRED"
+
+// InOurRun tells that this process was started by a hook of ours.
+func InOurRun() bool { return os.Getenv(inOurRun) != "" }
+
+// confirmation is what came of asking Dokku's own commands about an app, or the host.
+type confirmation struct {
+	reading  string // what they were held to
+	disputed []app.Disagreement
+}
+
+// appProperty is one of our own properties of an app, or else of the host.
+func (g *Guard) appProperty(name, property, def string) string {
+	if v := g.Host.Property(name, property); v != "" {
+		return v
+	}
+	return g.property(property, def)
+}
+
+// JSONVersion is the version of everything that is printed as JSON. From 2 on keys are
+// only added.
+const JSONVersion = 2
+
+// appThere says which app does not exist, before anything is read or locked for it.
+func (g *Guard) appThere(name string) error {
+	_, err := g.Host.Stat(g.Host.Paths().App(name))
+	if err != nil || name[0] == '.' || strings.Contains(name, "/") {
+		return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
+	}
+	return nil
+}
+
+// ErrRefused says that the upgrade must not go on (law 4): because no baseline could be
+// stored, or because the version to come deletes what no snapshot holds. Only apt's hook
+// point may refuse.
+var ErrRefused = errors.New("the upgrade of Dokku is refused")
+
+// halves are the apps that are one of the two halves of a rename that is under way or
+// was cut off. What looks wrong with them is the rename's to end.
+func (g *Guard) halves() map[string]bool {
+	unfinished, err := rename.Unfinished(g.Host)
+	if err != nil {
+		return nil
+	}
+	found := map[string]bool{}
+	for _, s := range unfinished {
+		found[s.From], found[s.To] = true, true
+	}
+	return found
 }

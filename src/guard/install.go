@@ -2,9 +2,12 @@ package guard
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
+	"upgrade-guard/hook"
 	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 )
 
@@ -114,4 +117,17 @@ func (g *Guard) Snapshot(ctx context.Context, label string) (snapshot.Manifest, 
 		return err
 	})
 	return m, err
+}
+
+// writeDokkurc puts the lines in place that every dokku command reads. Where
+// they are, nothing is written.
+func (g *Guard) writeDokkurc() error {
+	path, content := hook.Dokkurc(g.Host.Paths())
+	if now, err := g.Host.ReadFile(path); err == nil && string(now) == content {
+		return nil
+	}
+	if err := g.Host.Write(path, 0o644, []byte(content)); err != nil {
+		return say.Hint(fmt.Errorf("an upgrade by dpkg alone will not be seen before it is done: %w", err), "Repair what is named, then: dokku plugin:install")
+	}
+	return nil
 }

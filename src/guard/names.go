@@ -3,15 +3,19 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/rename"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/state"
 )
+
+// Names that the installed Dokku, or the one to come, would not give to a new app.
 
 // RenameDue is an app whose name the installed Dokku would not give to a new one.
 type RenameDue struct {
@@ -60,34 +64,6 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host, dokku string) []Renam
 	return due
 }
 
-// queueRenames queues the renames that are due, of apps that are as they were
-// recorded and serve: nothing is risked for a name. The caller holds the lock and
-// saves the known.
-func (g *Guard) queueRenames(known *state.State, out outcome) error {
-	var jobs []state.Job
-	for _, d := range g.RenamesDue(out.Files, out.Now, out.Now.Dokku) {
-		if _, open := known.Unresolved[d.From]; d.Why == nil && !open && !out.troubled(d.From) {
-			jobs = append(jobs, state.Job{Kind: JobRename, App: d.From, Arg: d.To})
-		}
-	}
-	if len(jobs) == 0 {
-		return nil
-	}
-	text := "%s get a name that Dokku %s would take, one after the other, while they serve. Progress: dokku upgrade-guard:report"
-	if len(jobs) == 1 {
-		text = "%s gets a name that Dokku %s would take, while it serves. Progress: dokku upgrade-guard:report"
-	}
-	g.Out.Step(text, say.Plural(len(jobs), "app"), out.Now.Dokku)
-	return g.enqueue(known, jobs...)
-}
-
-// troubled tells whether anything is wrong with how an app is served.
-func (out outcome) troubled(name string) bool {
-	return slices.ContainsFunc(out.found, func(f hazard.Finding) bool {
-		return f.App == name && f.Kind != hazard.Notice && hazard.Named(f.Hazard).About == hazard.AboutNginx
-	})
-}
-
 // keptNames are the apps that keep a name which Dokku would not give to a new one,
 // with the reason.
 func (g *Guard) keptNames(files *app.Files, now app.Host) []hazard.Finding {
@@ -121,4 +97,34 @@ func (g *Guard) renamesForetold(o *Observation, to string) []hazard.Finding {
 		found = append(found, f.Of(d.From, hazard.Names))
 	}
 	return found
+}
+
+// unfinishedRenames are the renames that were cut off, and those that a process is at,
+// a sentence each.
+func (g *Guard) unfinishedRenames() (cutOff, underWay []string) {
+	unfinished, err := rename.Unfinished(g.Host)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return []string{err.Error()}, nil
+	}
+	busy, _ := g.Host.Locked(renameLockName(g.Host)) // one that cannot be looked at is nobody's
+	for _, s := range unfinished {
+		if busy {
+			underWay = append(underWay, fmt.Sprintf("%s is being renamed to %s, since %s", s.From, s.To, s.Began.Format("2006-01-02 15:04:05 UTC")))
+		} else {
+			cutOff = append(cutOff, fmt.Sprintf("The rename of %s to %s was cut off, and %s serves. To do: dokku upgrade-guard:apply", s.From, s.To, s.Serving(g.Host)))
+		}
+	}
+	slices.Sort(cutOff)
+	slices.Sort(underWay)
+	return cutOff, underWay
+}
+
+// remote is the address that an app is pushed to.
+func (g *Guard) remote(name string) string {
+	if b, err := g.Host.ReadFile(filepath.Join(g.Host.Paths().DokkuRoot, "VHOST")); err == nil {
+		if first, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n"); first != "" {
+			return say.Word("dokku@" + first + ":" + name)
+		}
+	}
+	return "dokku@<this host>:" + say.Word(name)
 }

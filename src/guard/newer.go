@@ -22,12 +22,6 @@ import (
 // package manager waits for it. Who could not be asked in it is not confirmed.
 const askingDokku = time.Minute
 
-// confirmation is what came of asking Dokku's own commands about an app, or the host.
-type confirmation struct {
-	reading  string // what they were held to
-	disputed []app.Disagreement
-}
-
 // confirm holds what was read of apps, and of the host, to what Dokku's own commands
 // say, on a version that this release does not know; on one that it knows nothing is
 // asked. Within a run who reads as before is not asked again.
@@ -63,29 +57,6 @@ func (g *Guard) confirm(ctx context.Context, o *Observation, scopes ...string) {
 	}
 }
 
-// scopes are what an observation is of: its apps, and the host where it is of all.
-func (o *Observation) scopes() []string {
-	if o.Files.Partial {
-		return o.Files.Apps
-	}
-	return append([]string{host.GlobalScope}, o.Files.Apps...)
-}
-
-// disputes tells whether Dokku's own commands do not confirm what was read of an app.
-func (o *Observation) disputes(name string) bool { return len(o.disputed[name]) > 0 }
-
-// ofDisputed leaves of some apps those that are not confirmed: what is remembered of
-// them stands until they are.
-func (o *Observation) ofDisputed(names []string) []string {
-	var left []string
-	for _, name := range names {
-		if o.disputes(name) {
-			left = append(left, name)
-		}
-	}
-	return left
-}
-
 // sayVersion says of a run on a version that this release does not know that it was
 // one, and how far Dokku's own commands confirm what it went by.
 func (g *Guard) sayVersion(o *Observation) {
@@ -117,4 +88,13 @@ func (g *Guard) mayTouch(ctx context.Context, files *app.Files, name string, par
 		}
 	}
 	return nil
+}
+
+// newestFor is the newest version that is known to a Dokku that runs: itself, where it
+// is not known at all.
+func newestFor(running string) string {
+	if !app.Known(running) {
+		return running
+	}
+	return app.NewestKnown
 }

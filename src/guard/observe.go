@@ -10,40 +10,6 @@ import (
 	"upgrade-guard/src/nginx"
 )
 
-// Observation is a host at one moment: its files, what docker says of its containers,
-// what nginx says of its configuration, and, where it was wanted, what is answered. It
-// is the only look at a host, and has no opinion.
-type Observation struct {
-	Files *app.Files
-	Now   app.Host
-
-	// routing is what is wrong with how nginx serves the apps, by their files.
-	routing []nginx.Finding
-	// refused is what nginx -t does not take, culprit the app whose file it names; ""
-	// for a file that is no app's.
-	refused, culprit string
-	// nginxUnknown says why nginx could not be asked; tested tells that it was.
-	nginxUnknown string
-	tested       bool
-
-	// asked tells that requests were made; answers are what came of them, judged what
-	// is wrong by them, unasked the apps that have more addresses than there was time
-	// to ask for.
-	asked   bool
-	answers []nginx.Answer
-	judged  []nginx.Finding
-	unasked []string
-
-	// renaming are both halves of each rename that is under way or was cut off. What
-	// looks wrong with them is the rename's to end.
-	renaming map[string]bool
-	// disputed is where Dokku's own commands do not confirm what was read of an app, or
-	// of the host; see confirm.
-	disputed map[string][]app.Disagreement
-	// locked are the apps with a stopped container that are being deployed, or locked.
-	locked map[string]bool
-}
-
 // askingAgain is how long it may take to ask again whoever answered wrongly at once.
 const askingAgain = 15 * time.Second
 

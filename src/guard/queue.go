@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
-	"slices"
-	"time"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -24,13 +22,6 @@ import (
 // the foreground. It holds the store's lock only for as long as it takes to write
 // down what it does: a deploy's triggers wait for that lock, and would lose
 // their lockTimeout with a rename.
-
-// Kinds of jobs.
-const (
-	JobRoutes  = "routes"  // nginx's upstreams, after docker or nginx was upgraded
-	JobUpgrade = "upgrade" // the work after an upgrade of Dokku
-	JobRename  = "rename"  // of App to Arg
-)
 
 // do does one job. Each must be safe to be begun again where a killed process has
 // left it.
@@ -68,41 +59,6 @@ func (g *Guard) inTurn(ctx context.Context, work func() error) error {
 		err = work()
 	}
 	return err
-}
-
-// JobText says in words what a job is.
-func JobText(j state.Job) string {
-	switch j.Kind {
-	case JobRoutes:
-		return "nginx routing checked and repaired"
-	case JobUpgrade:
-		return "the work after the upgrade of Dokku"
-	case JobRename:
-		return fmt.Sprintf("%s renamed to %s", j.App, j.Arg)
-	}
-	return j.Kind + " " + j.App + " " + j.Arg
-}
-
-const (
-	// jobAttempts is how often a job may end the process that does it.
-	jobAttempts = 3
-	// jobsKept is how many jobs that are over the report still tells of.
-	jobsKept = 20
-)
-
-// enqueue adds jobs to the queue. What waits there already, or has failed, waits
-// once. The caller holds the lock and saves the known.
-func (g *Guard) enqueue(known *state.State, jobs ...state.Job) error {
-	for _, j := range jobs {
-		known.Queue = slices.DeleteFunc(slices.Clone(known.Queue), func(k state.Job) bool {
-			return k.Same(j) && k.State != state.JobRunning
-		})
-		j.State, j.Time = state.JobQueued, g.Host.Now()
-		known.Queue = append(known.Queue, j)
-	}
-	// Before the state: a note without a job is harmless, a job without one
-	// would wait for apply.
-	return g.State.SetQueued(true)
 }
 
 // QueueRoutes is called when docker or nginx were upgraded: the addresses of all
@@ -193,13 +149,6 @@ func (g *Guard) RunQueue(ctx context.Context, again bool) error {
 	}
 }
 
-// openJobs are the jobs of which something is left to do for apply: also those
-// that have failed.
-func (g *Guard) openJobs() ([]state.Job, error) {
-	known, err := g.readState()
-	return slices.DeleteFunc(slices.Clone(known.Queue), func(j state.Job) bool { return j.State == state.JobDone }), err
-}
-
 // nextJob is the first job that is open, marked as running; nil when there is
 // none. One that is marked already was left by a process that died.
 func (g *Guard) nextJob(ctx context.Context) (*state.Job, error) {
@@ -222,31 +171,6 @@ func (g *Guard) nextJob(ctx context.Context) (*state.Job, error) {
 	return next, err
 }
 
-// changeQueue changes the queue under the lock and takes out what is over and
-// told long enough.
-func (g *Guard) changeQueue(ctx context.Context, change func(*state.State)) error {
-	return g.locked(ctx, time.Minute, func() error {
-		known, err := g.readState()
-		if err != nil {
-			return err
-		}
-		known.Queue = slices.Clone(known.Queue)
-		change(&known)
-		over := 0
-		for i := len(known.Queue) - 1; i >= 0; i-- {
-			if j := known.Queue[i]; j.State == state.JobDone {
-				if over++; over > jobsKept {
-					known.Queue = slices.Delete(known.Queue, i, i+1)
-				}
-			}
-		}
-		if err := g.State.Save(known); err != nil {
-			return err
-		}
-		return g.State.SetQueued(slices.ContainsFunc(known.Queue, state.Job.Open))
-	})
-}
-
 // safely does a job and makes an error of a panic, so that the jobs after it get
 // their turn.
 func (g *Guard) safely(ctx context.Context, j state.Job) (err error) {
@@ -257,37 +181,4 @@ func (g *Guard) safely(ctx context.Context, j state.Job) (err error) {
 		}
 	}()
 	return g.do(ctx, j)
-}
-
-const (
-	// settleTime is how long a restart of all apps is waited for.
-	settleTime = 15 * time.Minute
-	// breath is how long after docker systemd may begin with it, and how often it is
-	// asked.
-	breath = 2 * time.Second
-)
-
-// installing tells that an upgrade of Dokku is under way. One that nobody has heard
-// of for an hour was given up.
-func (g *Guard) installing() bool {
-	st, err := g.Host.Stat(g.Host.Paths().Data("pending"))
-	return err == nil && g.recent(st.ModTime(), time.Hour)
-}
-
-// settle waits until Dokku has restarted its apps. Its dokku-redeploy.service
-// runs ps:restore whenever docker is started, which up to 0.37 takes every
-// nginx.conf away first: whatever is built meanwhile is of no use. Where there is
-// no such service there is nothing to wait for. It also waits for an upgrade of
-// Dokku that is under way: unattended-upgrades may come to docker first.
-func (g *Guard) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	for {
-		if g.Host.Sleep(ctx, breath) != nil {
-			return
-		}
-		if !g.restoring(ctx) && !g.installing() {
-			return
-		}
-	}
 }

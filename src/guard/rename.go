@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -131,8 +130,6 @@ func (g *Guard) ResumeRenames(ctx context.Context) error {
 // errRenaming says that a rename is under way in another process.
 var errRenaming = errors.New("an app is being renamed")
 
-func renameLockName(h host.Host) string { return h.Paths().Data("renames", ".lock") }
-
 // renameLock keeps every other rename out.
 func (g *Guard) renameLock(ctx context.Context) (unlock func(), err error) {
 	if err := g.Host.Mkdir(g.Host.Paths().Data("renames"), 0o700); err != nil {
@@ -210,16 +207,6 @@ func (g *Guard) renamed(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// remote is the address that an app is pushed to.
-func (g *Guard) remote(name string) string {
-	if b, err := g.Host.ReadFile(filepath.Join(g.Host.Paths().DokkuRoot, "VHOST")); err == nil {
-		if first, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n"); first != "" {
-			return say.Word("dokku@" + first + ":" + name)
-		}
-	}
-	return "dokku@<this host>:" + say.Word(name)
-}
-
 // tellRemotes says what else knows the old name. linked is the one of the two by which
 // services know it: before, the old one.
 func (g *Guard) tellRemotes(from, to, linked string) {
@@ -269,28 +256,6 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 	})
 }
 
-// appProperty is one of our own properties of an app, or else of the host.
-func (g *Guard) appProperty(name, property, def string) string {
-	if v := g.Host.Property(name, property); v != "" {
-		return v
-	}
-	return g.property(property, def)
-}
-
-// halves are the apps that are one of the two halves of a rename that is under way or
-// was cut off. What looks wrong with them is the rename's to end.
-func (g *Guard) halves() map[string]bool {
-	unfinished, err := rename.Unfinished(g.Host)
-	if err != nil {
-		return nil
-	}
-	found := map[string]bool{}
-	for _, s := range unfinished {
-		found[s.From], found[s.To] = true, true
-	}
-	return found
-}
-
 // otherHalves are the apps that are the half of a rename which is not the app now: the new
 // one while it is made, the old one while it is destroyed, with a sentence each. What they
 // show for themselves, a name that nobody asks for or no configuration at all, is nothing
@@ -309,24 +274,4 @@ func (g *Guard) otherHalves() map[string]string {
 		found[other] = fmt.Sprintf("%s is half of a rename of %s to %s, which has not ended; %s serves", other, s.From, s.To, serving)
 	}
 	return found
-}
-
-// unfinishedRenames are the renames that were cut off, and those that a process is at,
-// a sentence each.
-func (g *Guard) unfinishedRenames() (cutOff, underWay []string) {
-	unfinished, err := rename.Unfinished(g.Host)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return []string{err.Error()}, nil
-	}
-	busy, _ := g.Host.Locked(renameLockName(g.Host)) // one that cannot be looked at is nobody's
-	for _, s := range unfinished {
-		if busy {
-			underWay = append(underWay, fmt.Sprintf("%s is being renamed to %s, since %s", s.From, s.To, s.Began.Format("2006-01-02 15:04:05 UTC")))
-		} else {
-			cutOff = append(cutOff, fmt.Sprintf("The rename of %s to %s was cut off, and %s serves. To do: dokku upgrade-guard:apply", s.From, s.To, s.Serving(g.Host)))
-		}
-	}
-	slices.Sort(cutOff)
-	slices.Sort(underWay)
-	return cutOff, underWay
 }

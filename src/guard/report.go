@@ -280,26 +280,6 @@ func (g *Guard) gone(baseline string, apps []string) []string {
 	return gone
 }
 
-// Commands are what there is to type for findings, each once.
-func Commands(found []hazard.Finding) []string {
-	var commands []string
-	add := func(command string) {
-		if command != "" && !slices.Contains(commands, command) {
-			commands = append(commands, command)
-		}
-	}
-	for _, f := range found {
-		switch f.Kind {
-		case hazard.Repair:
-			add("dokku upgrade-guard:apply")
-		case hazard.Guess:
-			add("dokku upgrade-guard:apply --guesses")
-		}
-		add(f.Command)
-	}
-	return commands
-}
-
 // Flag is one line of an app's report, as ports:report has them.
 type Flag struct{ Name, Value string }
 

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"upgrade-guard/src/hazard"
-	"upgrade-guard/src/host"
-	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
@@ -64,33 +60,6 @@ func (g *Guard) Routes(ctx context.Context) error {
 	})
 }
 
-// unbuilt leaves of some apps those whose nginx configurations have still not all of their
-// domains and ports, whatever else is wrong with them, or of which that is not certain.
-func (out outcome) unbuilt(names []string) []string {
-	o := out.Observation
-	if out.queued || out.cutOff || o.Now.DockerMissing != "" {
-		return names
-	}
-	var left []string
-	for _, name := range names {
-		if o.disputes(name) || hazard.Unbuilt(o.Files, o.Now.Apps[name]) != nil {
-			left = append(left, name)
-		}
-	}
-	return left
-}
-
-// chosen are the findings that an occasion is about.
-func (oc occasion) chosen(found []hazard.Finding) []hazard.Finding {
-	var chosen []hazard.Finding
-	for _, f := range found {
-		if oc.chooses(f) {
-			chosen = append(chosen, f)
-		}
-	}
-	return chosen
-}
-
 // AfterDocker is Routes where docker has been started since it was last called.
 // Docker tells nobody; but it writes its process id anew, and Dokku's timer, which
 // runs every five minutes, sees the file's time (hook/dokkurc). While Dokku itself
@@ -119,31 +88,3 @@ func (g *Guard) AfterDocker(ctx context.Context) error {
 
 // dockerPID is where docker writes its process id when it is started.
 const dockerPID = "/var/run/docker.pid"
-
-// restoring tells that Dokku restarts its apps, because docker was started.
-func (g *Guard) restoring(ctx context.Context) bool {
-	// It ends with 0 for one of these states only.
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	out, _ := g.Host.Run(ctx, "systemctl", "is-active", "dokku-redeploy.service")
-	is := strings.TrimSpace(string(out))
-	return is == "active" || is == "activating"
-}
-
-// quarantinePath is where an app's configuration lies while it is quarantined.
-func quarantinePath(h host.Host, name string) string {
-	return nginx.QuarantinePath(filepath.Join(h.Paths().App(name), "nginx.conf"))
-}
-
-// goodAgain tells for certain that nginx serves an app by a configuration of Dokku's:
-// docker has spoken, nothing is wrong, and no mark of ours stands there.
-func (o *Observation) goodAgain(name string) bool {
-	config, err := nginx.Read(o.Files, name)
-	byNginx, _ := o.Now.Apps[name].Proxy.ByNginx()
-	wrong := o.wrong(name)
-	for _, f := range o.judged {
-		wrong = wrong || f.App == name
-	}
-	// nginx names one file that it refuses at a time: of the others nothing is known.
-	return err == nil && o.refused == "" && !o.disputes(name) && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
-}

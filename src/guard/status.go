@@ -217,3 +217,16 @@ func (o *Observation) health() string {
 	}
 	return containers + "; no app has a configuration of nginx"
 }
+
+// goodAgain tells for certain that nginx serves an app by a configuration of Dokku's:
+// docker has spoken, nothing is wrong, and no mark of ours stands there.
+func (o *Observation) goodAgain(name string) bool {
+	config, err := nginx.Read(o.Files, name)
+	byNginx, _ := o.Now.Apps[name].Proxy.ByNginx()
+	wrong := o.wrong(name)
+	for _, f := range o.judged {
+		wrong = wrong || f.App == name
+	}
+	// nginx names one file that it refuses at a time: of the others nothing is known.
+	return err == nil && o.refused == "" && !o.disputes(name) && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
+}

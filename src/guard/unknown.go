@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
 )
 
@@ -140,15 +139,4 @@ func (o *Observation) partsUnknown() (list []string) {
 		}
 	}
 	return list
-}
-
-// tellUnknown says what is not known, at the end of a run.
-func tellUnknown(out *say.Printer, list []Unknown) {
-	for _, u := range list {
-		out.Trouble("%s.", u.What)
-		if u.Advice != "" {
-			out.Trouble("    %s.", u.Advice)
-		}
-		out.Trouble("    To do: %s", u.Command)
-	}
 }

@@ -14,15 +14,6 @@ import (
 // to be told of it: an app that is down, a certificate that ends, an installation that has
 // stopped half-way. An event is a change: what was told is remembered until it is over.
 
-const (
-	// watched is the file, among the events, with what was told.
-	watched = "told.json"
-	// watchEvery is a little less than the hour in which the timer asks once.
-	watchEvery = 50 * time.Minute
-	// certificateDays is how long before its end a certificate is due.
-	certificateDays = 14
-)
-
 // told is what was seen and told last.
 type told struct {
 	Time         time.Time `json:"time"`
