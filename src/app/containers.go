@@ -12,7 +12,7 @@ type Container struct {
 	ID    string `json:"id"`
 	Type  string `json:"type"`  // process type
 	Index string `json:"index"` // 1, 2, ...
-	// IP and Port are Dokku's record (IP.<type>.<n>, PORT.<type>.<n>), which
+	// IP and Port are what Dokku has noted (IP.<type>.<n>, PORT.<type>.<n>), which
 	// nginx's upstream is built from.
 	IP   string `json:"ip,omitempty"`
 	Port string `json:"port,omitempty"`

@@ -172,7 +172,7 @@ func (c commands) all() []*cli.Command {
 		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[<app>|--global] <property> [<value>]", Action: c.set},
 		{Name: "restore", Usage: "Put one app back as a snapshot has it, or what belongs to no app; another snapshot is taken first", ArgsUsage: "<app>|--global",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the running record; the newest from before the last upgrade when left out"},
+				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the one that follows the app; the newest from before the last upgrade when left out"},
 				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, and again for more: " + strings.Join(restore.Parts, ",") + "; of the host " + strings.Join(restore.HostParts, ",")},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
 			}, Action: c.restore},

@@ -286,7 +286,7 @@ func (g *Guard) enterUpgrade(known *state.State, journal *plan.Journal, stamp, d
 	}
 }
 
-// noteDrift keeps for the report what differs from the record right after the
+// noteDrift keeps for the report what differs from the baseline right after the
 // upgrade. Later nobody can tell any more what was the upgrade's doing.
 func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
 	for _, f := range found {
@@ -309,12 +309,12 @@ func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
 // commands do not confirm what is read: what is unresolved of it stays what it was, and
 // after an upgrade all of it is.
 func (g *Guard) close(known *state.State, out outcome, m *memory) {
-	open, records := map[string]state.Baseline{}, m.baselines
+	open, baselines := map[string]state.Baseline{}, m.baselines
 	keep := func(name, hazard string) {
 		b, again := open[name]
 		if !again {
 			b = state.Baseline{Dokku: m.lastSeen}
-			if r, ok := records[name]; ok {
+			if r, ok := baselines[name]; ok {
 				b = state.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
 			} else if old, ok := known.Unresolved[name]; ok {
 				b = old
@@ -334,7 +334,7 @@ func (g *Guard) close(known *state.State, out outcome, m *memory) {
 	}
 	// Nor was what belongs to a rename that is under way or was cut off looked at.
 	for name := range out.renaming {
-		_, recorded := records[name]
+		_, recorded := baselines[name]
 		if old, was := known.Unresolved[name]; was && !m.underWay {
 			open[name] = old
 		} else if m.underWay && recorded {
@@ -347,7 +347,7 @@ func (g *Guard) close(known *state.State, out outcome, m *memory) {
 		}
 	}
 	for name, s := range out.Now.Apps {
-		_, recorded := records[name]
+		_, recorded := baselines[name]
 		if !out.disputes(name) && (s.Scale.Unreadable || m.broken && !recorded) {
 			keep(name, "")
 		}

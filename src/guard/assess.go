@@ -309,7 +309,7 @@ func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, k
 
 // since is a context that begins at a baseline.
 func (g *Guard) since(c hazard.Context, b baseline) hazard.Context {
-	c.Record, c.From = b.id, b.state.Dokku
+	c.Baseline, c.From = b.id, b.state.Dokku
 	c.Old = func() *app.Files {
 		files := g.oldFiles(b.id)
 		if files == nil || b.state.Name == b.as || b.as == host.GlobalScope {

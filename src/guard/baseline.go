@@ -26,7 +26,7 @@ type baseline struct {
 
 // baselines finds for each app, or GlobalScope, the one it is repaired by: the newest of its
 // version that knows the app's scale, in the snapshots, in the app's running
-// record, or in its open baseline. A snapshot in which the scale could not be
+// snapshot, or in its open baseline. A snapshot in which the scale could not be
 // read is passed over for the one before it; so is one that is damaged, which is
 // named and told by the second result.
 func (g *Guard) baselines(dokku string, apps []string, known state.State) (found map[string]baseline, broken bool) {
@@ -107,7 +107,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 				newest(name, b.Dokku)
 			}
 		}
-		// What the present version has recorded is no record of what it lost.
+		// What the present version has recorded is no snapshot of what it lost.
 		if !open || dokku != disk {
 			newest(name, dokku)
 		}
@@ -151,18 +151,18 @@ func (g *Guard) oldFiles(id string) *app.Files {
 	return files
 }
 
-// before is an app as it was before whatever has happened to it: in the record that
+// before is an app as it was before whatever has happened to it: in the snapshot that
 // an upgrade has left open, or else in the newest that is not one which an upgrade has
 // just left behind, or a restore was to mend. nil where none holds the app.
 func (g *Guard) before(name string) *hazard.Side {
 	known, _ := g.State.Read() // a damaged one is named by whoever needs it
-	records := slices.DeleteFunc(g.records(name), func(e snapshot.Entry) bool {
+	taken := slices.DeleteFunc(g.snapshots(name), func(e snapshot.Entry) bool {
 		return e.Reason == snapshot.PostUpgrade || e.Reason == snapshot.PreRestore
 	})
 	if b, open := known.Unresolved[name]; open && b.Snapshot != "" {
-		records = append([]snapshot.Entry{{ID: b.Snapshot}}, records...)
+		taken = append([]snapshot.Entry{{ID: b.Snapshot}}, taken...)
 	}
-	for _, e := range records {
+	for _, e := range taken {
 		side := g.side(e.ID, name, known)
 		if side == nil {
 			continue
@@ -175,12 +175,12 @@ func (g *Guard) before(name string) *hazard.Side {
 	return nil
 }
 
-// holding is an app as it was in the newest of all records for which the question is
+// holding is an app as it was in the newest of all snapshots for which the question is
 // answered with yes; nil where it is for none. All may have to be asked, so it goes by
 // what they say of themselves, and reads the files of that one alone.
 func (g *Guard) holding(name string, want func(app.State) bool) *hazard.Side {
 	known, _ := g.State.Read()
-	for _, e := range g.records(name) {
+	for _, e := range g.snapshots(name) {
 		said, asked := g.states[e.ID]
 		if !asked {
 			if m, err := g.Store.Manifest(e.ID); err == nil {
@@ -206,11 +206,11 @@ func (g *Guard) holding(name string, want func(app.State) bool) *hazard.Side {
 // someEarlier are as many configurations from before as are tried.
 const someEarlier = 5
 
-// earlier are an app's nginx configurations in all records, newest first, each once. They
+// earlier are an app's nginx configurations in all snapshots, newest first, each once. They
 // are read only where nginx refuses what is there.
 func (g *Guard) earlier(name string) (texts []string) {
 	known, _ := g.State.Read()
-	for _, e := range g.records(name) {
+	for _, e := range g.snapshots(name) {
 		side := g.side(e.ID, name, known)
 		if side == nil {
 			continue
@@ -224,17 +224,17 @@ func (g *Guard) earlier(name string) (texts []string) {
 	return texts
 }
 
-// records are all snapshots, and an app's running record, newest first.
-func (g *Guard) records(name string) []snapshot.Entry {
-	records, _ := g.Store.List()
+// snapshots are all snapshots, and an app's live snapshot, newest first.
+func (g *Guard) snapshots(name string) []snapshot.Entry {
+	taken, _ := g.Store.List()
 	if live, err := g.Store.Live(name); err == nil {
-		records = append(records, snapshot.Entry{ID: live.ID, Time: live.Time})
+		taken = append(taken, snapshot.Entry{ID: live.ID, Time: live.Time})
 	}
-	slices.SortStableFunc(records, func(a, b snapshot.Entry) int { return g.Store.Dated(b.Time).Compare(g.Store.Dated(a.Time)) })
-	return records
+	slices.SortStableFunc(taken, func(a, b snapshot.Entry) int { return g.Store.Dated(b.Time).Compare(g.Store.Dated(a.Time)) })
+	return taken
 }
 
-// side is an app in a record, by the name that it bears now; nil where that does not
+// side is an app in a snapshot, by the name that it bears now; nil where that does not
 // hold it, or cannot be read.
 func (g *Guard) side(id, name string, known state.State) *hazard.Side {
 	files, host := g.oldFiles(id), g.oldHost(id)
@@ -251,13 +251,13 @@ func (g *Guard) side(id, name string, known state.State) *hazard.Side {
 	return nil
 }
 
-// served tells whether an app was up in a record: nginx had it, and it ran.
+// served tells whether an app was up in a snapshot: nginx had it, and it ran.
 func served(s hazard.Side) bool {
 	_, has := s.Files.Text(nginx.ConfPath(s.State.Name))
 	return has && s.State.Running() > 0
 }
 
-// oldHost is what the files of a record say, read once; nothing where they cannot be
+// oldHost is what the files of a snapshot say, read once; nothing where they cannot be
 // read.
 func (g *Guard) oldHost(id string) app.Host {
 	host, known := g.hosts[id]

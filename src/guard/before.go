@@ -353,9 +353,9 @@ func (g *Guard) whole(ctx context.Context, from string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	records, _ := g.baselines(from, files.Apps, known)
+	baselines, _ := g.baselines(from, files.Apps, known)
 	for name, now := range app.Read(files).Apps {
-		if r, ok := records[name]; ok && now.EffectiveScale().Empty() && !r.state.EffectiveScale().Empty() {
+		if r, ok := baselines[name]; ok && now.EffectiveScale().Empty() && !r.state.EffectiveScale().Empty() {
 			return false, nil
 		}
 	}

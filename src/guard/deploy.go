@@ -14,9 +14,9 @@ import (
 	"upgrade-guard/src/state"
 )
 
-// Refresh brings the running record of an app up to date. It is called in every
+// Refresh brings the live snapshot of an app up to date. It is called in every
 // deploy and every change of domains, ports or certificates, so it is quick. It
-// does nothing while an upgrade is unfinished for the app: the record then says
+// does nothing while an upgrade is unfinished for the app: the live snapshot then says
 // how it was before.
 func (g *Guard) Refresh(ctx context.Context, name string) error {
 	disk, stamp, err := g.versions()
@@ -33,7 +33,7 @@ func (g *Guard) Refresh(ctx context.Context, name string) error {
 		return err
 	}
 	if len(app.Read(files).Apps[name].Unreadable) > 0 {
-		return nil // a worse record never replaces a better one
+		return nil // a worse snapshot never replaces a better one
 	}
 	return g.locked(ctx, deployLockTimeout, func() error {
 		known, err := g.readState()
@@ -83,7 +83,7 @@ func (g *Guard) reseed(known state.State, files *app.Files, name, disk string) e
 	return g.State.Save(known)
 }
 
-// Forget takes note that an app was destroyed: its running record is retired,
+// Forget takes note that an app was destroyed: its live snapshot is retired,
 // nothing is owed to it any more, and what was seeded for it is withdrawn, so
 // that a new app of the same name begins without a past.
 func (g *Guard) Forget(ctx context.Context, name string) error {
@@ -156,7 +156,7 @@ func (g *Guard) BeforeDeploy(ctx context.Context, names ...string) error {
 
 // Uninstall takes away the lines that dokku reads, what was seeded for an
 // upgrade that has not come, our own properties, and the stamp, so that a later
-// installation begins anew. Snapshots, records and journals stay, and so does the key
+// installation begins anew. Snapshots and journals stay, and so does the key
 // of the fingerprints. What belongs to root is taken away by the shell file uninstall.
 func (g *Guard) Uninstall(ctx context.Context) error {
 	if err := g.putBack(ctx); err != nil {

@@ -161,7 +161,7 @@ func (g *Guard) renaming(from, to string) *rename.Rename {
 }
 
 // handOver makes what the guard has recorded of an app the renamed one's: its open
-// baseline, its running record where that is the baseline, and the entry by which
+// baseline, its live snapshot where that is the baseline, and the entry by which
 // older snapshots are found.
 func (g *Guard) handOver(from, to string) error {
 	known, err := g.readState()

@@ -106,7 +106,7 @@ type AppReport struct {
 	// Repaired what was put back after it.
 	Prevented []string `json:"prevented,omitempty"`
 	Repaired  []string `json:"repaired,omitempty"`
-	// Drift is what differed from the record right after the last upgrade, is
+	// Drift is what differed from the baseline right after the last upgrade, is
 	// explained by no known hazard, and was not touched.
 	Drift    []string         `json:"drift,omitempty"`
 	Findings []hazard.Finding `json:"findings,omitempty"`

@@ -18,7 +18,7 @@ import (
 
 // Restore puts an app back as a snapshot has it: a value that is set now is
 // replaced, because a person asked for it. A snapshot is taken first, so the next
-// restore can undo this one. Without an id it is the newest record from before
+// restore can undo this one. Without an id it is the newest snapshot from before
 // the last upgrade. With dryRun the plan is printed and nothing is changed.
 func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dryRun bool) error {
 	for _, p := range parts {

@@ -43,7 +43,7 @@ func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryR
 	}
 	switch {
 	case id == "live":
-		return say.Hint(errors.New("there is no running record of this host"), "See dokku upgrade-guard:snapshots for the snapshots that there are.")
+		return say.Hint(errors.New("there is no live snapshot of this host"), "See dokku upgrade-guard:snapshots for the snapshots that there are.")
 	case id == "":
 		id, err = g.restorePoint([]string{host.GlobalScope}, known)
 	default:

@@ -149,11 +149,11 @@ func listedIDs(ids []string) string {
 }
 
 // named is the snapshot that a person means: an id, its beginning, latest for the newest
-// there is, or live for the app's running record.
+// there is, or live for the app's live snapshot.
 func (g *Guard) named(id, name string) (string, error) {
 	if id == "live" {
 		if _, err := g.Store.Live(name); err != nil {
-			return "", say.Hint(fmt.Errorf("there is no running record of %s", name), "It is made by its next deploy, or change of its domains, ports or certificate. See dokku upgrade-guard:snapshots for what there is.")
+			return "", say.Hint(fmt.Errorf("there is no live snapshot of %s", name), "It is made by its next deploy, or change of its domains, ports or certificate. See dokku upgrade-guard:snapshots for what there is.")
 		}
 		return "live/" + name, nil
 	}

@@ -12,10 +12,10 @@ import (
 
 // A certificate that apps share by links is put back as the links that it was, so that
 // whoever renews the shared one renews it for all: where these lead to a certificate now
-// that is as good as the record's, for the same names and with its key. Else it is put back
-// as files of the app's own. What a record says of a link makes nothing else of one.
+// that is as good as the baseline's, for the same names and with its key. Else it is put back
+// as files of the app's own. What a snapshot says of a link makes nothing else of one.
 
-// asLinks says in a step that the record's certificate was links; "" where it was not.
+// asLinks says in a step that the baseline's certificate was links; "" where it was not.
 func (s Subject) asLinks() string {
 	if old := s.Old(); old != nil {
 		if _, _, ok := old.LinkOf(s.Now.Name, "server.crt"); ok {
@@ -31,7 +31,7 @@ func (s Subject) tlsLink() string {
 	return file.Link
 }
 
-// putTLS gives an app the record's certificate.
+// putTLS gives an app the baseline's certificate.
 func (s Subject) putTLS(h host.Host, puts []put) error {
 	linked, err := s.relink(h, puts)
 	if err != nil || linked {
@@ -40,7 +40,7 @@ func (s Subject) putTLS(h host.Host, puts []put) error {
 	return putAll(h, puts)
 }
 
-// relink puts the record's links back, and tells whether it has. Where that is not to be,
+// relink puts the baseline's links back, and tells whether it has. Where that is not to be,
 // nothing has been done.
 func (s Subject) relink(h host.Host, puts []put) (bool, error) {
 	old, links, pair := s.Old(), map[string]string{}, [2][]byte{}

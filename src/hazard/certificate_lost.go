@@ -35,11 +35,11 @@ var certificateLost = Hazard{
 			return nil // it has one, or another one, which is for whoever put it there
 		}
 		f := Finding{
-			What:        fmt.Sprintf("the certificate of %s, recorded in %s, is gone", strings.Join(before.Names, " "), s.Record),
+			What:        fmt.Sprintf("the certificate of %s, recorded in %s, is gone", strings.Join(before.Names, " "), s.Baseline),
 			Consequence: "At the next build of its nginx configuration the app stops answering to https.",
 		}
 		if now != nil {
-			f.What = fmt.Sprintf("the key of the certificate of %s, recorded in %s, is gone", strings.Join(before.Names, " "), s.Record)
+			f.What = fmt.Sprintf("the key of the certificate of %s, recorded in %s, is gone", strings.Join(before.Names, " "), s.Baseline)
 		}
 		switch {
 		case before.NotAfter.Before(s.Time):
@@ -58,8 +58,8 @@ var certificateLost = Hazard{
 	},
 }
 
-// PutCertificate is the step that gives an app the files in tls/ that the record
-// has and it has not; nil where the record's files cannot be read.
+// PutCertificate is the step that gives an app the files in tls/ that the baseline
+// has and it has not; nil where the baseline's files cannot be read.
 func PutCertificate(s Subject) *plan.Step {
 	puts := tlsFiles(s)
 	puts = slices.DeleteFunc(puts, func(p put) bool { return p.was != "" })
@@ -73,7 +73,7 @@ func PutCertificate(s Subject) *plan.Step {
 	}
 }
 
-// tlsFiles are the record's files in tls/, as they are to be: the certificate
+// tlsFiles are the baseline's files in tls/, as they are to be: the certificate
 // itself where it was a link to it.
 func tlsFiles(s Subject) []put {
 	old := s.Old()
@@ -93,7 +93,7 @@ func tlsFiles(s Subject) []put {
 	return puts
 }
 
-// RestoreCertificate are the steps that give an app the record's certificate
+// RestoreCertificate are the steps that give an app the baseline's certificate
 // because a person asked for it, whatever it has now.
 func RestoreCertificate(s Subject) plan.Plan {
 	var steps plan.Plan

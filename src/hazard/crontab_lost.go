@@ -51,7 +51,7 @@ var crontabLost = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("%s of the dokku user's crontab that Dokku did not write %s gone", countLines(gone), map[bool]string{true: "is", false: "are"}[len(gone) == 1]),
 			Consequence: "Dokku overwrites the crontab. Put them into a file in /etc/cron.d, with the user's name after the time; the command shows all of them.",
-			Command:     say.Command("tar xzOf", s.Paths.Data("snapshots", s.Record+".tar.gz"), "facts/crontab"),
+			Command:     say.Command("tar xzOf", s.Paths.Data("snapshots", s.Baseline+".tar.gz"), "facts/crontab"),
 			Kind:        Notice,
 		}}
 	},

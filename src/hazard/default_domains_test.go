@@ -66,7 +66,7 @@ func overUpgrade(name, from, to string, before, since map[string]string) Subject
 	was := app.Read(old).Apps[name]
 	return Subject{
 		Context: Context{
-			Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: from, To: to, Record: fmt.Sprintf("20261123T013701Z-%s-pre-upgrade", from), JustInstalled: true,
+			Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: from, To: to, Baseline: fmt.Sprintf("20261123T013701Z-%s-pre-upgrade", from), JustInstalled: true,
 			Files: now, Old: func() *app.Files { return old }, Shown: func(string) string { return "" }, Seeded: func(string, string) bool { return false },
 		},
 		Now: app.Read(now).Apps[name], Before: &was,

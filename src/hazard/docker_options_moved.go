@@ -35,7 +35,7 @@ var dockerOptionsMoved = Hazard{
 			if len(o.Lost) > 0 {
 				path := s.dockerOptionsPath(phase)
 				found = append(found, Finding{
-					What:        fmt.Sprintf("%d of its mounts for %s, recorded in %s as docker options, are nowhere any more", len(o.Lost), phase, s.Record),
+					What:        fmt.Sprintf("%d of its mounts for %s, recorded in %s as docker options, are nowhere any more", len(o.Lost), phase, s.Baseline),
 					Consequence: "At its next deploy the app writes into its container instead, and loses that with it.",
 					Step: &plan.Step{
 						Mark: plan.Add, Text: fmt.Sprintf("mounts for %s, %d of them, as docker options", phase, len(o.Lost)),
@@ -45,7 +45,7 @@ var dockerOptionsMoved = Hazard{
 			}
 			if o.Restart != "" {
 				f := Finding{
-					What:        fmt.Sprintf("the restart policy %s, recorded in %s as a docker option, is not what ps goes by", o.Restart, s.Record),
+					What:        fmt.Sprintf("the restart policy %s, recorded in %s as a docker option, is not what ps goes by", o.Restart, s.Baseline),
 					Consequence: "From its next deploy on docker restarts the app as it does by default.",
 				}
 				if f.Step = RestartPolicy(s, o.Restart); f.Step == nil {

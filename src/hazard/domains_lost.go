@@ -26,14 +26,14 @@ var domainsLost = Hazard{
 		}
 		names := strings.Join(s.Before.Domains.Names, " ")
 		f := &Finding{
-			What:        fmt.Sprintf("the domains %s, recorded in %s, are gone", names, s.Record),
+			What:        fmt.Sprintf("the domains %s, recorded in %s, are gone", names, s.Baseline),
 			Consequence: "At the next build of its nginx configuration the app stops answering to them.",
 		}
 		if why := s.Opens(s.Before.Domains.Names, nil); why != "" {
 			return f.leftAlone(why, domainsCommand(s.Now.Name, s.Before.Domains.Names))
 		}
 		if s.Now.Domains.Disabled && !s.Before.Domains.Disabled {
-			f.What = fmt.Sprintf("the domains %s, recorded in %s, are gone and disabled", names, s.Record)
+			f.What = fmt.Sprintf("the domains %s, recorded in %s, are gone and disabled", names, s.Baseline)
 			f.Command = domainsCommand(s.Now.Name, s.Before.Domains.Names)
 			return []Finding{*f}
 		}

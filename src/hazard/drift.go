@@ -16,7 +16,7 @@ import (
 // Drift is the name of what no hazard explains.
 const Drift = "drift"
 
-// drift is what nobody has reported yet. Everything the record holds of an app, or
+// drift is what nobody has reported yet. Everything the baseline holds of an app, or
 // of the host, is compared with what there is: properties, environment, docker
 // options, files. What has gone or changed, and none of the other hazards is about,
 // is said with both values and not touched: it may be the upgrade's doing, or

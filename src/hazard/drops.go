@@ -13,17 +13,17 @@ import (
 )
 
 // A build by Dokku is made of what is set now. Where something that nginx serves of an
-// app has gone from Dokku's files and a record has it (its certificate, a domain, a
+// app has gone from Dokku's files and a snapshot has it (its certificate, a domain, a
 // port), the build ends that: an app's tls directory was deleted, and nginx, built
 // without https, was reported as "repaired, put back and verified". Without an open
 // baseline nobody knows that it was not meant, so it is not put back; but it is not built
-// either: it is told, with the command that puts it back, from the very record. Whoever
+// either: it is told, with the command that puts it back, from the very snapshot. Whoever
 // has meant it has Dokku build it.
 //
-// What Dokku's own commands take away they build at once, and an app's running record
-// follows each of them: so a domain or port counts that the newest record has. nginx's
+// What Dokku's own commands take away they build at once, and an app's live snapshot
+// follows each of them: so a domain or port counts that the newest snapshot has. nginx's
 // configuration that names a certificate which is not there is no work of theirs; so
-// that is looked for in all records.
+// that is looked for in all snapshots.
 
 // Drop is what a build of an app's nginx configuration would end.
 type Drop struct {
@@ -41,7 +41,7 @@ func (d Drop) Why() string {
 	return d.Ends + ": " + d.Gone
 }
 
-// Drops is what a build would end that nginx serves of an app, by a record from before,
+// Drops is what a build would end that nginx serves of an app, by a snapshot from before,
 // the newest; holding is the newest of all for which a question is answered with yes.
 // Both may be nil.
 func Drops(now Side, before *Side, holding func(func(app.State) bool) *Side, at time.Time) Drop {
@@ -90,7 +90,7 @@ func Drops(now Side, before *Side, holding func(func(app.State) bool) *Side, at 
 }
 
 // shownBy is what nginx has of an app: by its configuration, the one that is quarantined
-// in its place, or, where there is none, the record's.
+// in its place, or, where there is none, the snapshot's.
 func shownBy(now Side, before *Side) []nginx.Server {
 	shown := servers(now)
 	if text, _ := now.Files.Text(nginx.ConfPath(now.State.Name)); nginx.IsQuarantined(text) {

@@ -7,7 +7,7 @@ import (
 	"upgrade-guard/src/app"
 )
 
-// What a build of Dokku's would end is told where a record has it, and only there: what
+// What a build of Dokku's would end is told where a snapshot has it, and only there: what
 // has something else in its place was set by somebody.
 func TestDrops(t *testing.T) {
 	const https = "server {\n  listen 443 ssl;\n  server_name a.example.com b.example.com;\n  ssl_certificate /home/dokku/blog/tls/server.crt;\n}\n"
@@ -30,7 +30,7 @@ func TestDrops(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		now, before Side
-		older       *app.Certificate // in a record further back
+		older       *app.Certificate // in a snapshot further back
 		want        app.Part
 	}{
 		{name: "nothing is gone", now: side(https, both, map2, good), before: side(https, both, map2, good)},

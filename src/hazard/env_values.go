@@ -335,7 +335,7 @@ func detectValues(c Context, scope string, before bool) []Finding {
 	if len(held.Suspect) > 0 {
 		found = append(found, Finding{
 			What:        fmt.Sprintf("a backslash is the last character of %s of its environment, and was a double quote if that was set before 0.37.8", variables(held.Suspect)),
-			Consequence: "No record tells which. Set anew, it is not asked about any more.",
+			Consequence: "No snapshot tells which. Set anew, it is not asked about any more.",
 			Command:     setAgain(scope, held.Suspect),
 		})
 	}

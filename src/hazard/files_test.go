@@ -10,7 +10,7 @@ import (
 // upgraded is the app blog, and the host, after an upgrade and before.
 func upgraded(from, to string, was, now map[string]string) (Subject, HostSubject) {
 	s, old := subject(to, now), subject(from, was)
-	s.From, s.Record, s.Before = from, "the baseline", &old.Now
+	s.From, s.Baseline, s.Before = from, "the baseline", &old.Now
 	s.Old = func() *app.Files { return old.Files }
 	s.Shown = func(string) string { return "f" }
 	before := app.Read(old.Files).Global
@@ -62,7 +62,7 @@ func TestDriftOfFiles(t *testing.T) {
 			t.Errorf("%s, where not all is looked at: %s", c.about, got)
 		}
 	}
-	// What is not known, in the record or at present, is neither gone nor changed.
+	// What is not known, in the baseline or at present, is neither gone nor changed.
 	for _, path := range []string{"root/blog/m/", "lib/data/basic-auth/blog/", "lib/data/", "root/blog/m/a", "lib/data/basic-auth/blog/users", "lib/data/traefik/x"} {
 		content := map[string]string{"root/blog/m/a": "x", "lib/data/basic-auth/blog/users": "x", "lib/data/traefik/x": "x"}
 		s, h := upgraded("0.36.11", "0.37.10", content, nil)

@@ -36,7 +36,7 @@ var globalLost = Hazard{
 			names := strings.Join(was, " ")
 			path := s.Paths.DokkuRoot + "/VHOST"
 			found = append(found, Finding{
-				What:        fmt.Sprintf("the global domain %s, recorded in %s, is gone", names, s.Record),
+				What:        fmt.Sprintf("the global domain %s, recorded in %s, is gone", names, s.Baseline),
 				Consequence: "New apps get no domain; from 0.27 on the next plugin:install disables the domains of apps that have none of their own.",
 				Step: &plan.Step{
 					Mark: plan.Add, Text: "global domain " + names,
@@ -101,7 +101,7 @@ func environmentGone(s HostSubject) bool {
 func environmentLost(s HostSubject) Finding {
 	n := len(s.Before.Env)
 	f := Finding{
-		What:        fmt.Sprintf("the global environment, recorded in %s, is gone: %s", s.Record, say.Plural(n, "variable")),
+		What:        fmt.Sprintf("the global environment, recorded in %s, is gone: %s", s.Baseline, say.Plural(n, "variable")),
 		Consequence: "Each app gets it with its next start or build.",
 		Command:     say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--only", "env"),
 	}

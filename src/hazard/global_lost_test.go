@@ -25,7 +25,7 @@ func hostSubject(from, to string, before, now map[string]string, fresh bool) Hos
 	global := app.Read(old).Global
 	return HostSubject{
 		Context: Context{
-			Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: from, To: to, Record: "20261123T013701Z-before", JustInstalled: fresh,
+			Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: from, To: to, Baseline: "20261123T013701Z-before", JustInstalled: fresh,
 			Files: present, Old: func() *app.Files { return old }, Shown: func(string) string { return "" },
 		},
 		Now: app.Read(present), Before: &global,

@@ -47,7 +47,7 @@ type Hazard struct {
 	// InNginx tells that its repair must show in nginx's configuration.
 	InNginx bool
 	// Reads are the parts of the state that it goes by. Where one of them is not
-	// known, in the record or at present, it is not asked (notKnown). What goes by
+	// known, in the baseline or at present, it is not asked (notKnown). What goes by
 	// single files needs none: Files.Get and Context.Digest tell what is not known from
 	// what is not there.
 	Reads []app.Part
@@ -160,10 +160,10 @@ type Context struct {
 	// From's; after it, it is To's, and From is "" when nothing of an upgrade is
 	// known.
 	From, To string
-	// Record is the baseline that the state before the upgrade comes from, "" when
+	// Baseline is the baseline that the state before the upgrade comes from, "" when
 	// there is none, or when it is resolved. NoBaseline tells that there can be none:
 	// the guard has seen no upgrade yet, and came after the one that counts.
-	Record     string
+	Baseline     string
 	NoBaseline bool
 	// JustInstalled tells that Dokku's installation has run just now: only then can
 	// what it has put somewhere be told from what a person has set since.
@@ -191,7 +191,7 @@ type Subject struct {
 	Context
 	Now app.State
 	// Before is the app as it was recorded before the jump; nil when it was
-	// not, or when the record is closed.
+	// not, or when the baseline is closed.
 	Before *app.State
 	// NoDocker tells that nothing is known of running containers.
 	NoDocker bool

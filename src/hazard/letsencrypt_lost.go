@@ -22,7 +22,7 @@ import (
 // gone, after a rename; it has become a directory, after a backup; files are missing;
 // or they are root's.
 //
-// Whatever is there is put in order, and what is missing comes from the record. A
+// Whatever is there is put in order, and what is missing comes from the baseline. A
 // letsencrypt:enable would do it too, at the price of an order (#256: five a week).
 var letsencryptLost = Hazard{
 	Name:    "letsencrypt-lost",
@@ -96,7 +96,7 @@ var letsencryptUnreadable = Hazard{
 }
 
 // served is the certificate that nginx reads for an app, or is about to: where it
-// is gone, certificateLost puts it back from the same record.
+// is gone, certificateLost puts it back from the same baseline.
 func served(s Subject) app.File {
 	served, ok := s.Files.Served(s.Now.Name)
 	if _, key := s.Files.TLS(s.Now.Name, "server.key"); ok && key {
@@ -111,7 +111,7 @@ func served(s Subject) app.File {
 // ActivateLetsencrypt is the step that makes the certificate that is served the
 // letsencrypt plugin's again, without an order: the directory that holds it gets
 // what is missing in it, current becomes a link to it, and tls/ gets the copy that
-// the plugin compares. It is nil where no directory, here or in the record, holds
+// the plugin compares. It is nil where no directory, here or in the baseline, holds
 // the certificate.
 func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 	name := s.Now.Name

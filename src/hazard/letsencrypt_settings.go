@@ -189,7 +189,7 @@ func fill(h host.Host, path, value string) error {
 	return err
 }
 
-// lostSettings is about properties that the record has and nobody has any more:
+// lostSettings is about properties that the baseline has and nobody has any more:
 // apps:rename drops them with the old name, and from 0.38 on destroying an app
 // called letsencrypt drops those of every app (docs/letsencrypt.md#renames,
 // docs/dokku-versions.md#a-name-that-is-a-plugins).
@@ -215,7 +215,7 @@ func lostSettings(j Context, scope string, now app.Letsencrypt, before *app.Lets
 	}
 	paths, text := j.Paths, "letsencrypt settings "+strings.Join(lost, ", ")
 	return []Finding{{
-		What:        fmt.Sprintf("the %s, recorded in %s, are gone", text, j.Record),
+		What:        fmt.Sprintf("the %s, recorded in %s, are gone", text, j.Baseline),
 		Consequence: "Without them no certificate is renewed, or not as it was.",
 		Step: &plan.Step{
 			Mark: plan.Add, Text: text,

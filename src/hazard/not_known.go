@@ -9,7 +9,7 @@ import (
 )
 
 // notKnown is about what cannot be compared: a file that could not be read, or is none
-// of the small regular files that a snapshot holds, in the record or at present. To
+// of the small regular files that a snapshot holds, in the baseline or at present. To
 // every other hazard such a part would look empty, and empty is what a loss looks
 // like: an app whose environment a snapshot did not hold had nine variables taken
 // away by a restore. So the hazards that read a part say so (Hazard.Reads), and are
@@ -33,7 +33,7 @@ func (s Subject) presentUnknown(consequence string) []Finding {
 }
 
 func beforeUnknown(j Context, unknown map[app.Part]string) []Finding {
-	return partsUnknown(unknown, "not held by the record "+j.Record, nothingTouched)
+	return partsUnknown(unknown, "not held by the baseline "+j.Baseline, nothingTouched)
 }
 
 func partsUnknown(unknown map[app.Part]string, what, consequence string) []Finding {
@@ -57,8 +57,8 @@ func partsUnknown(unknown map[app.Part]string, what, consequence string) []Findi
 	return found
 }
 
-// unknownBefore are the parts that the record does not hold. Its files tell, also
-// those of a record from before there was State.Unknown.
+// unknownBefore are the parts that the baseline does not hold. Its files tell, also
+// those of a snapshot from before there was State.Unknown.
 func (s Subject) unknownBefore() map[app.Part]string {
 	switch {
 	case s.Before == nil:
@@ -79,7 +79,7 @@ func (s HostSubject) unknownBefore() map[app.Part]string {
 	return s.Before.Unknown
 }
 
-// knows tells whether parts of an app are known, in the record, if there is one, and
+// knows tells whether parts of an app are known, in the baseline, if there is one, and
 // at present.
 func (s Subject) knows(parts ...app.Part) bool {
 	return known(parts, s.Now.Unknown, s.unknownBefore())

@@ -70,16 +70,16 @@ var portsLost = Hazard{
 			return nil
 		}
 		f := Finding{
-			What:        fmt.Sprintf("the port map %s, recorded in %s, is gone", strings.Join(before, " "), s.Record),
+			What:        fmt.Sprintf("the port map %s, recorded in %s, is gone", strings.Join(before, " "), s.Baseline),
 			Consequence: "At the next build of its nginx configuration the app moves to another port.",
 		}
 		switch {
 		case len(now) == 0:
 		case s.Crosses("0.31.0") && len(now) < len(before) && slices.Equal(now, before[:len(now)]):
-			f.What = fmt.Sprintf("of the port map %s, recorded in %s, only %s is left", strings.Join(before, " "), s.Record, strings.Join(now, " "))
+			f.What = fmt.Sprintf("of the port map %s, recorded in %s, only %s is left", strings.Join(before, " "), s.Baseline, strings.Join(now, " "))
 		case s.Crosses("0.31.0") && s.Old() != nil && slices.Equal(now, leftover(s, s.Old())):
 			// Nobody has set it since: it lay there already, and was not read.
-			f.What = fmt.Sprintf("a port map from long ago (%s) is read now, and the one in force was %s, recorded in %s", strings.Join(now, " "), strings.Join(before, " "), s.Record)
+			f.What = fmt.Sprintf("a port map from long ago (%s) is read now, and the one in force was %s, recorded in %s", strings.Join(now, " "), strings.Join(before, " "), s.Baseline)
 		default:
 			return nil
 		}
@@ -177,7 +177,7 @@ var proxyPortLost = Hazard{
 				step.Path, step.Mode, step.Data = path, 0o600, []byte(p.was)
 			}
 			f := Finding{
-				What:        fmt.Sprintf("the %s %s, recorded in %s, is gone", p.property, p.was, s.Record),
+				What:        fmt.Sprintf("the %s %s, recorded in %s, is gone", p.property, p.was, s.Baseline),
 				Consequence: "At the next build of its nginx configuration the app moves to another port.",
 				Step:        step,
 			}

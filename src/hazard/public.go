@@ -16,8 +16,8 @@ import (
 // verified"; on the way back below 0.38, which forgets that the proxy is disabled,
 // nginx was built of it, and the app answered on all addresses.
 //
-// Whether something was reachable is told by a record from before (a baseline, an
-// app's running record, any snapshot but one that an upgrade has just left behind),
+// Whether something was reachable is told by a snapshot from before (a baseline, an
+// app's live snapshot, any snapshot but one that an upgrade has just left behind),
 // and by what nginx has on the disk now. In the order in which it is asked:
 //
 //   - The proxy. An app whose proxy was disabled then is closed, whatever is set now:
@@ -40,14 +40,14 @@ import (
 // Everything that touches routing asks here: what is put back where Dokku reads it
 // (Opens), and what makes nginx serve: a build, the upstream that stands in for one,
 // the start of containers, and a restore of any part (Serving). A snapshot that a
-// person restores is a record like any other. Of these, only a rename gives an app a
+// person restores is a snapshot like any other. Of these, only a rename gives an app a
 // name it did not have: its new default domain, beside the old one.
 
 // Side is an app at one moment: what Dokku's files say of it and what nginx has.
 type Side struct {
 	State app.State
 	Files *app.Files
-	// Of says when it was, for the operator; ID is the record, "" for the present.
+	// Of says when it was, for the operator; ID is the snapshot, "" for the present.
 	Of, ID string
 	// Invented tells that an upgrade may have put into the state what nobody has set:
 	// of it only what nginx had is evidence.
@@ -62,7 +62,7 @@ func (s Subject) Opens(names, ports []string) string {
 	if s.Before == nil {
 		return "nothing is recorded of whether it was reachable before"
 	}
-	was := Side{State: *s.Before, Files: s.Old(), Of: s.Record}
+	was := Side{State: *s.Before, Files: s.Old(), Of: s.Baseline}
 	now := s.Now
 	if s.closesAgain() { // which comes before it
 		now.Proxy.Disabled = now.Proxy.Disabled || s.Before.Proxy.Disabled

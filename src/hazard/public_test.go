@@ -107,7 +107,7 @@ func opening(text string) bool {
 func between(before, now *app.Files, late bool) Subject {
 	was := app.Read(before).Apps["blog"]
 	return Subject{
-		Context: Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: before.Dokku, To: now.Dokku, Record: "20261123T013701Z-before", NoBaseline: late, JustInstalled: true,
+		Context: Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: before.Dokku, To: now.Dokku, Baseline: "20261123T013701Z-before", NoBaseline: late, JustInstalled: true,
 			Files: now, Old: func() *app.Files { return before }, Plugins: plugins.Facts{Installed: func() []plugins.Plugin { return nil }, Taken: func() []string { return nil }}},
 		Now: app.Read(now).Apps["blog"], Before: &was,
 	}

@@ -66,7 +66,7 @@ var reopened = Hazard{
 
 func (s Subject) closeAgain(what string, step *plan.Step, command string) Finding {
 	f := Finding{
-		What:        fmt.Sprintf("its %s disabled, recorded in %s, and it is not so any more", what, s.Record),
+		What:        fmt.Sprintf("its %s disabled, recorded in %s, and it is not so any more", what, s.Baseline),
 		Consequence: "At its next deploy, or build of nginx's configuration, the app becomes public.",
 		Step:        step,
 	}

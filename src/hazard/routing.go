@@ -43,7 +43,7 @@ type Routing struct {
 	// reading of a whole snapshot, so they are asked for when they are needed.
 	Public, MayStart func() Verdict
 	Before           func() *Side
-	// Earlier are its nginx configurations in the records, newest first, each once.
+	// Earlier are its nginx configurations in the snapshots, newest first, each once.
 	Earlier func() []string
 	// Drops is what a build would end that nginx serves now.
 	Drops func() Drop

@@ -25,7 +25,7 @@ var scaleDrift = Hazard{
 			return nil
 		}
 		return []Finding{{
-			What:        fmt.Sprintf("the scale is %s, and was %s in %s", now, before, s.Record),
+			What:        fmt.Sprintf("the scale is %s, and was %s in %s", now, before, s.Baseline),
 			Consequence: "If nobody has changed it since, set it back with the command below.",
 			Command:     scaleCommand(s.Now.Name, before),
 			Kind:        Notice,

@@ -64,7 +64,7 @@ var scaleLost = Hazard{
 		if len(s.Now.Scale.Property.MalformedLines()) > 0 || !s.Now.Scale.Property.Empty() {
 			return nil
 		}
-		before, source := (*app.Scale)(nil), s.Record
+		before, source := (*app.Scale)(nil), s.Baseline
 		if s.Before != nil {
 			before = s.Before.EffectiveScale()
 		}

@@ -45,7 +45,7 @@ var scaleMalformed = Hazard{
 		if before.Empty() || len(before.Malformed) > 0 || !contains(before, now) {
 			// What can still be read is not what was recorded.
 			if !before.Empty() {
-				found[0].What += fmt.Sprintf("; it was %s in %s", before, s.Record)
+				found[0].What += fmt.Sprintf("; it was %s in %s", before, s.Baseline)
 			}
 			return found
 		}

@@ -14,7 +14,7 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// Journal is the record of one run, a JSON line before and one after each
+// Journal is what one run has done, a JSON line before and one after each
 // repair. Its file is made with the first line, so a run that has nothing to do
 // leaves nothing.
 type Journal struct {
@@ -68,7 +68,7 @@ func (j *Journal) write(s Step, event string, failure error) error {
 	return j.append(l)
 }
 
-// Drift notes that something differs from the record and was left as it is.
+// Drift notes that something differs from the baseline and was left as it is.
 func (j *Journal) Drift(name, text string) error {
 	return j.append(Line{App: name, Event: Drift, Text: text})
 }

@@ -13,8 +13,8 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// record is the Restoration as the hazards see it.
-func (r Restoration) record() hazard.Subject {
+// subject is the Restoration as the hazards see it.
+func (r Restoration) subject() hazard.Subject {
 	s := r.Subject
 	s.Before, s.Old = &r.was, func() *app.Files { return r.old }
 	return s
@@ -40,7 +40,7 @@ func (r Restoration) certificate() (steps plan.Plan, notes []string) {
 			return nil, []string{fmt.Sprintf("tls of %s is a link to %s, and what it leads to may be other apps': the certificate is left as it is.", r.Now.Name, link.Link)}
 		}
 	}
-	if steps = hazard.RestoreCertificate(r.record()); len(steps) == 0 {
+	if steps = hazard.RestoreCertificate(r.subject()); len(steps) == 0 {
 		return nil, []string{"The certificate in the snapshot is not whole, and is left there."}
 	}
 	var uncovered []string
@@ -77,7 +77,7 @@ func (r Restoration) letsencrypt(replaced bool) (steps plan.Plan, notes []string
 	if replaced {
 		served, _ = r.old.Served(r.Now.Name)
 	}
-	step := hazard.ActivateLetsencrypt(r.record(), served)
+	step := hazard.ActivateLetsencrypt(r.subject(), served)
 	if step == nil {
 		return steps, append(notes, "The certificate that is served is not the snapshot's, and the letsencrypt plugin is not given another one."+r.order())
 	}

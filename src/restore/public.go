@@ -45,8 +45,8 @@ func (r Restoration) unlessOpens(parts []string, what string, step *plan.Step, n
 	if step == nil {
 		return nil, nil
 	}
-	s := r.record()
-	s.Now, s.Record = r.after(parts), "in the snapshot"
+	s := r.subject()
+	s.Now, s.Baseline = r.after(parts), "in the snapshot"
 	if why := s.Opens(names, ports); why != "" {
 		return nil, []string{fmt.Sprintf("The %s are not put back, so that nothing becomes reachable that was not in the snapshot: %s.", what, why)}
 	}

@@ -160,17 +160,17 @@ func (s *Store) sweep(dir string) error {
 
 var leftover = regexp.MustCompile(`^\..*\.tar\.gz[0-9]+$`)
 
-// SaveLive replaces the running record of one app.
+// SaveLive replaces the live snapshot of one app.
 func (s *Store) SaveLive(files *app.Files, name string) error {
 	m := s.manifest(files, "live")
 	m.ID = "live/" + name
 	if _, err := s.store(s.livePath(name), m); err != nil {
-		return fmt.Errorf("the record of %s cannot be stored: %w", name, err)
+		return fmt.Errorf("the live snapshot of %s cannot be stored: %w", name, err)
 	}
 	return nil
 }
 
-// RetireLive takes the running record of an app that is gone out of use. It is
+// RetireLive takes the live snapshot of an app that is gone out of use. It is
 // kept, one for each name, because it may be the newest copy of what an
 // apps:rename of 0.34.0 to 0.36.5 has just destroyed.
 func (s *Store) RetireLive(name string) error {
@@ -183,7 +183,7 @@ func (s *Store) RetireLive(name string) error {
 	return s.h.Rename(s.livePath(name), s.h.Paths().Data("gone", name+".tar.gz"))
 }
 
-// MoveLive gives the running record of an app that was renamed to its new name. In
+// MoveLive gives the live snapshot of an app that was renamed to its new name. In
 // it the app has the old one.
 func (s *Store) MoveLive(from, to string) error {
 	err := s.h.Rename(s.livePath(from), s.livePath(to))
@@ -258,10 +258,10 @@ func (s *Store) Manifest(id string) (Manifest, error) {
 	return m, err
 }
 
-// Live reads the running record of an app; fs.ErrNotExist when there is none.
+// Live reads the live snapshot of an app; fs.ErrNotExist when there is none.
 func (s *Store) Live(name string) (Manifest, error) { return s.Manifest("live/" + name) }
 
-// Files reads a snapshot, or with live/<app> an app's running record.
+// Files reads a snapshot, or with live/<app> an app's live snapshot.
 func (s *Store) Files(id string) (*app.Files, error) {
 	m, err := s.open(id, func(string) bool { return true })
 	if err != nil {

@@ -42,13 +42,13 @@ type State struct {
 	Queue []Job `json:"queue,omitempty"`
 }
 
-// Baseline is the record by which an app is repaired.
+// Baseline is the snapshot by which an app is repaired.
 type Baseline struct {
 	// Snapshot is an id or live/<app>; "" when none could be read yet.
 	Snapshot string `json:"snapshot"`
 	Dokku    string `json:"dokku"` // the version it was recorded under
 	// Owed are the hazards that are still open. What else differs from the
-	// record was looked at once after the upgrade and is a person's since. Empty
+	// baseline was looked at once after the upgrade and is a person's since. Empty
 	// where nothing could be looked at yet.
 	Hazards []string `json:"owed,omitempty"`
 }

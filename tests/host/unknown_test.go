@@ -121,7 +121,7 @@ func read(files *app.Files) side { return side{files, app.Read(files)} }
 // another.
 func stepsOf(t *testing.T, before, after side, apps []string) []string {
 	was, now := before.state, after.state
-	jump := hazard.Context{From: was.Dokku, To: now.Dokku, Record: "the record", JustInstalled: true, Files: after.files, Old: func() *app.Files { return before.files }, Plugins: noPlugins}
+	jump := hazard.Context{From: was.Dokku, To: now.Dokku, Baseline: "the record", JustInstalled: true, Files: after.files, Old: func() *app.Files { return before.files }, Plugins: noPlugins}
 	var steps []string
 	take := func(found []hazard.Finding) {
 		for _, f := range found {
