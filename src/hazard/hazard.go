@@ -163,7 +163,7 @@ type Context struct {
 	// Baseline is the baseline that the state before the upgrade comes from, "" when
 	// there is none, or when it is resolved. NoBaseline tells that there can be none:
 	// the guard has seen no upgrade yet, and came after the one that counts.
-	Baseline     string
+	Baseline   string
 	NoBaseline bool
 	// JustInstalled tells that Dokku's installation has run just now: only then can
 	// what it has put somewhere be told from what a person has set since.
