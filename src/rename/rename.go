@@ -217,6 +217,14 @@ func (r *Rename) Run(ctx context.Context) error {
 				return r.failed(ctx, "begin "+phase, err)
 			}
 		}
+		if phase == Clean {
+			// Half of an app is not left behind for an interrupt; a second one ends the process.
+			stop := context.AfterFunc(ctx, func() {
+				r.Out.Trouble("Interrupted, and brought to its end all the same: %s serves, and %s is being destroyed", r.To, r.From)
+			})
+			defer stop()
+			ctx = context.WithoutCancel(ctx)
+		}
 		for _, s := range r.steps(phase) {
 			done++
 			r.Out.Step("[%d/%d] %s to %s: %s", done, all, r.From, r.To, s.text)

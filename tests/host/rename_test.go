@@ -326,3 +326,28 @@ func TestRenameDiskFull(t *testing.T) {
 		})
 	}
 }
+
+// ^C while the old app is being destroyed: half of it was left, until somebody came back.
+// It is brought to its end, and said to be.
+func TestARenameIsNotLeftHalfDestroyed(t *testing.T) {
+	r := newRenaming(t)
+	before := r.live()
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	faulty := &host.Faulty{Host: r.h, Before: func(op host.Op) error {
+		if op.Kind == "run" && strings.Contains(op.Name, "apps:destroy") {
+			interrupt()
+		}
+		return nil
+	}}
+	if err := r.guard(faulty).Rename(ctx, "my_app", "my-app", guard.RenameOptions{}); err != nil || ctx.Err() == nil {
+		t.Fatalf("%v, interrupted: %v\n%s", err, ctx.Err(), &r.out)
+	}
+	if !strings.Contains(r.out.String(), "brought to its end all the same") {
+		t.Errorf("it is not said\n%s", &r.out)
+	}
+	if _, err := r.h.Lstat(r.h.Paths().App("my_app")); err == nil {
+		t.Error("the old app is there")
+	}
+	r.whole(before)
+}
