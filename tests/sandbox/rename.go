@@ -108,6 +108,8 @@ func (h Host) createContainer(args []string) error {
 	sum := sha256.Sum256([]byte(name + image))
 	config, _ := c["Config"].(map[string]any)
 	config["Image"], config["Labels"] = image, map[string]string{"com.dokku.app-name": images[image]}
+	// An image of its own: those of the recorded apps are one, which has many names.
+	c["Image"] = "sha256:" + idOf(image)
 	c["Id"], c["Name"], c["Mounts"] = hex.EncodeToString(sum[:]), "/"+name, mounts
 	c["State"] = map[string]any{"Running": false, "Status": "created"}
 	b, err := json.Marshal(c)
