@@ -138,16 +138,18 @@ var escaped = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, `"`, `\"`, 
 func WrittenLine(name, value string) string { return name + `="` + escaped.Replace(value) + `"` }
 
 // envLine is the line of a variable that is read alike by some versions: as Dokku writes
-// it, or else in single quotes, or bare. Where 1.5 alone is to read it, a last quote or
-// backslash can be the value that the variable has had on the line before.
+// it, or else in single quotes, or bare. Where 1.5 alone is to read it, quotes and backslashes
+// at its end can be the value that the variable has had on the line before.
 func envLine(name, value string, versions []string) (string, bool) {
 	double := WrittenLine(name, value)
 	forms := []string{double, name + "='" + value + "'", name + "=" + value}
-	switch body, end := value[:max(len(value)-1, 0)], value[max(len(value)-1, 0):]; end {
-	case `"`:
-		forms = append(forms, name+`='"'`+"\n"+name+`="`+escaped.Replace(body)+"${"+name+`}"`)
-	case `\`:
-		forms = append(forms, name+`=\`+"\n"+name+`="`+escaped.Replace(body)+"${"+name+`}"`)
+	switch {
+	case strings.HasSuffix(value, `"`):
+		rest := strings.TrimRight(value, `"\`)
+		forms = append(forms, name+"='"+value[len(rest):]+"'\n"+name+`="`+escaped.Replace(rest)+"${"+name+`}"`)
+	case strings.HasSuffix(value, `\`): // one before a $ would be its own
+		rest := strings.TrimRight(value, `\`)
+		forms = append(forms, name+"=\\\n"+name+`="`+escaped.Replace(rest)+strings.Repeat("${"+name+"}", len(value)-len(rest))+`"`)
 	}
 	for _, form := range forms {
 		same := func(dokku string) bool {

@@ -85,3 +85,12 @@ func NearestName(name string) string {
 	}
 	return near
 }
+
+// NoApp is the error of an app that does not exist, in Dokku's own words; commands end
+// with its exit code then.
+type NoApp struct{ Name string }
+
+// NoAppExit is that code.
+const NoAppExit = 20
+
+func (e NoApp) Error() string { return "App " + e.Name + " does not exist" }

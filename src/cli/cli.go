@@ -1,7 +1,7 @@
 // Package cli is the commands: it parses flags, calls the guard, and prints
 // text or JSON. Exit codes: 0 nothing is left to a person, 1 an error, 2 something is
 // left to a person, or not known (check, apply, snapshots --verify; report with
-// --exit-code).
+// --exit-code), 20 the app does not exist.
 package cli
 
 import (
@@ -60,6 +60,9 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 	switch {
 	case errors.Is(err, errForYou):
 		return 2
+	case errors.As(err, &app.NoApp{}):
+		out.Error(err)
+		return app.NoAppExit
 	case err != nil:
 		out.Error(err)
 		return 1
@@ -169,7 +172,7 @@ func (c commands) all() []*cli.Command {
 			}, Action: c.log},
 		{Name: "events", Usage: "Who is told of events, and how many wait to be told",
 			Flags: []cli.Flag{&cli.BoolFlag{Name: "test", Usage: "run each of them with a test event"}}, Action: c.events},
-		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "[<app>|--global] <property> [<value>]", Action: c.set},
+		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "<app>|--global <property> [<value>]", Action: c.set},
 		{Name: "restore", Usage: "Put one app back as a snapshot has it, or what belongs to no app; another snapshot is taken first", ArgsUsage: "<app>|--global",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the one that follows the app; the newest from before the last upgrade when left out"},
@@ -293,13 +296,17 @@ func (c commands) snapshot(ctx *cli.Context) error {
 }
 
 func (c commands) set(ctx *cli.Context) error {
-	args, scope := ctx.Args().Slice(), host.GlobalScope
-	if len(args) > 0 && !slices.Contains(guard.PropertyNames, args[0]) && (args[0] == scope || len(args) > 1 && slices.Contains(guard.PropertyNames, args[1])) {
+	args, scope := ctx.Args().Slice(), c.app
+	if len(args) > 0 && (scope == "" || args[0] == host.GlobalScope) {
+		// As Dokku's own: what it is for comes first. An app may be called like a property.
 		scope, args = args[0], args[1:]
 	}
 	if len(args) < 1 || len(args) > 2 {
-		return say.Hint(errors.New("a property and a value are needed, or a property alone to unset it"),
-			"dokku upgrade-guard:set auto-apply false. There are: %s.", strings.Join(guard.PropertyNames, ", "))
+		return say.Hint(errors.New("an app or --global is needed, and a property: with a value, or alone to unset it"),
+			"dokku upgrade-guard:set --global auto-apply false. Valid properties include: %s", strings.Join(guard.PropertyNames, ", "))
+	}
+	if slices.Contains(guard.PropertyNames, scope) && !slices.Contains(guard.PropertyNames, args[0]) {
+		return say.Hint(fmt.Errorf("%s is for an app or for --global, and neither is named", scope), "%s", say.Command("dokku upgrade-guard:set --global", append([]string{scope}, args...)...))
 	}
 	value := ""
 	if len(args) == 2 {

@@ -24,7 +24,7 @@ var lines = []string{
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
 	"upgrade-guard:log [<app>] [--since <time>] [--run <id>] [--format stdout|json], What was prevented and repaired and refused",
 	"upgrade-guard:events [--test], Show or test who is told of events",
-	"upgrade-guard:set [<app>|--global] <property> [<value>], Set or unset a property",
+	"upgrade-guard:set <app>|--global <property> [<value>], Set or unset a property",
 	"upgrade-guard:help, Show this",
 }
 

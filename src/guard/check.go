@@ -133,7 +133,7 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 func (g *Guard) Set(ctx context.Context, scope, name, value string) error {
 	p, ok := properties[name]
 	if !ok {
-		return say.Hint(fmt.Errorf("there is no property %q", name), "There are: %s.", strings.Join(PropertyNames, ", "))
+		return say.Hint(fmt.Errorf("Invalid property %q specified", name), "Valid properties include: %s", strings.Join(PropertyNames, ", "))
 	}
 	if scope != host.GlobalScope {
 		if !slices.Contains(appProperties, name) {
@@ -141,7 +141,7 @@ func (g *Guard) Set(ctx context.Context, scope, name, value string) error {
 			return say.Hint(fmt.Errorf("%s is one for the whole host", name), "%s", say.Command("dokku upgrade-guard:set", words...))
 		}
 		if _, err := g.Host.Stat(g.Host.Paths().App(scope)); err != nil {
-			return say.Hint(fmt.Errorf("there is no app %s on this host", scope), "See dokku apps:list for those there are.")
+			return say.Hint(app.NoApp{Name: scope}, "See dokku apps:list for those there are.")
 		}
 	}
 	if value != "" {

@@ -162,7 +162,7 @@ func (g *Guard) verifyApp(files *app.Files, name string) error {
 	if slices.Contains(files.Apps, name) {
 		return nil
 	}
-	return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
+	return say.Hint(app.NoApp{Name: name}, "See dokku apps:list for those there are.")
 }
 
 func renameLockName(h host.Host) string { return h.Paths().Data("renames", ".lock") }
@@ -197,7 +197,7 @@ const JSONVersion = 2
 func (g *Guard) appThere(name string) error {
 	_, err := g.Host.Stat(g.Host.Paths().App(name))
 	if err != nil || name[0] == '.' || strings.Contains(name, "/") {
-		return say.Hint(fmt.Errorf("there is no app %s on this host", name), "See dokku apps:list for those there are.")
+		return say.Hint(app.NoApp{Name: name}, "See dokku apps:list for those there are.")
 	}
 	return nil
 }

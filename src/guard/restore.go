@@ -47,7 +47,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		return err
 	}
 	if !slices.Contains(files.Apps, name) {
-		return say.Hint(fmt.Errorf("there is no app %s on this host", name),
+		return say.Hint(app.NoApp{Name: name},
 			"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
 	}
 	if err := g.mayTouch(ctx, files, name, parts...); err != nil {

@@ -20,7 +20,7 @@ import (
 func Name(h host.Host, files *app.Files, from, to string) error {
 	switch {
 	case !slices.Contains(files.Apps, from):
-		return say.Hint(fmt.Errorf("there is no app %s on this host", from), "See dokku apps:list for those there are.")
+		return say.Hint(app.NoApp{Name: from}, "See dokku apps:list for those there are.")
 	case app.WhyNoName(to) != "":
 		why := app.WhyNoName(to)
 		if near := app.NearestName(to); near != "" && near != from {

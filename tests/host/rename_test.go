@@ -196,7 +196,7 @@ func TestRenameKilledAnywhere(t *testing.T) {
 			r := newRenaming(t)
 			dies(t, func() error { return r.rename(mortal(r.h, n, mode, nil)) })
 			r.whole(before)
-			if err := r.rename(r.h); err != nil && !strings.Contains(err.Error(), "there is no app my_app") {
+			if err := r.rename(r.h); err != nil && !strings.Contains(err.Error(), "App my_app does not exist") {
 				t.Fatalf("%v\nit said:\n%s", err, &r.out)
 			}
 			r.settled(end)
@@ -319,7 +319,7 @@ func TestRenameDiskFull(t *testing.T) {
 					r.settled(before) // taken back
 				}
 			}
-			if err := r.rename(r.h); err != nil && !strings.Contains(err.Error(), "there is no app my_app") {
+			if err := r.rename(r.h); err != nil && !strings.Contains(err.Error(), "App my_app does not exist") {
 				t.Fatalf("%v\nit said:\n%s", err, &r.out)
 			}
 			r.settled(end)

@@ -190,7 +190,7 @@ func cmdReal(ts *testscript.TestScript, _ bool, args []string) {
 func cmdInstallGuard(ts *testscript.TestScript, _ bool, _ []string) {
 	if onRealHost {
 		ts.Check(ts.Exec("dokku", "plugin:install", "file://"+repository(), "--name", "upgrade-guard"))
-		ts.Check(ts.Exec("dokku", "upgrade-guard:set", "auto-rename", "false")) // as in the sandbox
+		ts.Check(ts.Exec("dokku", "upgrade-guard:set", "--global", "auto-rename", "false")) // as in the sandbox
 		return
 	}
 	ts.Check(box(ts).Enable("upgrade-guard", ts.Getenv("PLUGIN_TREE")))
