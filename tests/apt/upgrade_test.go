@@ -190,6 +190,9 @@ func TestAnotherRoot(t *testing.T) {
 // Two at once: one baseline, no deadlock, and nobody waits long.
 func TestTwoAtOnce(t *testing.T) {
 	m := newMachine(t)
+	for _, name := range []string{"jobs_only", "my_app"} { // else it is said that they have none
+		m.put("/images/"+name+"/app/Procfile", "web: /web\nworker: /web worker\n")
+	}
 	var group errgroup.Group
 	begin := time.Now()
 	for n := range 6 {
