@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,6 +41,13 @@ func TestHealthyHostsGiveNoFinding(t *testing.T) {
 				for name, scale := range map[string]string{"my_app": "web=2\nworker=1\n", "api_server": "web=1\nworker=0\n",
 					"blog": "web=3\n", "jobs_only": "web=0\nworker=2\n", "never_deployed": "web=1\n"} {
 					put(h.Paths().Property("ps", name, "scale"), scale)
+				}
+			}
+			if !app.Before(version, "0.36.0") { // which its installation makes
+				for _, name := range []string{"my_app", "api_server", "blog", "jobs_only", "never_deployed"} {
+					if err := os.MkdirAll(filepath.Join(h.Paths().LibRoot, "data/scheduler-k3s", name), 0o755); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			// What people and other programs leave beside the apps.

@@ -309,8 +309,8 @@ func TestRenameDiskFull(t *testing.T) {
 				}
 				return nil
 			}}
-			// The guard's own record of the new app is only said to be missing.
-			if err := r.rename(full); !errors.Is(err, syscall.ENOSPC) && !strings.Contains(r.out.String(), "the record of my-app cannot be stored") {
+			// The live snapshot of the new app is only said to be missing.
+			if err := r.rename(full); !errors.Is(err, syscall.ENOSPC) && !strings.Contains(r.out.String(), "the live snapshot of my-app cannot be stored") {
 				t.Fatalf("%v\nit said:\n%s", err, &r.out)
 			}
 			r.whole(before)

@@ -178,6 +178,7 @@ func deployIsFaster(t *testing.T, kind nginx.Kind, stage plan.Stage) {
 			Host: now, Run: run, Complaint: "unexpected end of file in " + conf + ":2",
 			Findings: []nginx.Finding{{App: "blog", Kind: kind, What: "nginx refuses it"}},
 			Before:   func() *hazard.Side { return nil },
+			Earlier:  func() []string { return nil },
 			Public:   func() hazard.Verdict { return hazard.Verdict{} },
 			Drops:    func() hazard.Drop { return hazard.Drop{} },
 			MayStart: func() hazard.Verdict { return hazard.Verdict{} },
