@@ -286,12 +286,18 @@ func request(scheme, domain string) (string, error) {
 	}
 	defer r.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1000))
+	if r.StatusCode == http.StatusUnauthorized {
+		return "", errPassword
+	}
 	// nginx's own page stands where no app's configuration is left.
 	if err != nil || r.StatusCode != http.StatusOK || bytes.HasPrefix(body, []byte("<")) {
 		return "", fmt.Errorf("%s: status %d, %v", domain, r.StatusCode, err)
 	}
 	return regexp.MustCompile(`(?:app=)?([a-z0-9_.-]+)`).FindStringSubmatch(string(body) + "nobody")[1], nil
 }
+
+// errPassword says that a password is asked for, so that nobody can tell whose page it is.
+var errPassword = errors.New("a password is asked for")
 
 func cmdScale(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command("dokku", "ps:scale", args[0])
