@@ -34,7 +34,8 @@ var pluginsOutdated = Hazard{
 
 // withoutDocker are the plugins that use what docker has removed. docker is upgraded by
 // itself, and nobody looks at plugins then: so what ends deploys is a person's from the
-// beginning, and the rest is told.
+// beginning. The rest is told once docker is there: dokku-postgres 1.48.0 asks for such a
+// field in a command of its own, and a host with it is well.
 func withoutDocker(s HostSubject) []Finding {
 	var found []Finding
 	for _, p := range s.Plugins.Installed() {
@@ -54,14 +55,15 @@ func withoutDocker(s HostSubject) []Finding {
 				f.Consequence = fmt.Sprintf("A deploy that comes to it in the hook %s fails with docker %d. ", u.Hook, u.Docker)
 			}
 		}
-		if len(uses) == 0 {
+		server := s.Now.Has.Server
+		if len(uses) == 0 || f.Kind == Notice && app.Major(server) < first {
 			continue
 		}
 		title := p.Title()
 		if f.Kind == Manual {
 			f.Command, title = updateOf(p, f.Command)
 		}
-		if server := s.Now.Has.Server; app.Major(server) >= first {
+		if app.Major(server) >= first {
 			f.Consequence += fmt.Sprintf("This host has docker %s.", server)
 		} else {
 			f.Consequence += fmt.Sprintf("Update the plugin before docker is %d.", first)
