@@ -55,7 +55,10 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 	flags, err := flagsFirst(program.Commands[i], args[1:])
 	if err == nil {
 		err = program.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flags...))
-		c.guard.Deliver(ctx)
+		// What only looks is not held up by those who are told; the queue's worker is.
+		if slices.Contains([]string{"apply", "restore", "rename", "snapshot", "events"}, name) {
+			c.guard.Deliver(ctx)
+		}
 	}
 	switch {
 	case errors.Is(err, errForYou):

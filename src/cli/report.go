@@ -27,6 +27,8 @@ func (c commands) report(ctx *cli.Context) error {
 	}
 	asJSON := ctx.String("format") == "json"
 	switch {
+	case ctx.Bool("to-do") && (asJSON || len(info) > 0):
+		return say.Hint(errors.New("--to-do excludes --format json and single flags"), "In JSON the key to_do of each app has its commands.")
 	case len(info) > 1:
 		return say.Hint(errors.New("one flag at a time"), "See dokku %s --help", ctx.Command.Name)
 	case len(info) == 1 && asJSON:

@@ -48,7 +48,7 @@ func (g *Guard) postUpgrade(ctx context.Context, oc occasion) error {
 	}
 	return g.alone(ctx, func() error {
 		if !g.autoApply() {
-			return g.announce(ctx)
+			return joined(g.putBack(ctx), g.announce(ctx))
 		}
 		_, err := g.finish(ctx, oc, false)
 		return err

@@ -69,21 +69,25 @@ func (g *Guard) ApplyTo(ctx context.Context, name string, guesses bool) (left Le
 			return err
 		}
 		m.guesses, m.occasion = guesses, occasion{app: name}
-		due := m.occasion.chosen(g.assess(o, m))
-		g.Out.Title("%s: %s", name, o.asFarAsKnown(count(due, "repair")))
+		found := g.assess(o, m)
+		g.Out.Title("%s: %s", name, o.asFarAsKnown(count(m.occasion.chosen(found), "repair")))
 		journal := plan.NewJournal(g.Host, "apply")
-		out, failure := g.act(ctx, o, m, g.assess(o, m), journal)
+		out, failure := g.act(ctx, o, m, found, journal)
+		overtaken := g.overtaken(ctx, o.Now.Dokku, out)
 		left = Left{m.occasion.chosen(out.found), g.notKnown(out.Observation, m)}
-		err = joined(failure, g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
+		err = joined(failure, overtaken, g.locked(context.WithoutCancel(ctx), lockTimeout, func() error {
 			return g.changeState(func(known *state.State) error {
 				enterRun(known, journal)
 				known.Unbuilt = out.unbuilt(known.Unbuilt)
-				g.resolveOne(known, out, m, name)
+				if overtaken == nil { // what is there now is another upgrade's
+					g.resolveOne(known, out, m, name)
+				}
 				return nil
 			})
 		}))
 		g.printLeft(left.Findings)
 		tellUnknown(g.Out, left.Unknown)
+		g.sayVersion(out.Observation)
 		return err
 	})
 	return left, err

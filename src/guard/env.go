@@ -26,20 +26,21 @@ func (g *Guard) HoldEnv(ctx context.Context, scope, operation string, names []st
 // setAside takes out of the environments what the Dokku that is about to be installed
 // does not keep. What that does not read it cannot spoil, and does not stop at.
 func (g *Guard) setAside(ctx context.Context) error {
+	if !g.autoApply() || !app.ReadsAnew(host.DokkuVersion(g.Host)) {
+		return nil
+	}
 	return g.environments(ctx, "core-install", func(c hazard.Context, scope string) *plan.Step { return hazard.SetAside(c, scope) })
 }
 
 // putBack puts that in again where the installation has not come to its end: nobody knows
-// when it will.
+// when it will. What we have taken out goes back whatever auto-apply says by now: else the
+// property would be its last copy.
 func (g *Guard) putBack(ctx context.Context) error {
 	return g.environments(ctx, "not-installed", hazard.PutBack)
 }
 
 // environments does a step for each environment of the host.
 func (g *Guard) environments(ctx context.Context, why string, step func(hazard.Context, string) *plan.Step) error {
-	if !g.autoApply() || !app.ReadsAnew(host.DokkuVersion(g.Host)) {
-		return nil
-	}
 	return g.locked(ctx, lockTimeout, func() error {
 		files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // Executables in /etc/upgrade-guard/events.d are told what has happened: mail, a webhook, a
 // copy of a snapshot off the host. They are root's to put there, and run as the Dokku user,
-// by the queue's worker or at the end of a command, never in a package manager's run; and
+// by the queue's worker or at the end of a command that acts, never in a package manager's run; and
 // whatever they do holds and fails nothing of ours. Without any nothing is written for them.
 
 // Events are what may be told.

@@ -24,7 +24,8 @@ type told struct {
 
 // watch looks, and tells what has changed since it last did.
 func (g *Guard) watch(ctx context.Context) error {
-	if len(g.EventHooks()) == 0 {
+	// While Dokku is installed, or starts its apps, what is down is on its way.
+	if len(g.EventHooks()) == 0 || g.installing() || g.restoring(ctx) {
 		return nil
 	}
 	path := g.Host.Paths().Data("events", watched)
@@ -44,6 +45,9 @@ func (g *Guard) watch(ctx context.Context) error {
 		g.tell(Event{Event: EventIncomplete, To: r.Dokku, Text: r.Unconfigured, ToDo: []string{"dpkg --configure -a"}})
 	}
 	for _, a := range r.Apps {
+		if a.Status == StatusUnknown && slices.Contains(before.Down, a.App) {
+			now.Down = append(now.Down, a.App) // that it is over is not known
+		}
 		if a.Status == StatusDown {
 			if now.Down = append(now.Down, a.App); !slices.Contains(before.Down, a.App) {
 				g.tell(Event{Event: EventDown, Apps: []string{a.App}, Text: fmt.Sprintf("%s is down", a.App), ToDo: a.ToDo})
