@@ -164,7 +164,8 @@ func listServices(h host.Host) []string {
 	for _, kind := range kinds {
 		services, _ := h.ReadDir(filepath.Join(dir, kind.Name()))
 		for _, s := range services {
-			if s.IsDir() {
+			// A service may be a link to another disk.
+			if st, err := h.Stat(filepath.Join(dir, kind.Name(), s.Name())); err == nil && st.IsDir() {
 				list = append(list, kind.Name()+"/"+s.Name())
 			}
 		}

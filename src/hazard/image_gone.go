@@ -49,7 +49,7 @@ var imageGone = Hazard{
 		case !source:
 			f.Command = say.Command("dokku git:from-image", s.Now.Name) + " <image>, or push it anew"
 			if app.Before(s.Now.Dokku, "0.24.0") {
-				f.Command = "git push dokku@<this host>:" + s.Now.Name
+				f.Command = "git push dokku@<this host>:" + say.Word(s.Now.Name)
 			}
 		}
 		return []Finding{f}

@@ -28,8 +28,8 @@ var mountGone = Hazard{
 				}
 				found = append(found, Finding{
 					What:        fmt.Sprintf("what it mounts is not there: %s (%s)", n.name, named(n.by)),
-					Consequence: "What runs goes on. " + n.fails("deploy, ps:rebuild or ps:restart") + ` ends with docker's error "bind source path does not exist". Is a disk not mounted?`,
-					Command:     say.Command("mkdir -p", n.name) + " if it is to be empty",
+					Consequence: "What runs goes on. " + n.fails("deploy, ps:rebuild or ps:restart") + ` ends with docker's error "bind source path does not exist". Is a disk not mounted? The command is for where it is to be empty.`,
+					Command:     say.Command("mkdir -p", n.name),
 				})
 			}
 			if len(empty) > 0 {

@@ -105,7 +105,7 @@ func TestNamedAndGone(t *testing.T) {
 		{linkGone, deploy, "--volumes-from gone", Manual, "gone does not exist (docker option --volumes-from for deploy)", "dokku docker-options:remove blog deploy '--volumes-from gone'"},
 		{mountGone, deploy, "-v /srv/gone:/x", Notice, "what it mounts is not there: /srv/gone (docker option -v for deploy)", ""},
 		{mountGone, deploy, "-v /srv/here:/x", "", "", ""},
-		{mountGone, deploy, "--mount type=bind,source=/srv/gone,target=/x", Manual, "/srv/gone", "mkdir -p /srv/gone if it is to be empty"},
+		{mountGone, deploy, "--mount type=bind,source=/srv/gone,target=/x", Manual, "/srv/gone", "mkdir -p /srv/gone"},
 		{mountGone, deploy, "-v media:/x", Notice, "volumes that it mounts do not exist: media", ""},
 		{dockerVersion, deploy, "--mount type=bind,source=/a,target=/x,bind-nonrecursive", Manual, "which docker 29 refuses", "dokku docker-options:report blog, then docker-options:remove and docker-options:add"},
 	} {

@@ -34,7 +34,7 @@ var pluginGone = Hazard{
 			{"proxy", s.Now.Proxy.Kind(), "", "is not served to anybody", "dokku proxy:set"},
 		} {
 			plugin := pluginOf(c.what, c.value)
-			if plugin == "" || enabled[plugin] {
+			if plugin == "" || enabled[plugin] || c.what == "proxy" && (s.Now.Proxy.Disabled || s.Now.Proxy.Unknown != "") {
 				continue
 			}
 			f := Finding{

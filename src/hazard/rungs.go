@@ -22,7 +22,8 @@ func (s Subject) refusedAsBuilt(kinds []nginx.Kind) bool {
 }
 
 // earlier are the configurations from before that may take the place of one that nginx
-// refuses: they answer to no name, on no port and on no address that it does not.
+// refuses: they answer to no name, on no port and on no address that it does not, and
+// let nobody in whom it keeps out.
 func (s Subject) earlier() []string {
 	present, _ := s.Files.Text(nginx.ConfPath(s.Now.Name))
 	texts := s.Routing.Earlier()
@@ -35,6 +36,9 @@ func (s Subject) earlier() []string {
 	opens := func(text string) bool {
 		config, err := nginx.ReadText(s.Files, text)
 		if err != nil || len(without(namesOf(config.Servers), names)) > 0 || len(without(listened(config.Servers), ports)) > 0 {
+			return true
+		}
+		if len(without(nginx.Access(present), nginx.Access(text))) > 0 {
 			return true
 		}
 		if slices.ContainsFunc(config.Servers, nameless) && !slices.ContainsFunc(now, nameless) {

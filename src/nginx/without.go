@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -17,12 +18,27 @@ func Duplicate(complaint string) string {
 	return ""
 }
 
+// access are the directives that keep people out.
+var access = regexp.MustCompile(`(?m)(?:^|[;{}\s])(auth_basic|auth_basic_user_file|auth_request|auth_jwt|satisfy|ssl_verify_client|ssl_client_certificate|allow|deny)\s`)
+
+// Access are the directives in a configuration that keep people out, each once. A text
+// that has fewer of them may open what another one has closed.
+func Access(text string) (names []string) {
+	for _, m := range access.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
 // Without is an app's configuration without a directive that its servers set and a snippet
 // sets, too; or, where they do not set it, without the second of two includes of the same
-// snippets (Dokku 0.27.9 writes them). It is false where there is neither.
+// snippets (Dokku 0.27.9 writes them). It is false where there is neither, and of what keeps
+// people out.
 func Without(text, directive string) (string, bool) {
 	list, err := Parse(text)
-	if err != nil {
+	if err != nil || len(Access(directive+" ")) > 0 {
 		return "", false
 	}
 	var named, again []edit

@@ -84,7 +84,7 @@ func NeighboursOf(h host.Host, files *app.Files, now app.Host) Neighbours {
 		case !ok || !strings.HasPrefix(f.Path, "root/"):
 		case f.Link != "":
 			look(owner, file, []byte(f.Link))
-		case strings.HasPrefix(rel, "nginx.conf.d/"):
+		case rel == "nginx.conf" || strings.HasPrefix(rel, "nginx.conf.d/"):
 			look(owner, file, f.Data)
 		}
 	}

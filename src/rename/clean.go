@@ -81,13 +81,13 @@ func (r *Rename) putBack() error {
 			continue
 		}
 		if _, err := h.Lstat(p.New); errors.Is(err, fs.ErrNotExist) {
-			err = h.CopyTree(r.keep("lib", keptAs(h, p.Old)), p.New, host.Copy{})
-			if err == nil {
-				err = r.inside().of(p).rename(p.New)
-			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := h.CopyTree(r.keep("lib", keptAs(h, p.Old)), p.New, host.Copy{}); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
+		}
+		// Also of what is there: a run that was killed here may have put it back.
+		if err := r.inside().of(p).rename(p.New); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	return nil

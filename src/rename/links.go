@@ -22,7 +22,10 @@ func linkFiles(h host.Host) (names []string, err error) {
 			continue // no directory, or another plugin's own affair
 		}
 		for _, s := range services {
-			names = append(names, filepath.Join(base, p.Name(), s.Name(), "LINKS"))
+			// A service may be a link to another disk; a file beside them is none.
+			if st, err := h.Stat(filepath.Join(base, p.Name(), s.Name())); err == nil && st.IsDir() {
+				names = append(names, filepath.Join(base, p.Name(), s.Name(), "LINKS"))
+			}
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
