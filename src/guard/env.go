@@ -57,10 +57,9 @@ func (g *Guard) environments(ctx context.Context, why string, step func(hazard.C
 		if len(steps) == 0 {
 			return nil
 		}
-		err = steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, why), g.Out)
-		if why == "core-install" && g.State.Phase() == "" { // its end is to be looked after
-			err = errors.Join(err, g.State.SetPhase(BeforeCore))
+		if why == "core-install" && g.State.Phase() == "" { // first: its end is to be looked after
+			err = g.State.SetPhase(BeforeCore)
 		}
-		return err
+		return errors.Join(err, steps.Apply(ctx, g.Host, plan.NewJournal(g.Host, why), g.Out))
 	})
 }

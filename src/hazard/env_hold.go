@@ -44,8 +44,9 @@ func justSet(files *app.Files, scope, operation string, names []string) map[stri
 func HoldRenamed(ctx context.Context, h host.Host, from, to string) error {
 	old := app.EnvFiles(h, from)
 	values, err := old.Environment(from)
-	if names := app.Unkept(values, old.Dokku); err == nil && len(names) > 0 {
-		if err := h.Write(heldPath(h.Paths(), to), 0o600, heldEnv{}.with(false, values, names...)); err != nil {
+	held := heldOf(old, from) // which holds what is in no environment, too
+	if names := app.Unkept(values, old.Dokku); err == nil && len(names)+len(held.Values) > 0 {
+		if err := h.Write(heldPath(h.Paths(), to), 0o600, held.with(false, values, names...)); err != nil {
 			return err
 		}
 	}

@@ -187,7 +187,8 @@ func SetAside(c Context, scope string) *plan.Step {
 	}
 	held := heldOf(c.Files, scope)
 	for name, value := range held.Values {
-		if _, there := values[name]; there || held.Aside {
+		// What a person has set since stands.
+		if present, there := values[name]; !there && held.Aside || there && (!readable || app.Spoilt(string(value), present)) {
 			values[name] = string(value)
 		}
 	}
@@ -206,7 +207,7 @@ func SetAside(c Context, scope string) *plan.Step {
 	real := app.RealPath(c.Paths, path)
 	return &plan.Step{
 		Mark: plan.Change, Text: fmt.Sprintf("%s out of the installation's way", variables(names)),
-		Path: heldPath(c.Paths, scope), Mode: 0o600, Data: held.with(true, values, names...), Was: c.Digest(heldPath(c.Paths, scope)),
+		Path: heldPath(c.Paths, scope), Mode: 0o600, Data: held.with(len(names) > 0, values, names...), Was: c.Digest(heldPath(c.Paths, scope)),
 		Do: func(_ context.Context, h host.Host) error {
 			now, err := h.ReadFile(real)
 			if err != nil {
@@ -250,10 +251,11 @@ func PresentEnv(c Context, scope string) (values map[string]string, readable boo
 func lostValues(c Context, scope string, before bool) (now, lost map[string]string, readable bool) {
 	lost = map[string]string{}
 	now, readable = PresentEnv(c, scope)
-	if !app.ReadsAnew(c.To) || !app.Known(c.To) || now == nil && !readable {
+	held := heldOf(c.Files, scope)
+	// What is set aside goes back on any version.
+	if (!app.ReadsAnew(c.To) || !app.Known(c.To)) && !held.Aside || now == nil && !readable {
 		return now, lost, true
 	}
-	held := heldOf(c.Files, scope)
 	for name, was := range held.Values {
 		value, there := now[name]
 		if value != string(was) && (!there && (held.Aside || !app.Writable(name, string(was), c.To)) || there && app.Spoilt(string(was), value)) {
