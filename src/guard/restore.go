@@ -96,7 +96,7 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 			g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
 		}
 		if len(cut) > 0 && !dryRun {
-			return joined(failed, g.locked(ctx, lockTimeout, func() error { return g.State.EndRestore(name, parts) }))
+			return joined(failed, g.locked(ctx, lockTimeout, func() error { return g.endRestore(name, parts, files) }))
 		}
 		return failed
 	}
@@ -153,12 +153,10 @@ func (g *Guard) undoable(ctx context.Context, note func() error) (undo snapshot.
 }
 
 // endRestore notes that a restore is done, after which the app is as its files say. No
-// trigger of Dokku's has told of it: the live snapshot follows all the same. The caller
+// trigger of Dokku's has told of it: the live snapshot follows all the same, and before
+// the note goes, so that the next run does what a killed one has left undone. The caller
 // holds the store's lock.
 func (g *Guard) endRestore(name string, parts []string, after *app.Files) error {
-	if err := g.State.EndRestore(name, parts); err != nil {
-		return err
-	}
 	known, err := g.readState()
 	if err != nil {
 		return err
@@ -168,7 +166,7 @@ func (g *Guard) endRestore(name string, parts []string, after *app.Files) error 
 			g.Out.Error(err)
 		}
 	}
-	return nil
+	return g.State.EndRestore(name, parts)
 }
 
 // inStages does steps in their order, under the store's lock what is files, and without

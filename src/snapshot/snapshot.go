@@ -125,8 +125,10 @@ func (s *Store) store(name string, m Manifest) (incomplete []string, err error) 
 	if err := s.h.Mkdir(path.Dir(name), 0o700); err != nil {
 		return nil, err
 	}
-	if err := s.sweep(path.Dir(name)); err != nil {
-		return nil, err
+	for _, dir := range []string{"snapshots", "live"} {
+		if err := s.sweep(s.h.Paths().Data(dir)); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.h.WriteFrom(name, 0o600, func(w io.Writer) error { return m.archive(w, manifest, size) }); err != nil {
 		return nil, err
@@ -141,10 +143,14 @@ func (s *Store) store(name string, m Manifest) (incomplete []string, err error) 
 	return m.Incomplete, nil
 }
 
-// sweep removes what a killed process has left half-written. The caller has the lock,
-// so nobody is writing.
+// sweep removes what a killed process has left half-written, of whichever snapshot: the
+// live one of an app that is not deployed again is not written again either. The caller
+// has the lock, so nobody is writing.
 func (s *Store) sweep(dir string) error {
 	files, err := s.h.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

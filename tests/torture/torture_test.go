@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -293,13 +294,22 @@ func (b *box) whole() (ids []string) {
 	return ids
 }
 
-// leftovers are half-written files.
+var leftover = regexp.MustCompile(`^\..*[^0-9.][0-9]+$`)
+
+// leftovers are half-written files: those that stay, for a command that the killed one has
+// called may still be at one.
 func (b *box) leftovers() (names []string) {
-	for name := range b.tree() {
-		base := filepath.Base(name)
-		if number := strings.TrimLeft(filepath.Ext(base), ".abcdefghijklmnopqrstuvwxyz"); base[0] == '.' && number != "" && strings.Trim(number, "0123456789") == "" {
-			names = append(names, name)
+	for range 50 {
+		names = nil
+		for name := range b.tree() {
+			if leftover.MatchString(filepath.Base(name)) {
+				names = append(names, name)
+			}
 		}
+		if len(names) == 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	return names
 }
