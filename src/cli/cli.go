@@ -163,6 +163,8 @@ func (c commands) all() []*cli.Command {
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing; exit code 2 if there is anything to do"},
 				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers and nginx.conf"},
+				&cli.BoolFlag{Name: "all", Usage: "also start and build again what is left to you of that; what it will run is shown"},
+				forceFlag(),
 			}, Action: c.apply},
 		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it",
 			Flags: []cli.Flag{&cli.StringFlag{Name: "label", Usage: "what to `call` it, in its id"}}, Action: c.snapshot},
@@ -176,16 +178,20 @@ func (c commands) all() []*cli.Command {
 		{Name: "events", Usage: "Who is told of events, and how many wait to be told",
 			Flags: []cli.Flag{&cli.BoolFlag{Name: "test", Usage: "run each of them with a test event"}}, Action: c.events},
 		{Name: "set", Usage: "Set a property, or unset it without a value", ArgsUsage: "<app>|--global <property> [<value>]", Action: c.set},
-		{Name: "restore", Usage: "Put one app back as a snapshot has it, or what belongs to no app; another snapshot is taken first", ArgsUsage: "<app>|--global",
+		{Name: "restore", Usage: "Put one app back as a snapshot has it, all of them, or what belongs to no app; another snapshot is taken first", ArgsUsage: "<app>|--all|--global",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the one that follows the app; the newest from before the last upgrade when left out"},
 				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, and again for more: " + strings.Join(restore.Parts, ",") + "; of the host " + strings.Join(restore.HostParts, ",")},
+				&cli.BoolFlag{Name: "all", Usage: "every app that there is"},
+				&cli.BoolFlag{Name: "exact", Usage: "take away variables that the snapshot does not have"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
+				forceFlag(),
 			}, Action: c.restore},
 		{Name: "rename", Usage: "Rename an app without loss and without refusing a request", ArgsUsage: "<old> <new>",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "dry-run", Usage: "show what would be done and change nothing"},
 				&cli.BoolFlag{Name: "with-stop", Usage: "stop an app that must not run twice, for as long as it takes to start it under its new name"},
+				forceFlag(),
 			}, Action: c.rename},
 	}
 	for _, command := range list {
@@ -267,15 +273,23 @@ func (c commands) apply(ctx *cli.Context) error {
 	}
 	if ctx.Bool("dry-run") {
 		p, err := c.guard.DryRun(ctx.Context, name, ctx.Bool("guesses"))
+		if ctx.Bool("all") {
+			c.guard.TakenOver(p.Findings)
+		}
 		if err == nil && p.Due() {
 			return errForYou
 		}
 		return err
 	}
 	left, err := guard.Left{}, error(nil)
-	if name == "" {
+	switch all := ctx.Bool("all"); {
+	case name != "" && all:
+		return say.Hint(errors.New("an app or --all, not both"), "See dokku %s --help", ctx.Command.Name)
+	case all:
+		left, err = c.guard.ApplyAll(ctx.Context, ctx.Bool("guesses"), c.asking(ctx))
+	case name == "":
 		left, err = c.guard.Apply(ctx.Context, ctx.Bool("guesses"))
-	} else {
+	default:
 		left, err = c.guard.ApplyTo(ctx.Context, name, ctx.Bool("guesses"))
 	}
 	if err == nil && left.ForYou() {
@@ -335,8 +349,12 @@ func (c commands) restore(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if name == "" {
-		return say.Hint(errors.New("an app is needed, or --global"), "dokku upgrade-guard:restore my-app --dry-run")
+	all := ctx.Bool("all")
+	switch {
+	case all && ctx.NArg() > 0:
+		return say.Hint(errors.New("an app or --all, not both"), "See dokku %s --help", ctx.Command.Name)
+	case name == "" && !all:
+		return say.Hint(errors.New("an app is needed, or --all, or --global"), "dokku upgrade-guard:restore my-app --dry-run")
 	}
 	var parts []string
 	for _, only := range ctx.StringSlice("only") {
@@ -349,10 +367,16 @@ func (c commands) restore(ctx *cli.Context) error {
 	if ctx.IsSet("only") && len(parts) == 0 {
 		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(there, ","))
 	}
-	if name == host.GlobalScope {
-		return c.guard.RestoreHost(ctx.Context, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
+	o := guard.RestoreOptions{
+		Snapshot: ctx.String("snapshot"), Parts: parts, DryRun: ctx.Bool("dry-run"), Exact: ctx.Bool("exact"), Ask: c.asking(ctx),
 	}
-	return c.guard.Restore(ctx.Context, name, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
+	switch {
+	case all:
+		return c.guard.RestoreAll(ctx.Context, o)
+	case name == host.GlobalScope:
+		return c.guard.RestoreHost(ctx.Context, o)
+	}
+	return c.guard.Restore(ctx.Context, name, o)
 }
 
 func (c commands) rename(ctx *cli.Context) error {
@@ -360,5 +384,5 @@ func (c commands) rename(ctx *cli.Context) error {
 		return say.Hint(errors.New("two names are needed, the old and the new one"), "dokku upgrade-guard:rename my_app my-app")
 	}
 	return c.guard.Rename(ctx.Context, ctx.Args().Get(0), ctx.Args().Get(1),
-		guard.RenameOptions{DryRun: ctx.Bool("dry-run"), WithStop: ctx.Bool("with-stop")})
+		guard.RenameOptions{DryRun: ctx.Bool("dry-run"), WithStop: ctx.Bool("with-stop"), Ask: c.asking(ctx)})
 }

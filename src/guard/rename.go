@@ -23,6 +23,8 @@ type RenameOptions struct {
 	DryRun bool
 	// WithStop lets an app that must not run twice be stopped for its rename.
 	WithStop bool
+	// Ask has what was shown confirmed; nil where nobody is to be asked.
+	Ask Asking
 }
 
 // Rename renames one app without loss; see package rename. One that was cut off is
@@ -67,7 +69,7 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 	if err := r.Prepare(ctx, files, rename.Options{WithStop: o.WithStop, KeepDomains: keep, Ask: g.probes(from)}); err != nil {
 		return err
 	}
-	if o.DryRun {
+	if o.DryRun || o.Ask != nil {
 		g.Out.Title("%s would become %s", from, to)
 		for _, s := range r.Plan() {
 			g.Out.Result("       %s %s", plan.Change, s)
@@ -75,8 +77,15 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 		if r.Vhost {
 			g.Out.Result("       It would answer to %s", strings.Join(r.Domains, " "))
 		}
+	}
+	if o.DryRun {
 		g.tellRemotes(from, to, from)
 		return nil
+	}
+	if o.Ask != nil {
+		if err := o.Ask(from); err != nil {
+			return err
+		}
 	}
 	// Only now: what is refused leaves nothing, not even a lock's file.
 	unlock, err := g.renameLock(ctx)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -16,25 +17,110 @@ import (
 	"upgrade-guard/src/state"
 )
 
-// Restore puts an app back as a snapshot has it: a value that is set now is
-// replaced, because a person asked for it. A snapshot is taken first, so the next
-// restore can undo this one. Without an id it is the newest snapshot from before
-// the last upgrade. With dryRun the plan is printed and nothing is changed.
-func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dryRun bool) error {
-	for _, p := range parts {
-		if !slices.Contains(restore.Parts, p) {
-			return say.Hint(fmt.Errorf("there is no part %q that can be restored", p), "There are: %s.", strings.Join(restore.Parts, ","))
+// RestoreOptions are how a restore is done.
+type RestoreOptions struct {
+	// Snapshot is an id, its beginning, "latest" or "live"; "" for the newest one from
+	// before the last upgrade.
+	Snapshot string
+	Parts    []string // none for all
+	DryRun   bool
+	// Exact takes away the variables that the snapshot does not have.
+	Exact bool
+	// Ask has what was shown confirmed; nil where nobody is to be asked.
+	Ask Asking
+}
+
+// Asking asks whoever has typed a command whether what was shown is to be done. It is done
+// where word comes as the answer.
+type Asking func(word string) error
+
+func (o RestoreOptions) check(there []string, whose string) error {
+	for _, p := range o.Parts {
+		if !slices.Contains(there, p) {
+			return say.Hint(fmt.Errorf("there is no part %q%s that can be restored", p, whose), "There are: %s.", strings.Join(there, ","))
 		}
 	}
+	return nil
+}
+
+// undo is the command by which a restore is undone, and nothing else.
+func (o RestoreOptions) undo(name, id string) string {
+	args := []string{name}
+	if len(o.Parts) > 0 {
+		args = append(args, "--only", strings.Join(o.Parts, ","))
+	}
+	if len(o.Parts) == 0 || slices.Contains(o.Parts, "env") {
+		args = append(args, "--exact")
+	}
+	return say.Command("dokku upgrade-guard:restore", append(args, "--snapshot", id)...)
+}
+
+// restoring is what a restore of one app would do.
+type restoring struct {
+	name  string
+	from  state.Restore
+	steps plan.Plan
+	// failed is what could not be planned, and keeps nothing else from being restored.
+	failed error
+	// done ends it where there is nothing to do; nil where there is nothing to end.
+	done func(context.Context) error
+}
+
+// Restore puts an app back as a snapshot has it: a value that is set now is
+// replaced, because a person asked for it. A snapshot is taken first, so the next
+// restore can undo this one.
+func (g *Guard) Restore(ctx context.Context, name string, o RestoreOptions) error {
+	if err := o.check(restore.Parts, ""); err != nil {
+		return err
+	}
+	r, err := g.planRestore(ctx, name, o)
+	if err != nil {
+		return err
+	}
+	return g.restoreEach(ctx, o, r.name, r)
+}
+
+// RestoreAll is Restore for each app that there is. One that cannot be restored keeps no
+// other from it, and one snapshot undoes all of it.
+func (g *Guard) RestoreAll(ctx context.Context, o RestoreOptions) error {
+	if err := o.check(restore.Parts, ""); err != nil {
+		return err
+	}
+	all, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return err
+	}
+	var list []restoring
+	var failure error
+	n := 0
+	for _, name := range all.Apps {
+		if ctx.Err() != nil {
+			return joined(failure, plan.ErrInterrupted)
+		}
+		r, err := g.planRestore(ctx, name, o)
+		if err != nil {
+			failure = joined(failure, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		if list = append(list, r); len(r.steps) > 0 {
+			n++
+		}
+	}
+	return joined(failure, g.restoreEach(ctx, o, strconv.Itoa(n), list...))
+}
+
+// planRestore prints what a restore of one app is to do.
+func (g *Guard) planRestore(ctx context.Context, name string, o RestoreOptions) (p restoring, err error) {
+	parts := o.Parts
 	if len(parts) == 0 {
 		parts = restore.Parts
 	}
 	if _, _, err := g.versions(); err != nil {
-		return err
+		return p, err
 	}
 	known, err := g.readState()
 	if err != nil {
-		return err
+		return p, err
 	}
 	if to := known.Renamed[name]; to != "" {
 		if _, err := g.Host.Stat(g.Host.Paths().App(name)); errors.Is(err, fs.ErrNotExist) {
@@ -44,32 +130,33 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 	}
 	files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}, Entries: true})
 	if err != nil {
-		return err
+		return p, err
 	}
 	if !slices.Contains(files.Apps, name) {
-		return say.Hint(app.NoApp{Name: name},
+		return p, say.Hint(app.NoApp{Name: name},
 			"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
 	}
 	if err := g.mayTouch(ctx, files, name, parts...); err != nil {
-		return err
+		return p, err
 	}
 	names := append([]string{name}, known.Formerly(name)...)
+	id := o.Snapshot
 	if id == "" {
 		id, err = g.restorePoint(names, known)
 	} else {
 		id, err = g.named(id, name)
 	}
 	if err != nil {
-		return err
+		return p, err
 	}
 	old, err := g.Store.Files(id)
 	if err != nil {
-		return err
+		return p, err
 	}
 	now := app.Read(files)
 	r, err := restore.New(g.subject(files, now, name, "", now.Dokku, known), id, names, old)
 	if err != nil {
-		return err
+		return p, err
 	}
 	if r.Called != name {
 		g.Out.Detail("%s was called %s then", name, r.Called)
@@ -80,7 +167,10 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 	}
 	// What was cut off may have everything in place but nginx.
 	r.Unbuilt = len(cut) > 0 || err != nil
+	r.Exact = o.Exact
+	p = restoring{name: name, from: state.Restore{Snapshot: id, Parts: parts}}
 	steps, notes, failed := r.Plan(parts)
+	p.steps, p.failed = steps, failed
 	g.Out.Title("%s from %s%s", name, id, g.age(id))
 	for _, l := range old.Refused {
 		g.Out.Trouble("%s", l)
@@ -95,44 +185,89 @@ func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dr
 		if len(notes) == 0 && failed == nil {
 			g.Out.Result("       %s %s as in the snapshot", plan.OK, strings.Join(parts, ", "))
 		}
-		if len(cut) > 0 && !dryRun {
-			return joined(failed, g.locked(ctx, lockTimeout, func() error { return g.endRestore(name, parts, files) }))
+		if len(cut) > 0 {
+			p.done = func(ctx context.Context) error {
+				return g.locked(ctx, lockTimeout, func() error { return g.endRestore(name, parts, files) })
+			}
 		}
-		return failed
+		return p, nil
 	}
 	steps.Print(g.Out)
-	if dryRun {
-		return failed
-	}
-	// Only now: what is refused leaves nothing, not even a lock's file.
-	return g.alone(ctx, func() error { return g.restore(ctx, name, state.Restore{Snapshot: id, Parts: parts}, steps, failed) })
+	return p, nil
 }
 
-// restore does what was planned, after a snapshot by which it can be undone. failed is
-// what could not be planned.
-func (g *Guard) restore(ctx context.Context, name string, r state.Restore, steps plan.Plan, failed error) error {
-	undo, err := g.undoable(ctx, func() error { return g.State.BeginRestore(name, r) })
+// restoreEach does what was planned, after one snapshot by which it can be undone.
+func (g *Guard) restoreEach(ctx context.Context, o RestoreOptions, word string, list ...restoring) (failure error) {
+	var due []restoring
+	for _, r := range list {
+		switch {
+		case len(r.steps) > 0:
+			due = append(due, r)
+		case r.done != nil && !o.DryRun:
+			failure = joined(failure, r.failed, r.done(ctx))
+		default:
+			failure = joined(failure, r.failed)
+		}
+	}
+	if o.DryRun || len(due) == 0 {
+		for _, r := range due {
+			failure = joined(failure, r.failed)
+		}
+		return failure
+	}
+	if o.Ask != nil {
+		if err := o.Ask(word); err != nil {
+			return joined(failure, err)
+		}
+	}
+	// Only now: what is refused leaves nothing, not even a lock's file.
+	return joined(failure, g.alone(ctx, func() error {
+		undo, err := g.undoable(ctx, func() error {
+			var failure error
+			for _, r := range due {
+				failure = joined(failure, g.State.BeginRestore(r.name, r.from))
+			}
+			return failure
+		})
+		if err != nil {
+			return err
+		}
+		var failure error
+		for _, r := range due {
+			if ctx.Err() != nil {
+				return joined(failure, plan.ErrInterrupted)
+			}
+			failure = joined(failure, g.restore(ctx, r, o, undo))
+		}
+		return failure
+	}))
+}
+
+// restore does what was planned for one app. undo is the snapshot by which it can be undone.
+func (g *Guard) restore(ctx context.Context, r restoring, o RestoreOptions, undo snapshot.Manifest) error {
+	if err := g.inStages(ctx, r.steps, plan.NewJournal(g.Host, restore.Name)); err != nil {
+		return err
+	}
+	after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{r.name}})
 	if err != nil {
 		return err
 	}
-	if err := g.inStages(ctx, steps, plan.NewJournal(g.Host, restore.Name)); err != nil {
+	if err := g.locked(ctx, lockTimeout, func() error { return g.endRestore(r.name, r.from.Parts, after) }); err != nil {
 		return err
 	}
-	after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
-	if err != nil {
-		return err
+	present := app.Read(after).Apps[r.name]
+	if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(r.from.Parts, "scale") && present.Running() != scale.Total() {
+		g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", r.name))
 	}
-	if err := g.locked(ctx, lockTimeout, func() error { return g.endRestore(name, r.Parts, after) }); err != nil {
-		return err
-	}
-	present := app.Read(after).Apps[name]
-	if scale := present.EffectiveScale(); present.Deployed() && slices.Contains(r.Parts, "scale") && present.Running() != scale.Total() {
-		g.Out.Trouble("%d containers run, and its scale is %s. To run it so now: %s", present.Running(), scale, say.Command("dokku ps:restart", name))
-	}
+	return g.undone(r.failed, o.undo(r.name, undo.ID))
+}
+
+// undone says how what was done can be undone.
+func (g *Guard) undone(failed error, undo string) error {
 	if failed != nil {
-		return say.Hint(failed, "All else is done. To undo it: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
+		return say.Hint(failed, "All else is done. To undo it: %s", undo)
 	}
-	g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", name, "--snapshot", undo.ID))
+	g.Out.Step("Done. To undo this: %s", undo)
 	return nil
 }
 

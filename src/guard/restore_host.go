@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,12 +16,11 @@ import (
 
 // RestoreHost puts back what belongs to no app as a snapshot has it, as Restore does an
 // app. It is files alone: nothing is built or restarted of it.
-func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryRun bool) error {
-	for _, p := range parts {
-		if !slices.Contains(restore.HostParts, p) {
-			return say.Hint(fmt.Errorf("there is no part %q of this host that can be restored", p), "There are: %s.", strings.Join(restore.HostParts, ","))
-		}
+func (g *Guard) RestoreHost(ctx context.Context, o RestoreOptions) error {
+	if err := o.check(restore.HostParts, " of this host"); err != nil {
+		return err
 	}
+	id, parts := o.Snapshot, o.Parts
 	if len(parts) == 0 {
 		parts = restore.HostParts
 	}
@@ -61,6 +59,7 @@ func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryR
 	if err != nil {
 		return err
 	}
+	r.Exact = o.Exact
 	steps, notes, failed := r.Plan(parts)
 	g.Out.Title("%s from %s%s", host.Place(host.GlobalScope), id, g.age(id))
 	for _, l := range append(slices.Clone(old.Refused), notes...) {
@@ -73,8 +72,13 @@ func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryR
 		return failed
 	}
 	steps.Print(g.Out)
-	if dryRun {
+	if o.DryRun {
 		return failed
+	}
+	if o.Ask != nil {
+		if err := o.Ask("--global"); err != nil {
+			return err
+		}
 	}
 	return g.alone(ctx, func() error {
 		undo, err := g.undoable(ctx, nil)
@@ -85,10 +89,6 @@ func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryR
 			return err
 		}
 		g.Out.Detail("What runs is as it was: containers get it with their next start or deploy, nginx's configurations with their next build")
-		if failed != nil {
-			return say.Hint(failed, "All else is done. To undo it: %s", say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--snapshot", undo.ID))
-		}
-		g.Out.Step("Done. To undo this: %s", say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--snapshot", undo.ID))
-		return nil
+		return g.undone(failed, o.undo(host.GlobalScope, undo.ID))
 	})
 }

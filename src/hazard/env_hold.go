@@ -100,16 +100,46 @@ func Hold(ctx context.Context, h host.Host, scope, operation string, names ...st
 	return nil
 }
 
-// HoldRestored is what is to follow where a restore has written an environment: what
-// Dokku does not keep of it is held.
-func HoldRestored(s Subject, values map[string]string) func(context.Context, host.Host) error {
-	return func(_ context.Context, h host.Host) error {
-		path, names := heldPath(h.Paths(), s.Now.Name), app.Unkept(values, s.Now.Dokku)
-		if len(names) == 0 {
-			return h.Remove(path)
-		}
-		return h.Write(path, 0o600, heldEnv{}.with(false, values, names...))
+// KeptOut are the variables of a scope that are in no environment, because the Dokku of
+// these files reads them in no form or was being installed: our property alone has them.
+func KeptOut(f *app.Files, scope string) map[string]string {
+	held, out := heldOf(f, scope), map[string]string{}
+	values, err := f.Environment(scope)
+	if err != nil {
+		return out // what is there is not known
 	}
+	for name, value := range held.Values {
+		if _, there := values[name]; !there && (held.Aside || !app.Writable(name, string(value), f.Dokku)) {
+			out[name] = string(value)
+		}
+	}
+	return out
+}
+
+// HoldRestored is the step of a restore that gives a scope an environment: first what Dokku
+// does not keep of it is held, then the file is written. The other way round a restore that
+// is killed in between would have nothing left to do, and the next config:set spoil them.
+// text is what the step says, file is nil where the environment's file is as it should be.
+func HoldRestored(s Subject, text string, file *plan.Step, values map[string]string) *plan.Step {
+	path, names := heldPath(s.Paths, s.Now.Name), app.Unkept(values, s.Now.Dokku)
+	was := s.Digest(path)
+	if len(names) == 0 && was == "" {
+		return file
+	}
+	held := &plan.Step{
+		Mark: plan.Change, Text: text,
+		Path: path, Mode: 0o600, Data: heldEnv{}.with(false, values, names...), Was: was,
+	}
+	switch {
+	case file == nil && app.Digest(held.Data) == was:
+		return nil
+	case file != nil:
+		held.Mark = file.Mark
+		held.Do = func(_ context.Context, h host.Host) error {
+			return plan.Put(h, file.Path, file.Mode, file.Data, file.Was)
+		}
+	}
+	return held
 }
 
 // holdFirst notes what Dokku is about to spoil by writing an environment.

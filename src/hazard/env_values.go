@@ -277,7 +277,7 @@ func lostValues(c Context, scope string, before bool) (now, lost map[string]stri
 func detectValues(c Context, scope string, before bool) []Finding {
 	now, lost, readable := lostValues(c, scope, before)
 	held := heldOf(c.Files, scope)
-	if len(lost) == 0 && readable && len(held.Suspect) == 0 {
+	if len(lost) == 0 && readable && len(held.Suspect) == 0 && !held.Aside {
 		return nil
 	}
 	all := maps.Clone(now)
@@ -300,7 +300,7 @@ func detectValues(c Context, scope string, before bool) []Finding {
 	}
 	text, _ := app.WriteEnv(file, c.To)
 	names := slices.Sorted(maps.Keys(lost))
-	path := app.RealPath(c.Paths, c.Files.EnvPath(scope))
+	path, property := app.RealPath(c.Paths, c.Files.EnvPath(scope)), heldPath(c.Paths, scope)
 	f := Finding{
 		What:        fmt.Sprintf("%s of its environment came out otherwise when Dokku wrote it", variables(names)),
 		Consequence: "The app gets it so at its next deploy or restart.",
@@ -308,7 +308,7 @@ func detectValues(c Context, scope string, before bool) []Finding {
 			Mark: plan.Change, Text: variables(names) + " as before",
 			Path: path, Mode: 0o600, Data: []byte(text), Was: c.Digest(path),
 			Do: func(_ context.Context, h host.Host) error {
-				return h.Write(heldPath(c.Paths, scope), 0o600, held.with(false, all, app.Unkept(all, c.To)...))
+				return h.Write(property, 0o600, held.with(false, all, app.Unkept(all, c.To)...))
 			},
 			Verify: func(ctx context.Context, h host.Host) error { return readsBack(ctx, h, scope, lost) },
 		},
@@ -316,12 +316,21 @@ func detectValues(c Context, scope string, before bool) []Finding {
 	if held.Aside {
 		f.What = fmt.Sprintf("%s of its environment had been taken out of the installation's way", variables(names))
 	}
-	if !readable {
+	switch {
+	case !readable:
 		f.What = "Dokku cannot read its environment as it has written it"
 		f.Consequence = "Nothing can be deployed, and no installation of Dokku comes to its end."
-	}
-	if len(names) == 0 {
-		f.Step.Text = "ENV written so that Dokku reads it"
+		if len(names) == 0 {
+			f.Step.Text = "ENV written so that Dokku reads it"
+		}
+	case len(names) == 0:
+		// Killed between the environment and the property, or a person was faster.
+		f.What = "nothing of its environment is out of the installation's way any more, and that is not noted"
+		f.Consequence = "While that is noted nothing is put in again that Dokku spoils by writing it."
+		f.Step = &plan.Step{
+			Mark: plan.Change, Text: "noted that nothing of its environment is out of the way",
+			Path: property, Mode: 0o600, Data: held.with(false, all, app.Unkept(all, c.To)...), Was: c.Digest(property),
+		}
 	}
 	var found []Finding
 	if len(names) > 0 || !readable || held.Aside {

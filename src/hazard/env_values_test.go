@@ -86,10 +86,13 @@ func TestDetectValues(t *testing.T) {
 		now, held, before string
 		just              bool
 		want              map[string]string // what the file is to read as; nil for nothing to do
+		noted             bool              // and only the property is written
 	}{
 		"set aside":                         {now: "B=\"b\"\n", held: property(true, "A", `it's "x"`), want: map[string]string{"A": `it's "x"`, "B": "b"}},
 		"all of it set aside":               {now: "", held: property(true, "A", `it's "x"`), want: map[string]string{"A": `it's "x"`}},
-		"set aside, and never readable":     {now: "B=\"b\"\n", held: property(true, "a", "it's\n\"x\""), want: map[string]string{"B": "b"}},
+		"set aside, and never readable":     {now: "B=\"b\"\n", held: property(true, "a", "it's\n\"x\""), noted: true},
+		"killed before that was noted":      {now: "A=it's \"x\"\nB=\"b\"\n", held: property(true, "A", `it's "x"`), noted: true},
+		"set by a person meanwhile":         {now: "A=\"y\"\nB=\"b\"\n", held: property(true, "A", `it's "x"`), noted: true},
 		"never readable, and out":           {now: "B=\"b\"\n", held: property(false, "a", "it's\n\"x\"")},
 		"unset since":                       {now: "B=\"b\"\n", held: property(false, "A", `it's "x"`)},
 		"written once":                      {now: "A=\"it's \\\"x\\\"\"\n", held: property(false, "A", `it's "x"`), want: map[string]string{"A": `it's "x"`}},
@@ -119,13 +122,18 @@ func TestDetectValues(t *testing.T) {
 			s.Old = func() *app.Files { return valuesOf("0.29.4", map[string]string{"root/blog/ENV": c.before}) }
 		}
 		var got map[string]string
+		noted := false
 		for _, f := range detectValues(s, "blog", c.before != "") {
-			if f.Step != nil {
+			switch {
+			case f.Step == nil:
+			case f.Step.Path == heldPath(s.Paths, "blog"):
+				noted = !heldOf(valuesOf("0.38.27", map[string]string{held: string(f.Step.Data)}), "blog").Aside
+			default:
 				got, _ = app.ParseEnv(string(f.Step.Data), "0.38.27")
 			}
 		}
-		if !maps.Equal(got, c.want) {
-			t.Errorf("%s: %q", about, got)
+		if !maps.Equal(got, c.want) || noted != c.noted {
+			t.Errorf("%s: %q, noted: %v", about, got, noted)
 		}
 	}
 }

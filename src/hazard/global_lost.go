@@ -96,8 +96,9 @@ func environmentGone(s HostSubject) bool {
 	return len(was) > 0 && len(gone) == len(was) && s.isNobodys(there) && !s.Back("0.38.0")
 }
 
-// environmentLost is put back as the file that it was. Where Dokku's own variables are in
-// it, of which this version may have moved some, that takes a restore, which leaves them.
+// environmentLost is put back so that this version reads what the other one did. Where
+// Dokku's own variables are in it, of which this version may have moved some, that takes a
+// restore, which leaves them.
 func environmentLost(s HostSubject) Finding {
 	n := len(s.Before.Env)
 	f := Finding{
@@ -109,14 +110,17 @@ func environmentLost(s HostSubject) Finding {
 	if len(own) > 0 {
 		f.Consequence += fmt.Sprintf(" The command does not put back those of Dokku's own, which %s may keep elsewhere: %s.", s.To, strings.Join(own, " "))
 	}
-	old, held := s.Old().Get(s.Old().EnvPath(host.GlobalScope))
-	if !held || old.SHA256 == "" || len(own) > 0 {
+	was, err := s.Old().Environment(host.GlobalScope)
+	text, left := app.WriteEnv(was, s.To)
+	if err != nil || len(left) > 0 || len(own) > 0 {
 		return f
 	}
 	path := app.RealPath(s.Paths, s.Files.EnvPath(host.GlobalScope))
-	f.Command, f.Step = "", &plan.Step{
-		Mark: plan.Add, Text: "global environment: " + say.Plural(n, "variable"),
-		Path: path, Mode: old.Mode.Perm()&0o644 | 0o600, Data: old.Data, Was: s.Digest(path),
+	title := "global environment: " + say.Plural(n, "variable")
+	file := &plan.Step{Mark: plan.Add, Text: title, Path: path, Mode: 0o600, Data: []byte(text), Was: s.Digest(path)}
+	if old, there := s.Old().Get(s.Old().EnvPath(host.GlobalScope)); there {
+		file.Mode = old.Mode.Perm()&0o644 | 0o600
 	}
+	f.Command, f.Step = "", HoldRestored(Subject{Context: s.Context, Now: app.State{Name: host.GlobalScope, Dokku: s.To}}, title, file, was)
 	return f
 }

@@ -1,6 +1,7 @@
 package hazard
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -88,6 +89,34 @@ func TestGlobalLost(t *testing.T) {
 				t.Errorf("tells %q, not %q", got, c.say)
 			}
 		})
+	}
+}
+
+// The environment was put back byte for byte: 0.37.8 and later read some of that otherwise,
+// and spoil it by writing it.
+func TestTheHostsEnvironmentIsReadAsItWas(t *testing.T) {
+	s := hostSubject("0.20.4", "0.38.27", map[string]string{"root/ENV": "export A=\"it's \\\"x\\\"\"\nB=\"0042\"\n"}, map[string]string{"lib/config/config/--global/env-migrated": "true"}, true)
+	s.Paths = host.Paths{DokkuRoot: t.TempDir(), LibRoot: t.TempDir()}
+	h := host.NewLocal(s.Paths)
+	for path, text := range map[string]string{"lib/STABLE_VERSION": "0.38.27\n", "lib/config/config/--global/env-migrated": "true"} {
+		if err := h.Write(app.RealPath(s.Paths, path), 0o644, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := globalLost.DetectHost(s)[0].Step
+	if err := h.Write(step.Path, step.Mode, step.Data); err != nil {
+		t.Fatal(err)
+	}
+	if err := step.Do(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	files := app.EnvFiles(h, host.GlobalScope)
+	want := map[string]string{"A": `it's "x"`, "B": "0042"}
+	if got, err := files.Environment(host.GlobalScope); err != nil || !maps.Equal(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if held := heldOf(files, host.GlobalScope); len(held.Values) != 2 {
+		t.Errorf("held is %v", held)
 	}
 }
 

@@ -72,10 +72,11 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string, 
 		return note == ""
 	}
 	if has("env") {
-		step, err := r.environment()
+		step, note, err := r.environment()
 		if err != nil {
 			failed = fmt.Errorf("the environment of this host is not restored: %w", err)
 		}
+		notes = append(notes, note...)
 		add(step)
 	}
 	if has("domains") {

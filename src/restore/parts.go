@@ -43,18 +43,24 @@ func (r Restoration) vhosts() *plan.Step {
 	}
 }
 
-// environment is the step that gives the app the variables of the snapshot, and no
-// others. Dokku's own are as they are now, where the snapshot is another version's:
-// that one kept settings there which this one keeps elsewhere.
-func (r Restoration) environment() (*plan.Step, error) {
+// environment is the step that gives the app the variables of the snapshot. What it has
+// beside them stays, and is named, or goes where the restore is to be exact. Dokku's own
+// are as they are now, where the snapshot is another version's: that one kept settings there
+// which this one keeps elsewhere.
+func (r Restoration) environment() (step *plan.Step, notes []string, err error) {
 	was, err := r.old.Environment(r.Now.Name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now, readable := hazard.PresentEnv(r.Context, r.Now.Name)
 	if now == nil && !readable {
-		return nil, say.Hint(errors.New("what it is at present cannot be read"), "What is not known is not replaced. To begin anew: mv %s %s.old", app.RealPath(r.paths, r.Files.EnvPath(r.Now.Name)), app.RealPath(r.paths, r.Files.EnvPath(r.Now.Name)))
+		return nil, nil, say.Hint(errors.New("what it is at present cannot be read"), "What is not known is not replaced. To begin anew: mv %s %s.old", app.RealPath(r.paths, r.Files.EnvPath(r.Now.Name)), app.RealPath(r.paths, r.Files.EnvPath(r.Now.Name)))
 	}
+	// What Dokku cannot read is in no environment, and belongs to it all the same.
+	unread := hazard.KeptOut(r.Files, r.Now.Name)
+	now = merged(now, unread)
+	maps.Copy(unread, hazard.KeptOut(r.old, r.Now.Name))
+	was = merged(was, hazard.KeptOut(r.old, r.Now.Name))
 	stays := func(name string) bool {
 		switch name {
 		case "GIT_REV", "NO_VHOST", "DOKKU_PROXY_PORT_MAP":
@@ -62,35 +68,44 @@ func (r Restoration) environment() (*plan.Step, error) {
 		}
 		return strings.HasPrefix(name, "DOKKU_") && app.OwnVariable(name) && r.was.Dokku != r.Now.Dokku
 	}
-	wanted := maps.Clone(now)
-	var changed, added, removed []string
-	for name := range now {
+	wanted := merged(now, nil)
+	var changed, added, beside []string
+	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if _, had := was[name]; !had && !stays(name) {
-			removed = append(removed, name)
-			delete(wanted, name)
+			beside = append(beside, name)
 		}
 	}
-	for name, value := range was {
+	for _, name := range slices.Sorted(maps.Keys(was)) {
 		present, has := now[name]
 		switch {
-		case stays(name) || has && present == value:
+		case stays(name) || has && present == was[name]:
 			continue
 		case has:
 			changed = append(changed, name)
 		default:
 			added = append(added, name)
 		}
-		if wanted == nil {
-			wanted = map[string]string{}
-		}
-		wanted[name] = value
+		wanted[name] = was[name]
+	}
+	var removed []string
+	switch {
+	case r.Exact:
+		removed = beside
+		maps.DeleteFunc(wanted, func(name, _ string) bool { return slices.Contains(removed, name) })
+	case len(beside) > 0:
+		notes = append(notes, fmt.Sprintf("Set, and not in the snapshot: %s. To take away what is not in it: %s",
+			strings.Join(beside, ", "), say.Command("dokku upgrade-guard:restore", r.Now.Name, "--only", "env", "--exact", "--snapshot", r.id)))
 	}
 	if len(changed)+len(added)+len(removed) == 0 && readable {
-		return nil, nil
+		return nil, notes, nil
 	}
-	text, left := app.WriteEnv(wanted, r.Now.Dokku)
+	inFile := maps.Clone(wanted)
+	maps.DeleteFunc(inFile, func(name, value string) bool {
+		return unread[name] != "" && !app.Writable(name, value, r.Now.Dokku)
+	})
+	text, left := app.WriteEnv(inFile, r.Now.Dokku)
 	if len(left) > 0 {
-		return nil, fmt.Errorf("%s of it cannot be written so that Dokku %s reads it", strings.Join(left, ", "), r.Now.Dokku)
+		return nil, notes, fmt.Errorf("%s of it cannot be written so that Dokku %s reads it", strings.Join(left, ", "), r.Now.Dokku)
 	}
 	var what []string
 	for _, c := range []struct {
@@ -98,17 +113,30 @@ func (r Restoration) environment() (*plan.Step, error) {
 		done  string
 	}{{changed, "changed"}, {added, "put back"}, {removed, "removed"}} {
 		if n := len(c.names); n > 0 {
-			what = append(what, fmt.Sprintf("%s %s", say.Plural(n, "variable"), c.done))
+			what = append(what, fmt.Sprintf("%s %s (%s)", say.Plural(n, "variable"), c.done, strings.Join(c.names, ", ")))
 		}
 	}
 	if !readable {
 		what = append(what, "written so that Dokku reads it")
 	}
-	step := r.file("environment: "+strings.Join(what, ", "), r.Files.EnvPath(r.Now.Name), 0o600, []byte(text))
-	if step != nil {
-		step.Do = hazard.HoldRestored(r.Subject, wanted)
+	title, path := "environment: "+strings.Join(what, ", "), r.Files.EnvPath(r.Now.Name)
+	var file *plan.Step
+	if written, err := r.Files.Environment(r.Now.Name); err != nil || !maps.Equal(written, inFile) {
+		if file = r.file(title, path, 0o600, []byte(text)); file == nil {
+			return nil, append(notes, fmt.Sprintf("The environment is not restored: %s is a link, or leads through one.", app.RealPath(r.paths, path))), nil
+		}
 	}
-	return step, nil
+	return hazard.HoldRestored(r.Subject, title, file, wanted), notes, nil
+}
+
+// merged are the values of two environments; the second one's come first.
+func merged(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, b)
+	return all
 }
 
 // dockerOptions are the steps for docker options. What 0.38 keeps in another place

@@ -32,6 +32,8 @@ type Restoration struct {
 	paths  host.Paths
 	id     string // the snapshot's
 	Called string // what the app was called then
+	// Exact tells that variables which the snapshot does not have are taken away.
+	Exact bool
 	// Unbuilt tells that nginx's configuration is to be built whatever else is done.
 	Unbuilt bool
 }
@@ -77,10 +79,11 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string, fail
 		add(hazard.RestoreScale(r.Subject, r.was.EffectiveScale()))
 	}
 	if has("env") {
-		step, err := r.environment()
+		step, note, err := r.environment()
 		if err != nil {
 			failed = fmt.Errorf("the environment of %s is not restored: %w", r.Now.Name, err)
 		}
+		notes = append(notes, note...)
 		add(step)
 	}
 	if has("docker-options") {

@@ -86,7 +86,7 @@ func newRestoring(t *testing.T) *restoring {
 }
 
 func (r *restoring) restore(h host.Host) error {
-	return r.guard(h).Restore(context.Background(), "my_app", r.id, nil, false)
+	return r.guard(h).Restore(context.Background(), "my_app", guard.RestoreOptions{Snapshot: r.id})
 }
 
 // told is what the report says of the app.

@@ -80,7 +80,7 @@ func TestDeploysWaitForNoBuild(t *testing.T) {
 		}},
 		{"a restore", func(g *guard.Guard, _ sandbox.Host, h host.Host) error {
 			return errors.Join(g.Install(ctx), h.Write(h.Paths().App("blog")+"/VHOST", 0o644, []byte("other.example\n")),
-				g.Restore(ctx, "blog", "", nil, false))
+				g.Restore(ctx, "blog", guard.RestoreOptions{}))
 		}},
 		{"docker was restarted", func(g *guard.Guard, _ sandbox.Host, h host.Host) error {
 			return errors.Join(g.Install(ctx), h.Remove(h.Paths().App("blog")+"/nginx.conf"), g.Routes(ctx))

@@ -31,7 +31,7 @@ var storeys = [][]string{
 	{"rename.go", "restore_host.go"},
 	{"queue.go", "report.go"},
 	{"apply.go", "todo.go", "watch.go"},
-	{"hooks.go"},
+	{"apply_all.go", "hooks.go"},
 }
 
 func TestGuardIsReadFromTheGroundUp(t *testing.T) {

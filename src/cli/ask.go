@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"upgrade-guard/src/guard"
+	"upgrade-guard/src/plan"
+)
+
+// forceFlag lets a command go on without asking.
+func forceFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "force", Usage: "do not ask; nothing is asked either where standard input is no terminal"}
+}
+
+// asking is how Dokku's own destructive commands ask: what is to be typed is a word of what
+// will happen, so that nobody says yes to another app. Where nobody sits, nobody is asked:
+// a restore works in scripts.
+func (c commands) asking(ctx *cli.Context) guard.Asking {
+	if ctx.Bool("force") || !terminal(os.Stdin) {
+		return nil
+	}
+	return func(word string) error {
+		fmt.Fprintf(c.out.Out, "\n       To proceed, type \"%s\"\n\n> ", word)
+		answer, err := typed(ctx.Context, os.Stdin)
+		if err == nil && answer != word {
+			err = fmt.Errorf("that is not %s: nothing was changed", word)
+		}
+		return err
+	}
+}
+
+// typed is the line that is typed next. An interrupt ends the waiting for it.
+func typed(ctx context.Context, in io.Reader) (string, error) {
+	line := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(in).ReadString('\n')
+		line <- strings.TrimSpace(text)
+	}()
+	select {
+	case text := <-line:
+		return text, nil
+	case <-ctx.Done():
+		return "", plan.ErrInterrupted
+	}
+}
+
+// terminal tells whether somebody sits at a file.
+func terminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
