@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +21,6 @@ const (
 	containerFacts = "facts/docker-names"
 	versionFacts   = "facts/docker-version"
 	pluginFacts    = "facts/docker-plugins"
-	storageFacts   = "facts/storage"
 	placeFacts     = "facts/places"
 	serviceFacts   = "facts/services"
 	toolFacts      = "facts/tools"
@@ -78,7 +75,6 @@ func askNeeds(ctx context.Context, h host.Host, f *Files) {
 	if facts, ok := f.Get(dockerFacts); !ok || facts.Error != "" {
 		return // docker does not answer, and that is said
 	}
-	readStorage(h, f)
 	kinds, places := map[NeedKind]bool{}, map[string]bool{}
 	services, compose := false, false
 	global := readEnv(f, host.GlobalScope)
@@ -114,7 +110,11 @@ func askNeeds(ctx context.Context, h host.Host, f *Files) {
 		f.AddFact(toolFacts, out)
 	}
 	if services {
-		f.AddFact(serviceFacts, []byte(strings.Join(listServices(h), "\n")))
+		if list, unread := Services(h); len(unread) > 0 {
+			f.addFailed(serviceFacts, errors.Join(unread...))
+		} else {
+			f.AddFact(serviceFacts, []byte(strings.Join(list, "\n")))
+		}
 	}
 	if len(places) > 0 {
 		f.AddFact(placeFacts, []byte(strings.Join(missing(ctx, h, places), "\n")))
@@ -156,59 +156,30 @@ func missing(ctx context.Context, h host.Host, places map[string]bool) []string 
 	}
 }
 
-// listServices are the services of the datastore plugins, as plugin/service.
-func listServices(h host.Host) []string {
-	var list []string
-	dir := filepath.Join(h.Paths().LibRoot, "services")
-	kinds, _ := h.ReadDir(dir)
-	for _, kind := range kinds {
-		services, _ := h.ReadDir(filepath.Join(dir, kind.Name()))
-		for _, s := range services {
-			// A service may be a link to another disk.
-			if st, err := h.Stat(filepath.Join(dir, kind.Name(), s.Name())); err == nil && st.IsDir() {
-				list = append(list, kind.Name()+"/"+s.Name())
-			}
-		}
-	}
-	return list
-}
-
-// readStorage reads where the entries of storage's registry are (0.38 and later).
-func readStorage(h host.Host, f *Files) {
-	if Before(f.Dokku, "0.38.0") {
-		return
-	}
-	dir := filepath.Join(h.Paths().LibRoot, "data", "storage-registry", "entries")
-	list, err := h.ReadDir(dir)
-	if err != nil {
-		return // none, or not known: nothing is said of it
-	}
-	entries := map[string]string{}
-	for _, e := range list {
-		var entry struct {
-			Name      string `json:"name"`
-			Scheduler string `json:"scheduler"`
-			HostPath  string `json:"host_path"`
-		}
-		b, err := h.ReadFile(filepath.Join(dir, e.Name()))
-		if err == nil && json.Unmarshal(b, &entry) == nil && (entry.Scheduler == "" || entry.Scheduler == "docker-local") {
-			entries[entry.Name] = entry.HostPath
-		}
-	}
-	if data, err := json.Marshal(entries); err == nil {
-		f.AddFact(storageFacts, data)
-	}
-}
-
 // readHas reads docker's answers.
 func readHas(f *Files) DockerHas {
 	var d DockerHas
 	answered := func(path string) ([]string, bool) {
 		file, ok := f.Get(path)
 		if ok && file.Error != "" {
-			d.Unknown = append(d.Unknown, "docker does not tell its "+strings.TrimPrefix(path, "facts/docker-")+": "+file.Error)
+			what := "docker does not tell its " + strings.TrimPrefix(path, "facts/docker-")
+			if path == serviceFacts {
+				what = "the services of the datastore plugins cannot be read"
+			}
+			d.Unknown = append(d.Unknown, what+": "+file.Error)
 		}
 		return f.Lines(path), ok && file.Error == ""
+	}
+	listed := func(path string) map[string]bool { // nil where it is not known
+		lines, ok := answered(path)
+		if !ok {
+			return nil
+		}
+		set := map[string]bool{}
+		for _, l := range lines {
+			set[l] = true
+		}
+		return set
 	}
 	if lines, ok := answered(versionFacts); ok && len(lines) > 0 {
 		d.Client, d.Server, _ = strings.Cut(lines[0], " ")
@@ -233,12 +204,7 @@ func readHas(f *Files) DockerHas {
 			d.Networks[name] = id
 		}
 	}
-	if lines, ok := answered(volumeFacts); ok {
-		d.Volumes = map[string]bool{}
-		for _, l := range lines {
-			d.Volumes[l] = true
-		}
-	}
+	d.Volumes, d.Missing, d.Services = listed(volumeFacts), listed(placeFacts), listed(serviceFacts)
 	if lines, ok := answered(containerFacts); ok {
 		d.Containers = map[string]ContainerHas{}
 		for _, l := range lines {
@@ -253,23 +219,11 @@ func readHas(f *Files) DockerHas {
 			}
 		}
 	}
-	if lines, ok := answered(placeFacts); ok {
-		d.Missing = map[string]bool{}
-		for _, l := range lines {
-			d.Missing[l] = true
-		}
-	}
 	if lines, ok := answered(toolFacts); ok {
 		d.Tools = map[string]string{}
 		for _, l := range lines {
 			name, version, _ := strings.Cut(l, " ")
 			d.Tools[name] = version
-		}
-	}
-	if lines, ok := answered(serviceFacts); ok {
-		d.Services = map[string]bool{}
-		for _, l := range lines {
-			d.Services[l] = true
 		}
 	}
 	return d

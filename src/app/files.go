@@ -81,9 +81,6 @@ type Files struct {
 	list   []File   // sorted by path
 	failed []File   // those of list whose content was not captured
 	envs   sync.Map // environments that are read, by path
-	// entries are those of storage's registry, read once.
-	entries     map[string]string
-	entriesOnce sync.Once
 	// needs are what apps need, by their names, read once.
 	needs sync.Map
 	// failedAt are the failed ones by the names in their paths.

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"path"
 	"regexp"
 	"slices"
@@ -128,31 +127,19 @@ func ownNetwork(name string) bool {
 	return slices.Contains([]string{"", "default", "bridge", "host", "none"}, name)
 }
 
-// storageNeeds are the mounts that 0.38 and later keep beside the docker options. An
-// entry is in the registry, which is read when docker is asked (StorageFacts).
+// storageNeeds are the mounts that 0.38 and later keep beside the docker options.
 func (f *Files) storageNeeds(app string) []Need {
 	var needs []Need
-	for _, line := range f.Lines("lib/config/storage/" + app + "/mounts") {
-		var a struct {
-			Entry string `json:"entry_name"`
-		}
-		if json.Unmarshal([]byte(line), &a) != nil || a.Entry == "" {
-			continue
-		}
-		if at := f.storageEntries()[a.Entry]; at != "" {
+	mounts, _ := f.Mounts(app)
+	for _, m := range mounts {
+		if at := f.HostPath(m.Entry); at != "" {
 			if n, ok := mountNeed(at, true); ok {
-				n.By, n.Flag = "storage entry "+a.Entry, "-v"
+				n.By, n.Flag = "storage entry "+m.Entry, "-v"
 				needs = append(needs, n)
 			}
 		}
 	}
 	return needs
-}
-
-// storageEntries are the places of the entries in storage's registry, by name.
-func (f *Files) storageEntries() map[string]string {
-	f.entriesOnce.Do(func() { _ = json.Unmarshal([]byte(text(f, storageFacts)), &f.entries) })
-	return f.entries
 }
 
 // optionNeeds are what one line of docker options needs; of is which options these are.

@@ -60,6 +60,19 @@ func (f *Files) Entry(name string) (File, bool) {
 	return file, ok && file.SHA256 != "" && json.Unmarshal(file.Data, &e) == nil && e.Name == name && e.Scheduler != ""
 }
 
+// HostPath is the directory of this host, or the volume, that a storage entry of docker's
+// mounts; "" where it is not known.
+func (f *Files) HostPath(entry string) string {
+	var e struct {
+		Scheduler string `json:"scheduler"`
+		HostPath  string `json:"host_path"`
+	}
+	if file, ok := f.Get(EntryPath(entry)); !ok || json.Unmarshal(file.Data, &e) != nil || e.Scheduler != "" && e.Scheduler != "docker-local" {
+		return ""
+	}
+	return e.HostPath
+}
+
 // Entries are the names of the storage entries.
 func (f *Files) Entries() (names []string) {
 	for _, file := range f.Under(entriesDir) {

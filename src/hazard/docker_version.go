@@ -64,8 +64,11 @@ func (s Subject) attachedByJSON() []Finding {
 			"Debian 12 has no newer one; Debian 13 and docker's own packages do.", networkJSON),
 		Command: "install docker 23 or later: https://docs.docker.com/engine/install/",
 	}
-	links := slices.ContainsFunc(s.Files.Needs(s.Now.Name), func(n app.Need) bool { return n.Flag == "--link" || n.Flag == "--network" || n.Flag == "--net" })
-	if !links && len(names) == 1 {
+	// One that it is made in already is not to be given up for this.
+	first := slices.ContainsFunc(s.Files.Needs(s.Now.Name), func(n app.Need) bool {
+		return n.Flag == "--link" || n.Flag == "--network" || n.Flag == "--net" || strings.HasSuffix(n.By, "initial-network")
+	})
+	if !first && len(names) == 1 {
 		scope, property := s.Now.Name, strings.TrimPrefix(strings.TrimPrefix(by[0], "global "), "network property ")
 		if global {
 			scope = host.GlobalScope

@@ -2,6 +2,7 @@ package hazard
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -38,6 +39,8 @@ var linkGone = Hazard{
 			switch {
 			case isService && s.Has.Services[plugin+"/"+service]: // with its data: the plugin makes another container
 				f.Command = say.Command("dokku "+say.Word(plugin)+":start", service)
+			case isService && s.Has.Services == nil: // it may have its data
+				f.Command = say.Command("ls -l", filepath.Join(app.ServicesDir(s.Paths), plugin))
 			case n.stopped:
 				f.Command = say.Command("docker start", n.name)
 			default:

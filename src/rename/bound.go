@@ -14,20 +14,32 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// hostPath is a directory of this host in an option of docker run's, or in what
-// storage:mount writes.
+// hostPath is a directory of this host in an option of docker run's.
 var hostPath = regexp.MustCompile(`(?:^|[\s="',])(/[^\s:"',]+)`)
 
-// mountsOf are the directories that an app's docker options and mounts name.
-func mountsOf(files *app.Files, name string) (dirs []string) {
-	for _, prefix := range []string{"root/" + name + "/DOCKER_OPTIONS_", "lib/config/docker-options/" + name + "/", "lib/config/storage/" + name + "/"} {
+// mountsOf are the directories that an app's docker options and mounts name. What cannot be
+// read may name any.
+func mountsOf(files *app.Files, name string) (dirs []string, err error) {
+	mounts, ok := files.Mounts(name)
+	if !ok {
+		return nil, fmt.Errorf("its mounts cannot be read (%s), and they may name what goes with the old name", app.Shown(app.MountsPath(name)))
+	}
+	for _, m := range mounts {
+		if at := files.HostPath(m.Entry); at != "" {
+			dirs = append(dirs, filepath.Clean(at))
+		}
+	}
+	for _, prefix := range []string{"root/" + name + "/DOCKER_OPTIONS_", "lib/config/docker-options/" + name + "/"} {
 		for _, f := range files.Under(prefix) {
+			if f.Error != "" {
+				return nil, fmt.Errorf("%s cannot be read (%s), and it may name what goes with the old name", app.Shown(f.Path), f.Error)
+			}
 			for _, m := range hostPath.FindAllSubmatch(f.Data, -1) {
 				dirs = append(dirs, filepath.Clean(string(m[1])))
 			}
 		}
 	}
-	return dirs
+	return dirs, nil
 }
 
 // mounted are the directories of this host that are mounted into containers.
@@ -131,7 +143,10 @@ func named(text []byte, root string) (names []string) {
 // not go: a mount of what goes with it, somebody's configuration that names its
 // directory, a domain that nginx would give to another app then.
 func (n Neighbours) Bound(h host.Host, files *app.Files, s app.State, to string) error {
-	mounts := mountsOf(files, s.Name)
+	mounts, err := mountsOf(files, s.Name)
+	if err != nil {
+		return err
+	}
 	parts, _, err := partsOf(h, s.Name, to, mounts)
 	if err != nil {
 		return err

@@ -21,7 +21,14 @@ import (
 // has; its properties in the namespaces that Dokku does carry are gone by now.
 func Carry(h host.Host, files *app.Files, from, to string, keepDomains bool) error {
 	p := h.Paths()
-	mounts := mountsOf(files, from)
+	var mounts []string
+	for _, name := range []string{from, to} { // Dokku has given some of its settings to the new app by now
+		dirs, err := mountsOf(files, name)
+		if err != nil {
+			return err
+		}
+		mounts = append(mounts, dirs...)
+	}
 	parts, _, err := partsOf(h, from, to, mounts)
 	if err != nil {
 		return err

@@ -35,10 +35,9 @@ func (r *Rename) tellPlugins(ctx context.Context) error {
 // link has the services that the old app uses know the new one. Where that is not ours to
 // write it is said: the app goes on working, and no later run could do better.
 func (r *Rename) link(gone bool) error {
-	err := carryLinks(r.Host, r.From, r.To, r.Links, gone)
-	if errors.Is(err, fs.ErrPermission) {
-		r.Out.Trouble("%s to %s: a service does not know that %s uses it: %v", r.From, r.To, r.To, err)
-		return nil
+	denied, err := carryLinks(r.Host, r.From, r.To, r.Links, gone)
+	if denied != nil {
+		r.Out.Trouble("%s to %s: a service may not know that %s uses it: %v", r.From, r.To, r.To, denied)
 	}
 	return err
 }

@@ -146,8 +146,8 @@ func TestLinks(t *testing.T) {
 			linked = []string{"postgres orders"}
 		}
 		for range 2 { // done again it is the same
-			if err := carryLinks(r.Host, c.from, c.to, linked, c.gone); err != nil {
-				t.Errorf("%s: %v", c.about, err)
+			if denied, err := carryLinks(r.Host, c.from, c.to, linked, c.gone); err != nil || denied != nil {
+				t.Errorf("%s: %v, %v", c.about, denied, err)
 			}
 		}
 		if b, _ := os.ReadFile(file); string(b) != c.want {

@@ -8,36 +8,27 @@ import (
 	"slices"
 	"strings"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 )
 
 // linkFiles are the files in which the database plugins keep, for each of their services,
 // which apps use it: what they go by in :destroy, :unlink and :links.
-func linkFiles(h host.Host) (names []string, err error) {
-	base := filepath.Join(h.Paths().LibRoot, "services")
-	plugins, err := h.ReadDir(base)
-	for _, p := range plugins {
-		services, err := h.ReadDir(filepath.Join(base, p.Name()))
-		if err != nil {
-			continue // no directory, or another plugin's own affair
-		}
-		for _, s := range services {
-			// A service may be a link to another disk; a file beside them is none.
-			if st, err := h.Stat(filepath.Join(base, p.Name(), s.Name())); err == nil && st.IsDir() {
-				names = append(names, filepath.Join(base, p.Name(), s.Name(), "LINKS"))
-			}
-		}
+func linkFiles(h host.Host) (names []string, unread []error) {
+	services, unread := app.Services(h)
+	for _, s := range services {
+		names = append(names, filepath.Join(app.ServicesDir(h.Paths()), s, "LINKS"))
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return names, err
+	return names, unread
 }
 
 // Linked are the services that an app is linked to, as plugin and service: "postgres
 // orders".
 func Linked(h host.Host, name string) (services []string, err error) {
-	files, err := linkFiles(h)
+	files, unread := linkFiles(h)
+	if err = errors.Join(unread...); err != nil {
+		err = fmt.Errorf("which apps a service is linked to is not known: %w", err)
+	}
 	for _, f := range files {
 		b, readErr := h.ReadFile(f)
 		if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) {
@@ -56,24 +47,34 @@ func serviceOf(file string) string {
 }
 
 // CarryLinks is carryLinks for Dokku's own apps:rename, while the old app is there.
-func CarryLinks(h host.Host, from, to string) error { return carryLinks(h, from, to, nil, false) }
+func CarryLinks(h host.Host, from, to string) error {
+	denied, err := carryLinks(h, from, to, nil, false)
+	return errors.Join(denied, err)
+}
 
 // carryLinks has every service that the old app is linked to linked to the new one too,
 // and, when the old one has gone, to that no more. The plugins do the first since
 // September 2021 (postgres 1.14.1), and up to then nothing: the service is linked to
 // nobody then, and :destroy does not refuse (dokku-redis#142). They do the second in every
-// release, with the name as a pattern: that of "a.b" takes "a-b" along.
-func carryLinks(h host.Host, from, to string, linked []string, gone bool) error {
-	files, err := linkFiles(h)
-	if err != nil {
-		return err
+// release, with the name as a pattern: that of "a.b" takes "a-b" along. denied is what is
+// not ours to read or write, apart from what a later run may do better.
+func carryLinks(h host.Host, from, to string, linked []string, gone bool) (denied, failed error) {
+	fail := func(err error) {
+		if errors.Is(err, fs.ErrPermission) {
+			denied = errors.Join(denied, err)
+		} else {
+			failed = errors.Join(failed, err)
+		}
 	}
-	var failed []error
+	files, unread := linkFiles(h)
+	for _, err := range unread {
+		fail(err)
+	}
 	for _, f := range files {
 		b, err := h.ReadFile(f)
 		if err != nil && !(errors.Is(err, fs.ErrNotExist) && slices.Contains(linked, serviceOf(f))) {
 			if !errors.Is(err, fs.ErrNotExist) {
-				failed = append(failed, err)
+				fail(err)
 			}
 			continue
 		}
@@ -91,8 +92,8 @@ func carryLinks(h host.Host, from, to string, linked []string, gone bool) error 
 			mode = st.Mode().Perm()
 		}
 		if err := h.Write(f, mode, []byte(strings.Join(lines, "\n")+"\n")); err != nil {
-			failed = append(failed, fmt.Errorf("%s wants the line %s: %w", f, to, err))
+			fail(fmt.Errorf("%s wants the line %s: %w", f, to, err))
 		}
 	}
-	return errors.Join(failed...)
+	return denied, failed
 }

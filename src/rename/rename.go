@@ -85,7 +85,11 @@ func (r *Rename) Prepare(ctx context.Context, files *app.Files, o Options) error
 	if err != nil {
 		return err
 	}
-	mounts := append(mountsOf(files, r.From), inContainers...)
+	mounts, err := mountsOf(files, r.From)
+	if err != nil {
+		return fmt.Errorf("%s is not renamed: %w", r.From, err)
+	}
+	mounts = append(mounts, inContainers...)
 	var inTheWay []string
 	if r.Parts, inTheWay, err = partsOf(r.Host, r.From, r.To, mounts); err != nil {
 		return err
