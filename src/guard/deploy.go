@@ -3,8 +3,11 @@ package guard
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
@@ -172,6 +175,48 @@ func (g *Guard) Uninstall(ctx context.Context) error {
 				return err
 			}
 		}
-		return g.Host.RemoveTree(filepath.Join(g.Host.Paths().LibRoot, "config", host.Plugin))
+		return g.dropProperties()
 	})
+}
+
+// dropProperties takes our properties away, all but the variables that Dokku reads in no
+// form: they are nowhere else.
+func (g *Guard) dropProperties() error {
+	dir := filepath.Join(g.Host.Paths().LibRoot, "config", host.Plugin)
+	scopes, err := g.Host.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	kept := false
+	for _, scope := range scopes {
+		out := hazard.KeptOut(app.EnvFiles(g.Host, scope.Name()), scope.Name())
+		if len(out) == 0 {
+			if err := g.Host.RemoveTree(filepath.Join(dir, scope.Name())); err != nil {
+				return err
+			}
+			continue
+		}
+		kept = true
+		held := hazard.HeldPath(g.Host.Paths(), scope.Name())
+		g.Out.Trouble("%s: Dokku reads %s in no form, so it is in %s alone, which is kept.",
+			host.Place(scope.Name()), strings.Join(slices.Sorted(maps.Keys(out)), ", "), held)
+		properties, err := g.Host.ReadDir(filepath.Join(dir, scope.Name()))
+		if err != nil {
+			return err
+		}
+		for _, p := range properties {
+			if name := filepath.Join(dir, scope.Name(), p.Name()); name != held {
+				if err := g.Host.Remove(name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if kept {
+		return nil
+	}
+	return g.Host.RemoveTree(dir)
 }

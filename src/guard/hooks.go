@@ -61,7 +61,10 @@ func (g *Guard) afterDokku(ctx context.Context, point string) error {
 	if err != nil {
 		return err
 	}
-	if stamp == "" || stamp == disk && g.State.Phase() == "" {
+	if stamp == "" { // nobody was at work here before, but for the installation's sake
+		return g.putBack(ctx)
+	}
+	if stamp == disk && g.State.Phase() == "" {
 		return nil
 	}
 	if stamp == disk && g.State.Phase() == BeforeApt {

@@ -46,7 +46,7 @@ func HoldRenamed(ctx context.Context, h host.Host, from, to string) error {
 	values, err := old.Environment(from)
 	held := heldOf(old, from) // which holds what is in no environment, too
 	if names := app.Unkept(values, old.Dokku); err == nil && len(names)+len(held.Values) > 0 {
-		if err := h.Write(heldPath(h.Paths(), to), 0o600, held.with(false, values, names...)); err != nil {
+		if err := h.Write(HeldPath(h.Paths(), to), 0o600, held.with(false, values, names...)); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func HoldRenamed(ctx context.Context, h host.Host, from, to string) error {
 
 // DropHeld forgets what is held of an app that was destroyed: a new one of its name has
 // no past.
-func DropHeld(h host.Host, name string) error { return h.Remove(heldPath(h.Paths(), name)) }
+func DropHeld(h host.Host, name string) error { return h.Remove(HeldPath(h.Paths(), name)) }
 
 // PutBack is the step that puts in again what is set aside; nil where nothing is.
 func PutBack(c Context, scope string) *plan.Step {
@@ -74,7 +74,7 @@ func Hold(ctx context.Context, h host.Host, scope, operation string, names ...st
 	if !Holds(h, scope, operation, names) {
 		return nil
 	}
-	path, p := heldPath(h.Paths(), scope), h.Paths()
+	path, p := HeldPath(h.Paths(), scope), h.Paths()
 	files := app.EnvFiles(h, scope)
 	held, set := heldOf(files, scope), justSet(files, scope, operation, names)
 	if held.Aside {
@@ -121,7 +121,7 @@ func KeptOut(f *app.Files, scope string) map[string]string {
 // is killed in between would have nothing left to do, and the next config:set spoil them.
 // text is what the step says, file is nil where the environment's file is as it should be.
 func HoldRestored(s Subject, text string, file *plan.Step, values map[string]string) *plan.Step {
-	path, names := heldPath(s.Paths, s.Now.Name), app.Unkept(values, s.Now.Dokku)
+	path, names := HeldPath(s.Paths, s.Now.Name), app.Unkept(values, s.Now.Dokku)
 	was := s.Digest(path)
 	if len(names) == 0 && was == "" {
 		return file
@@ -157,7 +157,7 @@ func holdFirst(h host.Host, scope string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	return h.Write(heldPath(h.Paths(), scope), 0o600, held.with(held.Aside, values, names...))
+	return h.Write(HeldPath(h.Paths(), scope), 0o600, held.with(held.Aside, values, names...))
 }
 
 // Config is a call of Dokku's own config command, which alone knows where and how this

@@ -50,7 +50,9 @@ type heldEnv struct {
 
 const heldName = "env-held"
 
-func heldPath(p host.Paths, scope string) string { return p.Property(host.Plugin, scope, heldName) }
+// HeldPath is where the variables of a scope are that its Dokku does not keep: JSON, the
+// values in base64.
+func HeldPath(p host.Paths, scope string) string { return p.Property(host.Plugin, scope, heldName) }
 
 func heldOf(f *app.Files, scope string) (held heldEnv) {
 	if text, ok := f.Text("lib/config/" + host.Plugin + "/" + scope + "/" + heldName); ok {
@@ -207,7 +209,7 @@ func SetAside(c Context, scope string) *plan.Step {
 	real := app.RealPath(c.Paths, path)
 	return &plan.Step{
 		Mark: plan.Change, Text: fmt.Sprintf("%s out of the installation's way", variables(names)),
-		Path: heldPath(c.Paths, scope), Mode: 0o600, Data: held.with(len(names) > 0, values, names...), Was: c.Digest(heldPath(c.Paths, scope)),
+		Path: HeldPath(c.Paths, scope), Mode: 0o600, Data: held.with(len(names) > 0, values, names...), Was: c.Digest(HeldPath(c.Paths, scope)),
 		Do: func(_ context.Context, h host.Host) error {
 			now, err := h.ReadFile(real)
 			if err != nil {
@@ -300,7 +302,7 @@ func detectValues(c Context, scope string, before bool) []Finding {
 	}
 	text, _ := app.WriteEnv(file, c.To)
 	names := slices.Sorted(maps.Keys(lost))
-	path, property := app.RealPath(c.Paths, c.Files.EnvPath(scope)), heldPath(c.Paths, scope)
+	path, property := app.RealPath(c.Paths, c.Files.EnvPath(scope)), HeldPath(c.Paths, scope)
 	f := Finding{
 		What:        fmt.Sprintf("%s of its environment came out otherwise when Dokku wrote it", variables(names)),
 		Consequence: "The app gets it so at its next deploy or restart.",

@@ -126,7 +126,7 @@ func TestDetectValues(t *testing.T) {
 		for _, f := range detectValues(s, "blog", c.before != "") {
 			switch {
 			case f.Step == nil:
-			case f.Step.Path == heldPath(s.Paths, "blog"):
+			case f.Step.Path == HeldPath(s.Paths, "blog"):
 				noted = !heldOf(valuesOf("0.38.27", map[string]string{held: string(f.Step.Data)}), "blog").Aside
 			default:
 				got, _ = app.ParseEnv(string(f.Step.Data), "0.38.27")
