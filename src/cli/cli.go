@@ -194,6 +194,7 @@ func (c commands) all() []*cli.Command {
 				forceFlag(),
 			}, Action: c.rename},
 	}
+	list = append(list, c.rollbackCommand())
 	for _, command := range list {
 		command.Name = host.Plugin + ":" + command.Name
 		command.HideHelpCommand = true

@@ -68,6 +68,9 @@ func printReport(out *say.Printer, r guard.Report) {
 		out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
 	}
 	out.Result("       Health: %s", r.Health)
+	if r.Rollback != "" {
+		out.Result("       Back to Dokku %s, if all else fails: dokku upgrade-guard:rollback", r.Rollback)
+	}
 	if r.Docker != "" {
 		out.Result("       To do: systemctl status docker")
 	}

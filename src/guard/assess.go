@@ -310,6 +310,7 @@ func (g *Guard) subject(files *app.Files, now app.Host, name, from, to string, k
 // since is a context that begins at a baseline.
 func (g *Guard) since(c hazard.Context, b baseline) hazard.Context {
 	c.Baseline, c.From = b.id, b.state.Dokku
+	c.Hops, c.NoHops = g.hops(c.From, c.To)
 	c.Old = func() *app.Files {
 		files := g.oldFiles(b.id)
 		if files == nil || b.state.Name == b.as || b.as == host.GlobalScope {
@@ -323,10 +324,12 @@ func (g *Guard) since(c hazard.Context, b baseline) hazard.Context {
 // foresee is what an upgrade will do to the host, with what prevents it.
 func (g *Guard) foresee(o *Observation, from, to string, known state.State) []hazard.Finding {
 	h := hazard.HostSubject{Context: g.context(o.Files, from, to, known), Now: o.Now}
+	h.Hops, h.NoHops = g.hops(from, to)
 	h.Disputed = o.disputed[host.GlobalScope]
 	found := hazard.ForeseeHost(h)
 	for _, name := range o.Files.Apps {
 		s := g.subject(o.Files, o.Now, name, from, to, known)
+		s.Hops, s.NoHops = h.Hops, h.NoHops
 		s.Disputed = o.disputed[name]
 		found = append(found, hazard.Foresee(s)...)
 	}

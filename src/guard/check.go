@@ -28,8 +28,9 @@ type Check struct {
 	AutoApply bool `json:"auto_apply"`
 	// Unknown says what the check could not look at, and what is not known.
 	Unknown []string `json:"unknown,omitempty"`
-	// partly tells that some of it is about what is wrong now.
-	partly bool
+	// partly tells that some of it is about what is wrong now; undoes, that To is an older
+	// version, and that what led here from it can be undone.
+	partly, undoes bool
 }
 
 // ForYou tells whether anything is left to a person, or not known: what is wrong now
@@ -55,6 +56,8 @@ func (c Check) PresentText() string {
 func (c Check) UpgradeTitle() string {
 	text := atRisk(c.Upgrade, c.AutoApply)
 	switch {
+	case c.undoes:
+		return fmt.Sprintf("Way back to %s: %s", c.To, text)
 	case app.Before(c.To, c.From):
 		return fmt.Sprintf("Way back to %s: %s, as far as is known", c.To, text)
 	case c.To != c.From && !app.Known(c.To):
@@ -103,7 +106,10 @@ func (g *Guard) Check(ctx context.Context, only, to string) (Check, error) {
 	case !app.Known(to):
 		c.Unknown = append(c.Unknown, notForetold(to)...)
 	case app.Before(to, now.Dokku):
-		c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is older than the one on this host (%s): what a way back loses is not foretold in full. A snapshot is taken before it", to, now.Dokku))
+		hops, why := g.hops(now.Dokku, to)
+		if c.undoes = len(hops) > 0; !c.undoes {
+			c.Unknown = append(c.Unknown, fmt.Sprintf("Dokku %s is older than the one on this host (%s), and upgrade-guard cannot undo what led here: %s. What such a way back loses is not foretold in full. A snapshot is taken before it", to, now.Dokku, why))
+		}
 	}
 	if of := (occasion{app: only}); only != "" {
 		c.Present, c.Upgrade = of.chosen(c.Present), of.chosen(c.Upgrade)

@@ -19,6 +19,7 @@ import (
 
 	plugin "upgrade-guard"
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plugins"
 	"upgrade-guard/src/rename"
@@ -43,6 +44,7 @@ type Guard struct {
 	// Version is the plugin's own.
 	Version string
 	old     map[string]*app.Files           // the files of snapshots, by id
+	ways    map[string]wayBack              // by the two versions
 	hosts   map[string]app.Host             // and what they say, where it was wanted
 	states  map[string]map[string]app.State // what they say of themselves
 	key     []byte                          // see fingerprint
@@ -50,6 +52,12 @@ type Guard struct {
 	said    map[string]bool // files that cannot be read, and are said to
 	// confirmed is what Dokku's own commands have said, by app; see confirm.
 	confirmed map[string]confirmation
+}
+
+// wayBack is how a version leads back to an older one.
+type wayBack struct {
+	hops []hazard.Hop
+	why  string // there are none
 }
 
 // New is the guard of a host.

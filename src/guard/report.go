@@ -56,6 +56,9 @@ type Report struct {
 	QueueBusy bool        `json:"queue_busy,omitempty"`
 	// Letsencrypt is how renewals stand; nil where no app has any.
 	Letsencrypt *Renewals `json:"letsencrypt,omitempty"`
+	// Rollback is the version that the last upgrade came from, where it can be undone and
+	// there is reason to: an app is down, or something is lost.
+	Rollback string `json:"rollback,omitempty"`
 	// Health is what ps:report --all and nginx -t would tell, in a line.
 	Health string `json:"health"`
 	Docker string `json:"docker_missing,omitempty"`
@@ -219,6 +222,9 @@ func (g *Guard) ofHost(ctx context.Context, r *Report, o *Observation, m *memory
 	}
 	if r.Last != nil {
 		r.Gone = slices.DeleteFunc(g.gone(r.Last.Baseline, o.Files.Apps), func(name string) bool { return m.state.Renamed[name] != "" })
+	}
+	if r.Counts[StatusDown]+r.Counts[StatusLost] > 0 && !m.upgraded {
+		r.Rollback = g.cameFrom(m.state, o.Now.Dokku)
 	}
 	r.Renames, r.Renaming = g.unfinishedRenames()
 	r.Renamed = maps.Clone(m.state.Renamed)

@@ -86,6 +86,11 @@ func (g *Guard) prune(pinned ...string) error {
 	if n := len(known.Upgrades); n > 0 {
 		pinned = append(pinned, known.Upgrades[n-1].Baseline)
 	}
+	list, err := g.Store.List()
+	if err != nil {
+		return err
+	}
+	pinned = append(pinned, neededForUndoing(known, list)...)
 	// While an upgrade is unfinished, so is everything from before it.
 	if stamp := g.State.LastSeen(); stamp != host.DokkuVersion(g.Host) {
 		snapshots, err := g.of(stamp)

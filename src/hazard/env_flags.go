@@ -21,6 +21,7 @@ import (
 // Where a property takes a variable's place, the guard writes it as core would,
 // reads it back, and only then has Dokku unset the variable.
 var envFlags = Hazard{
+	Undone:  true,
 	Name:    "environment-flags",
 	Threads: "dokku/dokku#8875, #8907, #3150",
 	Guide:   "https://dokku.com/docs/appendices/0.38.0-migration-guide/",

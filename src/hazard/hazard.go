@@ -44,6 +44,9 @@ type Hazard struct {
 	Guide string
 	// About is the subject it belongs to, where an occasion chooses by that.
 	About string
+	// Undone tells that a way back that undoes the upgrade ends it too, so that it has
+	// nothing of its own to foretell.
+	Undone bool
 	// InNginx tells that its repair must show in nginx's configuration.
 	InNginx bool
 	// Reads are the parts of the state that it goes by. Where one of them is not
@@ -173,6 +176,10 @@ type Context struct {
 	// baseline or it cannot be read.
 	Files *app.Files
 	Old   func() *app.Files
+	// Hops are the upgrades that a way back undoes, the last one first. Where they are not
+	// known, NoHops says why, and nothing is undone.
+	Hops   []Hop
+	NoHops string
 	// Disputed is where Dokku's own commands do not confirm what the files are read to
 	// say, under a version that this release does not know.
 	Disputed []app.Disagreement
@@ -242,11 +249,23 @@ func (c Context) both(was, now string) string {
 
 // Foresee asks every hazard what the upgrade will do to an app.
 func Foresee(s Subject) []Finding {
-	return ask(s.Now.Name, s.unlessDisputed(func(h Hazard) []Finding { return call(h, h.Foresee, s) }))
+	return ask(s.Now.Name, s.unlessDisputed(func(h Hazard) []Finding {
+		if h.Undone && len(s.Hops) > 0 {
+			return nil
+		}
+		return call(h, h.Foresee, s)
+	}))
 }
 
-// Detect asks every hazard of upgrades what has happened to an app.
+// Detect asks every hazard of upgrades what has happened to an app. Where a way back can be
+// undone to the end, it is, and what the others would hold against it is the newer version's.
 func Detect(s Subject) []Finding {
+	if len(s.Hops) > 0 && s.Before != nil {
+		if found := ask(s.Now.Name, s.unlessDisputed(onlyWayBack(func(h Hazard) []Finding { return call(h, h.Detect, s) }))); len(found) > 0 {
+			return found
+		}
+		s.Before, s.Context = nil, s.alone()
+	}
 	return ask(s.Now.Name, s.unlessDisputed(unlessNginx(func(h Hazard) []Finding { return call(h, h.Detect, s) })))
 }
 
@@ -263,12 +282,33 @@ func ForeseeHost(s HostSubject) []Finding {
 
 // DetectHost asks every hazard of upgrades what has happened to the host itself.
 func DetectHost(s HostSubject) []Finding {
+	if len(s.Hops) > 0 && s.Before != nil {
+		if found := ask(host.GlobalScope, s.unlessDisputed(onlyWayBack(func(h Hazard) []Finding { return call(h, h.DetectHost, s) }))); len(found) > 0 {
+			return found
+		}
+		s.Before, s.Context = nil, s.alone()
+	}
 	return ask(host.GlobalScope, s.unlessDisputed(unlessNginx(func(h Hazard) []Finding { return call(h, h.DetectHost, s) })))
 }
 
 // RouteHost asks nginx's hazards what is wrong with what is no app's.
 func RouteHost(s HostSubject) []Finding {
 	return ask(host.GlobalScope, onlyNginx(func(h Hazard) []Finding { return call(h, h.DetectHost, s) }))
+}
+
+// alone is the context without anything from before.
+func (c Context) alone() Context {
+	c.From, c.Baseline, c.Hops, c.Old = "", "", nil, func() *app.Files { return nil }
+	return c
+}
+
+func onlyWayBack(look func(Hazard) []Finding) func(Hazard) []Finding {
+	return func(h Hazard) []Finding {
+		if h.Name != wayBackName {
+			return nil
+		}
+		return look(h)
+	}
 }
 
 func onlyNginx(look func(Hazard) []Finding) func(Hazard) []Finding {

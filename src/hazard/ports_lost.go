@@ -21,6 +21,7 @@ import (
 // from the first entry that it cannot read, does nothing where a property from long ago
 // lies in its way, and forgets DOKKU_DOCKERFILE_PORTS.
 var portsLost = Hazard{
+	Undone:  true,
 	Name:    PortsLost,
 	InNginx: true,
 	Threads: "dokku/dokku#7706, #8619",

@@ -15,9 +15,10 @@ import (
 // makes such an app public. Where Dokku has lost it by that, it is closed again; else a
 // person may have opened it since.
 var reopened = Hazard{
-	Name:  "reopened",
-	Guide: "https://dokku.com/docs/networking/proxy-management/",
-	Reads: []app.Part{app.PartProxy, app.PartEnv},
+	Undone: true,
+	Name:   "reopened",
+	Guide:  "https://dokku.com/docs/networking/proxy-management/",
+	Reads:  []app.Part{app.PartProxy, app.PartEnv},
 
 	Foresee: func(s Subject) []Finding {
 		if !s.closesAgain() || !s.Back("0.38.0") && !app.EnvMoved(s.Files, s.Now.Name) {

@@ -27,6 +27,7 @@ const scaleProperty = "0.25.0"
 // 0.25 do not read it, 0.25 to 0.29 merge the file over it, 0.30 and later keep
 // it. So the apps live even if nothing of the guard ever runs again.
 var scaleLost = Hazard{
+	Undone:  true,
 	Name:    "scale-lost",
 	About:   AboutScale,
 	Threads: "dokku/dokku#7253, #5931, #5710, #5692, #6066",

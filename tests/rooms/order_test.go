@@ -20,6 +20,7 @@ var storeys = [][]string{
 	{"guard.go"},
 	{"fingerprint.go", "others.go", "phase.go", "restore_point.go", "jobs.go", "seeds.go", "observation.go", "renewals.go", "events.go"},
 	{"newer.go", "names.go", "baseline.go", "log.go"},
+	{"undo.go"},
 	{"observe.go", "cutoff.go"},
 	{"snapshot.go", "occasion.go", "status.go"},
 	{"assess.go"},
@@ -30,7 +31,7 @@ var storeys = [][]string{
 	{"routes.go", "install.go", "deploy.go", "before.go", "check.go", "restore.go"},
 	{"rename.go", "restore_host.go"},
 	{"queue.go", "report.go"},
-	{"apply.go", "todo.go", "watch.go"},
+	{"apply.go", "todo.go", "watch.go", "rollback.go"},
 	{"apply_all.go", "hooks.go"},
 }
 
