@@ -221,11 +221,13 @@ func putFiles(h host.Host, files []changed) error {
 	return failed
 }
 
-// kinds are what the files of a scope keep, in the words that people know.
-var kinds = []struct {
+// keeps is what a file of a scope keeps, in the words that people know.
+type keeps struct {
 	name string
 	path *regexp.Regexp
-}{
+}
+
+var kinds = []keeps{
 	{"the environment", regexp.MustCompile(`/ENV$`)},
 	{"scale", regexp.MustCompile(`/(DOKKU_SCALE(\.extracted)?|ps/[^/]+/scale)$`)},
 	{"domains", regexp.MustCompile(`/(VHOST|HOSTNAME)$`)},
@@ -243,12 +245,7 @@ func listOf(files []changed) string {
 	var names []string
 	others := 0
 	for _, f := range files {
-		i := slices.IndexFunc(kinds, func(k struct {
-			name string
-			path *regexp.Regexp
-		}) bool {
-			return k.path.MatchString(f.path)
-		})
+		i := slices.IndexFunc(kinds, func(k keeps) bool { return k.path.MatchString(f.path) })
 		switch {
 		case i < 0:
 			others++

@@ -65,6 +65,8 @@ var hosts = []struct {
 		upgrade-guard trigger post-upgrade 0.20.4 0.35.5`},
 	{name: "a Dokku that nobody knows yet", recording: before, script: through + `
 		echo 0.39.0 >$DOKKU_LIB_ROOT/STABLE_VERSION`},
+	{name: "down after an upgrade", recording: before, script: through + `
+		dokku ps:stop blog`},
 	{name: "no snapshot is left", recording: before, script: through + `
 		rm -rf $DATA/snapshots $DATA/live`},
 	{name: "told to change nothing", recording: before, script: install + `
