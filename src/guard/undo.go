@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
@@ -36,17 +37,27 @@ func undoneUpgrades(known state.State, to, from string) []state.Upgrade {
 	return nil
 }
 
+// sameRun is how long before its baseline an upgrade may have begun: apt takes a snapshot when
+// it has decided, dpkg one right before it unpacks. What prevents losses is written between
+// the two, and is nobody's setting.
+const sameRun = 15 * time.Minute
+
 // bounding are the snapshots from right before and right after an upgrade, "" for none.
 func bounding(list []snapshot.Entry, u state.Upgrade) (before, after string) {
+	var baseline time.Time
 	for _, e := range list { // newest first
-		if e.ID == u.Baseline {
-			return e.ID, after
-		}
-		if e.Reason == snapshot.PostUpgrade && e.Dokku == u.To {
+		switch {
+		case e.ID == u.Baseline:
+			before, baseline = e.ID, e.Time
+		case before != "" && e.Reason == snapshot.PreUpgrade && e.Dokku == u.From && baseline.Sub(e.Time) < sameRun:
+			before = e.ID
+		case before != "":
+			return before, after
+		case e.Reason == snapshot.PostUpgrade && e.Dokku == u.To:
 			after = e.ID
 		}
 	}
-	return "", ""
+	return before, after
 }
 
 // hops is a way back, upgrade by upgrade, and why there is none. It reads whole snapshots,

@@ -99,6 +99,8 @@ func undoHop(scope string, hop Hop, now *app.Files) undone {
 		case before.Error+after.Error+present.Error != "":
 			u.want[path] = present
 			u.left = append(u.left, app.Shown(path)+", which cannot be read")
+		case path == "lib/config/ps/"+scope+"/scale" && !there(before):
+			u.want[path] = present // an app of which no scale is known starts nothing
 		case sameFile(present, after):
 			u.want[path] = before
 		case sameFile(after, before), !there(before) && !there(after):

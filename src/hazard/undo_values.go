@@ -231,9 +231,13 @@ func mountOptions(f *app.Files, name string) (options []string, ok bool) {
 func (h hopOf) scale() {
 	property, place := "lib/config/ps/"+h.scope+"/scale", "root/"+h.scope+"/DOKKU_SCALE"
 	was, _ := h.After.Text(property)
-	if text, set := h.now.Text(property); set && text != was {
+	text, set := h.now.Text(property)
+	switch {
+	case set && text != was:
 		h.put(place, text, "scale")
-	} else {
+	case set && !there(fileOf(h.Before, place)):
+		h.put(place, text)
+	default:
 		h.u.want[place] = fileOf(h.Before, place)
 	}
 	if !there(fileOf(h.Before, property)) {
