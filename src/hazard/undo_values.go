@@ -231,13 +231,9 @@ func mountOptions(f *app.Files, name string) (options []string, ok bool) {
 func (h hopOf) scale() {
 	property, place := "lib/config/ps/"+h.scope+"/scale", "root/"+h.scope+"/DOKKU_SCALE"
 	was, _ := h.After.Text(property)
-	text, set := h.now.Text(property)
-	switch {
-	case set && text != was:
+	if text, set := h.now.Text(property); set && text != was {
 		h.put(place, text, "scale")
-	case set && !there(fileOf(h.Before, place)):
-		h.put(place, text)
-	default:
+	} else {
 		h.u.want[place] = fileOf(h.Before, place)
 	}
 	if !there(fileOf(h.Before, property)) {
