@@ -142,11 +142,17 @@ type commands struct {
 	app   string // what dokku --app named
 }
 
-func formatFlag() cli.Flag {
-	return &cli.StringFlag{Name: "format", Value: "stdout", Usage: "stdout for people, json for programs",
+func formatFlag(more ...string) cli.Flag {
+	formats := append([]string{"stdout", "json"}, more...)
+	usage := "stdout for people, json for programs"
+	for _, f := range more {
+		usage += ", " + f + map[string]string{"json-flat": " as Dokku's own reports", "nagios": " for a line with its exit code", "prometheus": " for metrics"}[f]
+	}
+	return &cli.StringFlag{Name: "format", Value: "stdout", Usage: usage,
 		Action: func(_ *cli.Context, v string) error {
-			if v != "stdout" && v != "json" {
-				return say.Hint(fmt.Errorf("--format cannot be %q", v), "It is stdout or json.")
+			if !slices.Contains(formats, v) {
+				last := len(formats) - 1
+				return say.Hint(fmt.Errorf("--format cannot be %q", v), "It is %s or %s.", strings.Join(formats[:last], ", "), formats[last])
 			}
 			return nil
 		}}
@@ -154,9 +160,10 @@ func formatFlag() cli.Flag {
 
 func (c commands) all() []*cli.Command {
 	list := []*cli.Command{
-		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>]",
-			Flags: append([]cli.Flag{formatFlag(), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"},
-				&cli.BoolFlag{Name: "to-do", Usage: "only what there is to type, a command a line"}}, infoFlags()...), Action: c.report},
+		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>|--global]",
+			Flags: append([]cli.Flag{formatFlag("json-flat", "prometheus", "nagios"), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"},
+				&cli.BoolFlag{Name: "to-do", Usage: "only what there is to type, a command a line"},
+				&cli.BoolFlag{Name: "no-probe", Usage: "no app is asked by requests whether it answers, and that is said"}}, infoFlags()...), Action: c.report},
 		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything is left to you", ArgsUsage: "[<app>] [<version>]",
 			Flags: []cli.Flag{formatFlag(), &cli.StringFlag{Name: "to", Usage: "the Dokku `version` to upgrade to; the one apt would install when left out"}}, Action: c.check},
 		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade, for all apps or for one; exit code 2 if anything is left to you", ArgsUsage: "[<app>]",
@@ -192,6 +199,9 @@ func (c commands) all() []*cli.Command {
 		command.Name = host.Plugin + ":" + command.Name
 		command.HideHelpCommand = true
 		command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+			if strings.HasPrefix(err.Error(), "flag provided but not defined") && ctx.Command.Name == host.Plugin+":report" {
+				return invalidFlag(guard.FlagNames())
+			}
 			return say.Hint(err, "See dokku %s --help", ctx.Command.Name)
 		}
 	}
@@ -299,16 +309,18 @@ func (c commands) snapshot(ctx *cli.Context) error {
 }
 
 func (c commands) set(ctx *cli.Context) error {
-	args, scope := ctx.Args().Slice(), c.app
-	if len(args) > 0 && (scope == "" || args[0] == host.GlobalScope) {
-		// As Dokku's own: what it is for comes first. An app may be called like a property.
+	args, scope, names := ctx.Args().Slice(), c.app, guard.PropertyNames()
+	if i := slices.Index(args, host.GlobalScope); i >= 0 {
+		scope, args = host.GlobalScope, slices.Delete(args, i, i+1) // wherever it stands, as in Dokku's own
+	} else if len(args) > 0 && scope == "" {
+		// What it is for comes first. An app may be called like a property.
 		scope, args = args[0], args[1:]
 	}
 	if len(args) < 1 || len(args) > 2 {
 		return say.Hint(errors.New("an app or --global is needed, and a property: with a value, or alone to unset it"),
-			"dokku upgrade-guard:set --global auto-apply false. Valid properties include: %s", strings.Join(guard.PropertyNames, ", "))
+			"dokku upgrade-guard:set --global auto-apply false. Valid properties include: %s", strings.Join(names, ", "))
 	}
-	if slices.Contains(guard.PropertyNames, scope) && !slices.Contains(guard.PropertyNames, args[0]) {
+	if slices.Contains(names, scope) && !slices.Contains(names, args[0]) {
 		return say.Hint(fmt.Errorf("%s is for an app or for --global, and neither is named", scope), "%s", say.Command("dokku upgrade-guard:set --global", append([]string{scope}, args...)...))
 	}
 	value := ""

@@ -15,11 +15,17 @@ import (
 )
 
 // PrintApp prints the block of one app, as dokku report has them.
-func PrintApp(out *say.Printer, a guard.AppReport) {
-	out.Title("%s upgrade-guard information", a.App)
-	for _, f := range a.Flags() {
-		label := strings.ToUpper("u") + strings.ReplaceAll("pgrade-guard-"+f.Name, "-", " ") + ":"
-		out.Result("       %-31s %s", label, f.Value)
+func PrintApp(out *say.Printer, a guard.AppReport) { printBlock(out, a.App, a.Flags()) }
+
+// printBlock prints the block of an app, or of the host.
+func printBlock(out *say.Printer, scope string, flags []guard.Flag) {
+	out.Title("%s upgrade-guard information", scope)
+	width := 31 // Dokku's least
+	for _, f := range flags {
+		width = max(width, len("Upgrade guard ")+len(f.Name)+1)
+	}
+	for _, f := range flags {
+		out.Result("       %-*s %s", width, "Upgrade guard "+strings.ReplaceAll(f.Name, "-", " ")+":", f.Value)
 	}
 }
 

@@ -3,11 +3,9 @@ package guard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -40,6 +38,10 @@ type Report struct {
 	Snapshots int            `json:"snapshots"`
 	Newest    string         `json:"newest_snapshot,omitempty"`
 	Apps      []AppReport    `json:"apps"`
+	// Settings are the guard's own properties, as they stand for the host.
+	Settings map[string]Setting `json:"settings"`
+	// NoProbe tells that no app was asked by requests, because that was asked for.
+	NoProbe bool `json:"no_probe,omitempty"`
 	// Counts are how many apps have each status.
 	Counts map[string]int `json:"counts"`
 	// Gone are apps that were recorded before the last upgrade and do not
@@ -115,8 +117,13 @@ type AppReport struct {
 	// there are to type for it, whatever its status.
 	Unknown []string `json:"unknown,omitempty"`
 	ToDo    []string `json:"to_do,omitempty"`
+	// Settings are the guard's own properties, as they stand for the app.
+	Settings map[string]Setting `json:"settings"`
 
 	at time.Time // when the host was observed
+	// NotAsked tells that it has what it could be asked for, and may not be: whether it
+	// answers is not known.
+	NotAsked bool `json:"-"`
 }
 
 // Report observes the host and says how it stands. It changes nothing, and needs
@@ -149,6 +156,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	r := Report{
 		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.State.LastSeen(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
 		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{}, Apps: []AppReport{},
+		Settings: g.Settings(host.GlobalScope), NoProbe: g.NoProbe,
 	}
 	if !app.Known(r.Dokku) {
 		r.NewestKnown = app.NewestKnown
@@ -184,6 +192,8 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			a.Problems = append(a.Problems, notAllAsked)
 		}
 		a.Asked = slices.ContainsFunc(o.answers, func(n nginx.Answer) bool { return n.App == name && n.Error != nginx.NotAsked })
+		a.NotAsked = !g.probes(name) && len(nginx.Questions(o.Files, o.Now.Apps[name])) > 0
+		a.Settings = g.Settings(name)
 		a.Status = o.status(name, found[name], slices.Contains(noBaseline, name), len(a.Repaired) > 0)
 		a.ToDo = Commands(a.Findings)
 		var why []Unknown
@@ -278,56 +288,4 @@ func (g *Guard) gone(baseline string, apps []string) []string {
 		}
 	}
 	return gone
-}
-
-// Flag is one line of an app's report, as ports:report has them.
-type Flag struct{ Name, Value string }
-
-// FlagNames are the names of all lines of an app's report; each is also a flag,
-// --upgrade-guard-<name>, that prints its value alone.
-func FlagNames() []string {
-	var names []string
-	for _, f := range (AppReport{}).Flags() {
-		names = append(names, f.Name)
-	}
-	return names
-}
-
-// Flags are the lines of an app's report.
-func (a AppReport) Flags() []Flag {
-	taken := ""
-	if !a.BaselineAt.IsZero() {
-		taken = a.BaselineAt.Format(time.RFC3339)
-	}
-	var lost, required []string
-	for _, f := range a.Findings {
-		switch f.Kind {
-		case hazard.Repair:
-			lost = append(lost, f.What)
-		case hazard.Guess:
-			required = append(required, f.What+"; "+f.Does)
-		case hazard.Manual, hazard.Refuse:
-			required = append(required, f.What)
-		}
-	}
-	return []Flag{
-		{"status", a.Status},
-		{"scale", a.Scale},
-		{"baseline-scale", a.BaselineScale},
-		{"baseline-at", taken},
-		{"baseline", a.Baseline},
-		{"domains", strings.Join(a.Domains, " ")},
-		{"ports", strings.Join(a.Ports, " ")},
-		{"certificate", certificateLine(a.Certificate, a.at)},
-		{"letsencrypt", letsencryptLine(a.Letsencrypt, a.at)},
-		{"containers", fmt.Sprintf("%d of %d running", a.Running, a.Containers)},
-		{"served-by", a.ServedBy},
-		{"prevented", strings.Join(a.Prevented, "; ")},
-		{"repaired", strings.Join(a.Repaired, "; ")},
-		{"lost", strings.Join(lost, "; ")},
-		{"action-required", strings.Join(required, "; ")},
-		{"drift", strings.Join(a.Drift, "; ")},
-		{"to-do", strings.Join(a.ToDo, "; ")},
-		{"problems", strings.Join(slices.Concat(a.Unknown, a.Problems), "; ")},
-	}
 }
