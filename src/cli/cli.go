@@ -60,7 +60,12 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 			c.guard.Deliver(ctx)
 		}
 	}
+	nagios := nagiosOK
 	switch {
+	case errors.As(err, &nagios):
+		return int(nagios)
+	case err != nil && asNagios(args):
+		return nagiosError(out, err)
 	case errors.Is(err, errForYou):
 		return 2
 	case errors.As(err, &app.NoApp{}):

@@ -74,6 +74,7 @@ func printReport(out *say.Printer, r guard.Report) {
 		out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
 	}
 	out.Result("       Health: %s", r.Health)
+	printUnasked(out, r)
 	if r.Docker != "" {
 		out.Result("       To do: systemctl status docker")
 	}
@@ -118,6 +119,19 @@ func printReport(out *say.Printer, r guard.Report) {
 	printDrift(out, host.GlobalScope, r.Drift)
 	for _, a := range r.Apps {
 		printDrift(out, a.App, a.Drift)
+	}
+}
+
+// printUnasked says which apps were not asked whether they answer, and may be asked: no
+// status claims that they do.
+func printUnasked(out *say.Printer, r guard.Report) {
+	unasked := some(r.Apps, func(a guard.AppReport) bool { return a.NotAsked })
+	switch {
+	case unasked == "":
+	case r.NoProbe:
+		out.Result("       Not asked whether they answer (--no-probe): %s", unasked)
+	default:
+		out.Result("       Not asked whether they answer (the property probe is false, or there was no time): %s", unasked)
 	}
 }
 

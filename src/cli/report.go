@@ -62,6 +62,10 @@ func (c commands) report(ctx *cli.Context) error {
 		err = c.out.JSON(r.Apps[0])
 	case format == "json":
 		err = c.out.JSON(r)
+	case format == "prometheus":
+		printMetrics(c.out, r, name == "")
+	case format == "nagios":
+		return printNagios(c.out, r, c.guard.Host.Now())
 	case name != "":
 		err = printFlags(c.out, name, r.Apps[0].Flags(), info, format)
 	default:

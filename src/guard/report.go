@@ -37,6 +37,7 @@ type Report struct {
 	Last      *state.Upgrade `json:"last_upgrade,omitempty"`
 	Snapshots int            `json:"snapshots"`
 	Newest    string         `json:"newest_snapshot,omitempty"`
+	NewestAt  time.Time      `json:"newest_snapshot_at,omitzero"`
 	Apps      []AppReport    `json:"apps"`
 	// Settings are the guard's own properties, as they stand for the host.
 	Settings map[string]Setting `json:"settings"`
@@ -121,9 +122,10 @@ type AppReport struct {
 	Settings map[string]Setting `json:"settings"`
 
 	at time.Time // when the host was observed
-	// NotAsked tells that it has what it could be asked for, and may not be: whether it
-	// answers is not known.
-	NotAsked bool `json:"-"`
+	// NotAsked tells that it has what it could be asked for, and was not, or not for all;
+	// Elsewhere that it is not served by nginx. Whether it answers is not known.
+	NotAsked  bool `json:"-"`
+	Elsewhere bool `json:"-"`
 }
 
 // Report observes the host and says how it stands. It changes nothing, and needs
@@ -162,7 +164,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		r.NewestKnown = app.NewestKnown
 	}
 	if len(list) > 0 && !list[0].Future {
-		r.Newest = list[0].ID
+		r.Newest, r.NewestAt = list[0].ID, list[0].Time
 	}
 	recorded, _ := g.baselines(m.lastSeen, o.Files.Apps, m.state)
 	found := map[string][]hazard.Finding{}
@@ -192,7 +194,8 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			a.Problems = append(a.Problems, notAllAsked)
 		}
 		a.Asked = slices.ContainsFunc(o.answers, func(n nginx.Answer) bool { return n.App == name && n.Error != nginx.NotAsked })
-		a.NotAsked = !g.probes(name) && len(nginx.Questions(o.Files, o.Now.Apps[name])) > 0
+		s := o.Now.Apps[name]
+		a.NotAsked = slices.Contains(o.unasked, name) || !g.probes(name) && !s.Stopped && len(s.Web()) > 0
 		a.Settings = g.Settings(name)
 		a.Status = o.status(name, found[name], slices.Contains(noBaseline, name), len(a.Repaired) > 0)
 		a.ToDo = Commands(a.Findings)
@@ -260,7 +263,7 @@ func appReport(s app.State, b baseline, found []hazard.Finding, repaired []strin
 	if byNginx, by := s.Proxy.ByNginx(); byNginx {
 		a.ServedBy = by
 	} else {
-		a.ServedBy = by + ", which is not looked at"
+		a.ServedBy, a.Elsewhere = by+", which is not looked at", s.Proxy.Elsewhere() || len(s.Web()) > 0
 	}
 	if b.id != "" {
 		a.BaselineScale = b.state.EffectiveScale().String()
