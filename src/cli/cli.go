@@ -32,7 +32,17 @@ const NotImplemented = 10
 // name, upgrade-guard:report. It returns the exit code.
 func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int {
 	name := strings.TrimPrefix(args[0], host.Plugin+":")
-	if name == "" || name == host.Plugin || name == "help" || name == "default" {
+	if name == "help" && len(args) > 1 && !strings.HasPrefix(args[1], "-") { // of one command
+		name, args = strings.TrimPrefix(args[1], host.Plugin+":"), []string{args[1], "--help"}
+	}
+	switch name {
+	case host.Plugin, "default": // without a colon
+		if len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+			out.Error(say.Hint(fmt.Errorf("there is no command %s %s", host.Plugin, args[1]), "A command has a colon, as in dokku upgrade-guard:report. See dokku upgrade-guard:help for those there are."))
+			return 1
+		}
+		fallthrough
+	case "", "help":
 		fmt.Fprint(out.Out, help())
 		return 0
 	}
@@ -51,6 +61,9 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 	if i < 0 {
 		out.Error(say.Hint(fmt.Errorf("there is no command %s:%s", host.Plugin, name), "See dokku upgrade-guard:help for those there are."))
 		return 1
+	}
+	if slices.ContainsFunc(args[1:], func(a string) bool { return a == "--help" || a == "-h" }) {
+		args = []string{args[0], "--help"} // whatever stands beside it
 	}
 	flags, err := flagsFirst(program.Commands[i], args[1:])
 	if err == nil {
@@ -166,6 +179,7 @@ func formatFlag(more ...string) cli.Flag {
 func (c commands) all() []*cli.Command {
 	list := []*cli.Command{
 		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>|--global]",
+			Description: "Each line of an app's report, and of --global's, is a flag that prints its value alone:\n" + strings.Join(flagsOf(guard.FlagNames()), "\n"),
 			Flags: append([]cli.Flag{formatFlag("json-flat", "prometheus", "nagios"), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"},
 				&cli.BoolFlag{Name: "to-do", Usage: "only what there is to type, a command a line"},
 				&cli.BoolFlag{Name: "no-probe", Usage: "no app is asked by requests whether it answers, and that is said"}}, infoFlags()...), Action: c.report},

@@ -36,8 +36,8 @@ func printMetrics(out *say.Printer, r guard.Report, ofHost bool) {
 		if len(m.samples) == 0 {
 			continue
 		}
-		out.Result("# HELP upgrade_guard_%s %s", m.name, m.help)
-		out.Result("# TYPE upgrade_guard_%s gauge", m.name)
+		out.Value("# HELP upgrade_guard_%s %s", m.name, m.help)
+		out.Value("# TYPE upgrade_guard_%s gauge", m.name)
 		for _, s := range m.samples {
 			var labels []string
 			for l := range slices.Chunk(s.labels, 2) {
@@ -47,7 +47,7 @@ func printMetrics(out *say.Printer, r guard.Report, ofHost bool) {
 			if len(labels) > 0 {
 				braces = "{" + strings.Join(labels, ",") + "}"
 			}
-			out.Result("upgrade_guard_%s%s %d", m.name, braces, s.value)
+			out.Value("upgrade_guard_%s%s %d", m.name, braces, s.value)
 		}
 	}
 }

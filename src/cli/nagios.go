@@ -122,7 +122,7 @@ func nagiosLine(out *say.Printer, s nagiosState, text, perfdata string) {
 	if perfdata != "" {
 		perfdata = " | " + perfdata
 	}
-	out.Result("UPGRADE-GUARD %s - %s%s", s.Error(), text, perfdata)
+	out.Value("UPGRADE-GUARD %s - %s%s", s.Error(), text, perfdata)
 }
 
 // nagiosError is what went wrong, as the line of a plugin.

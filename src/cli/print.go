@@ -38,10 +38,10 @@ func printReport(out *say.Printer, r guard.Report) {
 	due := slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Kind == hazard.Repair })
 	switch {
 	case r.Unconfigured != "":
-		out.Title("Dokku %s is not wholly installed: %s", r.Dokku, r.Unconfigured)
+		out.Verdict("Dokku %s is not wholly installed: %s", r.Dokku, r.Unconfigured)
 		out.Result("       To do: dpkg --configure -a")
 	case r.Unfinished:
-		out.Title("Dokku was upgraded from %s to %s, and the work after it is not done yet", r.LastSeen, r.Dokku)
+		out.Verdict("Dokku was upgraded from %s to %s, and the work after it is not done yet", r.LastSeen, r.Dokku)
 		due = true
 	case r.Last != nil:
 		out.Title("Dokku %s, upgraded from %s on %s", r.Dokku, r.Last.From, r.Last.Time.Format("2006-01-02 15:04 UTC"))
@@ -91,6 +91,9 @@ func printReport(out *say.Printer, r guard.Report) {
 			scale = "none"
 		}
 		rows = append(rows, []string{a.App, a.Status, scale, strconv.Itoa(a.Running), strings.Join(a.Domains, " ")})
+	}
+	if out.Quiet {
+		rows = rows[1:]
 	}
 	out.Table("       ", rows)
 	if r.NoBaseline != "" {
@@ -188,10 +191,10 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 
 // PrintCheck prints a check for a person.
 func PrintCheck(out *say.Printer, c guard.Check) {
-	out.Title("Dokku %s now: %s", c.From, c.PresentText())
+	out.Verdict("Dokku %s now: %s", c.From, c.PresentText())
 	printFindings(out, plans{"upgrade-guard: ", ""}, c.Present)
 	if c.To != c.From {
-		out.Title("%s", c.UpgradeTitle())
+		out.Verdict("%s", c.UpgradeTitle())
 		by := plans{"upgrade-guard: ", "upgrade-guard, after the upgrade: "}
 		if !c.AutoApply {
 			by = plans{"not done: ", "dokku upgrade-guard:apply, after the upgrade: "}

@@ -56,7 +56,7 @@ func (c commands) report(ctx *cli.Context) error {
 	switch {
 	case ctx.Bool("to-do"):
 		for _, command := range r.ToDo() {
-			c.out.Result("%s", command)
+			c.out.Value("%s", command)
 		}
 	case format == "json" && name != "":
 		err = c.out.JSON(r.Apps[0])
@@ -88,7 +88,7 @@ func printFlags(out *say.Printer, scope string, flags []guard.Flag, info []strin
 	case format == "json-flat":
 		return out.JSON(flat)
 	case len(info) > 0:
-		out.Result("%s", flat[info[0]])
+		out.Value("%s", flat[info[0]])
 	default:
 		printBlock(out, scope, flags)
 	}
@@ -97,12 +97,17 @@ func printFlags(out *say.Printer, scope string, flags []guard.Flag, info []strin
 
 // invalidFlag is said in Dokku's words.
 func invalidFlag(there []string) error {
+	return say.Hint(fmt.Errorf("Invalid flag passed, valid flags: %s", strings.Join(flagsOf(there), ", ")), "What else it takes: dokku upgrade-guard:help report")
+}
+
+// flagsOf are the flags for the lines of a report.
+func flagsOf(names []string) []string {
 	var flags []string
-	for _, f := range there {
-		flags = append(flags, "--"+host.Plugin+"-"+f)
+	for _, name := range names {
+		flags = append(flags, "--"+host.Plugin+"-"+name)
 	}
 	slices.Sort(flags)
-	return say.Hint(fmt.Errorf("Invalid flag passed, valid flags: %s", strings.Join(flags, ", ")), "What else it takes: dokku upgrade-guard:help report")
+	return flags
 }
 
 func infoFlags() []cli.Flag {
