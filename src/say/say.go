@@ -123,6 +123,9 @@ func (p *Printer) Result(format string, args ...any) { p.line(p.Out, "", format,
 // Trouble is what the operator must see.
 func (p *Printer) Trouble(format string, args ...any) { p.line(p.Err, " !     ", format, args...) }
 
+// Debug is what is said with DOKKU_TRACE.
+func (p *Printer) Debug(format string, args ...any) { p.line(p.Err, " ?     ", format, args...) }
+
 // Value is what a program may read: it is printed as it is, in one line however long.
 func (p *Printer) Value(format string, args ...any) {
 	for l := range strings.SplitSeq(fmt.Sprintf(format, plainArgs(args)...), "\n") {
