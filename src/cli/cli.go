@@ -32,7 +32,17 @@ const NotImplemented = 10
 // name, upgrade-guard:report. It returns the exit code.
 func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int {
 	name := strings.TrimPrefix(args[0], host.Plugin+":")
-	if name == "" || name == host.Plugin || name == "help" || name == "default" {
+	if name == "help" && len(args) > 1 && !strings.HasPrefix(args[1], "-") { // of one command
+		name, args = strings.TrimPrefix(args[1], host.Plugin+":"), []string{args[1], "--help"}
+	}
+	switch name {
+	case host.Plugin, "default": // without a colon
+		if len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+			out.Error(say.Hint(fmt.Errorf("there is no command %s %s", host.Plugin, args[1]), "A command has a colon, as in dokku upgrade-guard:report. See dokku upgrade-guard:help for those there are."))
+			return 1
+		}
+		fallthrough
+	case "", "help":
 		fmt.Fprint(out.Out, help())
 		return 0
 	}
@@ -52,6 +62,9 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 		out.Error(say.Hint(fmt.Errorf("there is no command %s:%s", host.Plugin, name), "See dokku upgrade-guard:help for those there are."))
 		return 1
 	}
+	if slices.ContainsFunc(args[1:], func(a string) bool { return a == "--help" || a == "-h" }) {
+		args = []string{args[0], "--help"} // whatever stands beside it
+	}
 	flags, err := flagsFirst(program.Commands[i], args[1:])
 	if err == nil {
 		err = program.RunContext(ctx, append([]string{"dokku", host.Plugin + ":" + name}, flags...))
@@ -60,7 +73,12 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 			c.guard.Deliver(ctx)
 		}
 	}
+	nagios := nagiosOK
 	switch {
+	case errors.As(err, &nagios):
+		return int(nagios)
+	case err != nil && asNagios(args):
+		return nagiosError(out, err)
 	case errors.Is(err, errForYou):
 		return 2
 	case errors.As(err, &app.NoApp{}):
@@ -142,11 +160,17 @@ type commands struct {
 	app   string // what dokku --app named
 }
 
-func formatFlag() cli.Flag {
-	return &cli.StringFlag{Name: "format", Value: "stdout", Usage: "stdout for people, json for programs",
+func formatFlag(more ...string) cli.Flag {
+	formats := append([]string{"stdout", "json"}, more...)
+	usage := "stdout for people, json for programs"
+	for _, f := range more {
+		usage += ", " + f + map[string]string{"json-flat": " as Dokku's own reports", "nagios": " for a line with its exit code", "prometheus": " for metrics"}[f]
+	}
+	return &cli.StringFlag{Name: "format", Value: "stdout", Usage: usage,
 		Action: func(_ *cli.Context, v string) error {
-			if v != "stdout" && v != "json" {
-				return say.Hint(fmt.Errorf("--format cannot be %q", v), "It is stdout or json.")
+			if !slices.Contains(formats, v) {
+				last := len(formats) - 1
+				return say.Hint(fmt.Errorf("--format cannot be %q", v), "It is %s or %s.", strings.Join(formats[:last], ", "), formats[last])
 			}
 			return nil
 		}}
@@ -154,9 +178,11 @@ func formatFlag() cli.Flag {
 
 func (c commands) all() []*cli.Command {
 	list := []*cli.Command{
-		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>]",
-			Flags: append([]cli.Flag{formatFlag(), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"},
-				&cli.BoolFlag{Name: "to-do", Usage: "only what there is to type, a command a line"}}, infoFlags()...), Action: c.report},
+		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>|--global]",
+			Description: "Each line of an app's report, and of --global's, is a flag that prints its value alone:\n" + strings.Join(flagsOf(guard.FlagNames()), "\n"),
+			Flags: append([]cli.Flag{formatFlag("json-flat", "prometheus", "nagios"), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"},
+				&cli.BoolFlag{Name: "to-do", Usage: "only what there is to type, a command a line"},
+				&cli.BoolFlag{Name: "no-probe", Usage: "no app is asked by requests whether it answers, and that is said"}}, infoFlags()...), Action: c.report},
 		{Name: "check", Usage: "What is wrong now, and what an upgrade would break; exit code 2 if anything is left to you", ArgsUsage: "[<app>] [<version>]",
 			Flags: []cli.Flag{formatFlag(), &cli.StringFlag{Name: "to", Usage: "the Dokku `version` to upgrade to; the one apt would install when left out"}}, Action: c.check},
 		{Name: "apply", Usage: "Do, or go on with, the work after an upgrade, for all apps or for one; exit code 2 if anything is left to you", ArgsUsage: "[<app>]",
@@ -199,6 +225,9 @@ func (c commands) all() []*cli.Command {
 		command.Name = host.Plugin + ":" + command.Name
 		command.HideHelpCommand = true
 		command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+			if strings.HasPrefix(err.Error(), "flag provided but not defined") && ctx.Command.Name == host.Plugin+":report" {
+				return invalidFlag(guard.FlagNames())
+			}
 			return say.Hint(err, "See dokku %s --help", ctx.Command.Name)
 		}
 	}
@@ -309,38 +338,6 @@ func (c commands) snapshot(ctx *cli.Context) error {
 	}
 	if c.out.Quiet {
 		c.out.Result("%s", m.ID)
-	}
-	return nil
-}
-
-func (c commands) set(ctx *cli.Context) error {
-	args, scope := ctx.Args().Slice(), c.app
-	if len(args) > 0 && (scope == "" || args[0] == host.GlobalScope) {
-		// As Dokku's own: what it is for comes first. An app may be called like a property.
-		scope, args = args[0], args[1:]
-	}
-	if len(args) < 1 || len(args) > 2 {
-		return say.Hint(errors.New("an app or --global is needed, and a property: with a value, or alone to unset it"),
-			"dokku upgrade-guard:set --global auto-apply false. Valid properties include: %s", strings.Join(guard.PropertyNames, ", "))
-	}
-	if slices.Contains(guard.PropertyNames, scope) && !slices.Contains(guard.PropertyNames, args[0]) {
-		return say.Hint(fmt.Errorf("%s is for an app or for --global, and neither is named", scope), "%s", say.Command("dokku upgrade-guard:set --global", append([]string{scope}, args...)...))
-	}
-	value := ""
-	if len(args) == 2 {
-		value = args[1]
-	}
-	if err := c.guard.Set(ctx.Context, scope, args[0], value); err != nil {
-		return err
-	}
-	what := args[0]
-	if scope != host.GlobalScope {
-		what += " of " + scope
-	}
-	if value == "" {
-		c.out.Title("Unsetting %s", what)
-	} else {
-		c.out.Title("Setting %s to %s", what, value)
 	}
 	return nil
 }

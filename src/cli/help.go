@@ -15,7 +15,7 @@ const Description = "Keeps apps whole across upgrades of Dokku"
 // spaces, the command, exactly one comma, what it does. Dokku's completion reads
 // the first column.
 var lines = []string{
-	"upgrade-guard:report [<app>] [--format stdout|json] [--to-do] [--exit-code] [<flag>], What was kept and lost and repaired",
+	"upgrade-guard:report [<app>|--global] [--format <format>] [--to-do] [--exit-code] [--no-probe] [<flag>], What was kept and lost and repaired",
 	"upgrade-guard:check [<app>] [<version>] [--format stdout|json], What is wrong now and what an upgrade would break",
 	"upgrade-guard:apply [<app>] [--dry-run] [--guesses], Do or go on with the work after an upgrade",
 	"upgrade-guard:restore <app>|--global [--snapshot <id>] [--only <parts>] [--dry-run], Put one app or the host's own settings back as a snapshot has them",
@@ -25,7 +25,7 @@ var lines = []string{
 	"upgrade-guard:log [<app>] [--since <time>] [--run <id>] [--format stdout|json], What was prevented and repaired and refused",
 	"upgrade-guard:events [--test], Show or test who is told of events",
 	"upgrade-guard:set <app>|--global <property> [<value>], Set or unset a property",
-	"upgrade-guard:help, Show this",
+	"upgrade-guard:help [<command>], Show this or the help of one command",
 }
 
 func help() string {
@@ -33,7 +33,7 @@ func help() string {
 	fmt.Fprintf(&b, "Usage: dokku %s:COMMAND\n\n%s.\n\nCommands:\n", host.Plugin, Description)
 	for _, l := range lines {
 		command, what, _ := strings.Cut(l, ", ")
-		fmt.Fprintf(&b, "    %-66s %s\n", strings.TrimPrefix(command, host.Plugin+":"), what)
+		fmt.Fprintf(&b, "    %s\n        %s\n", command, what)
 	}
 	b.WriteString(`
 Examples:

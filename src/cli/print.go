@@ -15,11 +15,17 @@ import (
 )
 
 // PrintApp prints the block of one app, as dokku report has them.
-func PrintApp(out *say.Printer, a guard.AppReport) {
-	out.Title("%s upgrade-guard information", a.App)
-	for _, f := range a.Flags() {
-		label := strings.ToUpper("u") + strings.ReplaceAll("pgrade-guard-"+f.Name, "-", " ") + ":"
-		out.Result("       %-31s %s", label, f.Value)
+func PrintApp(out *say.Printer, a guard.AppReport) { printBlock(out, a.App, a.Flags()) }
+
+// printBlock prints the block of an app, or of the host.
+func printBlock(out *say.Printer, scope string, flags []guard.Flag) {
+	out.Title("%s upgrade-guard information", scope)
+	width := 31 // Dokku's least
+	for _, f := range flags {
+		width = max(width, len("Upgrade guard ")+len(f.Name)+1)
+	}
+	for _, f := range flags {
+		out.Result("       %-*s %s", width, "Upgrade guard "+strings.ReplaceAll(f.Name, "-", " ")+":", f.Value)
 	}
 }
 
@@ -32,10 +38,10 @@ func printReport(out *say.Printer, r guard.Report) {
 	due := slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.Kind == hazard.Repair })
 	switch {
 	case r.Unconfigured != "":
-		out.Title("Dokku %s is not wholly installed: %s", r.Dokku, r.Unconfigured)
+		out.Verdict("Dokku %s is not wholly installed: %s", r.Dokku, r.Unconfigured)
 		out.Result("       To do: dpkg --configure -a")
 	case r.Unfinished:
-		out.Title("Dokku was upgraded from %s to %s, and the work after it is not done yet", r.LastSeen, r.Dokku)
+		out.Verdict("Dokku was upgraded from %s to %s, and the work after it is not done yet", r.LastSeen, r.Dokku)
 		due = true
 	case r.Last != nil:
 		out.Title("Dokku %s, upgraded from %s on %s", r.Dokku, r.Last.From, r.Last.Time.Format("2006-01-02 15:04 UTC"))
@@ -71,6 +77,7 @@ func printReport(out *say.Printer, r guard.Report) {
 	if r.Rollback != "" {
 		out.Result("       Back to Dokku %s, if all else fails: dokku upgrade-guard:rollback", r.Rollback)
 	}
+	printUnasked(out, r)
 	if r.Docker != "" {
 		out.Result("       To do: systemctl status docker")
 	}
@@ -87,6 +94,9 @@ func printReport(out *say.Printer, r guard.Report) {
 			scale = "none"
 		}
 		rows = append(rows, []string{a.App, a.Status, scale, strconv.Itoa(a.Running), strings.Join(a.Domains, " ")})
+	}
+	if out.Quiet {
+		rows = rows[1:]
 	}
 	out.Table("       ", rows)
 	if r.NoBaseline != "" {
@@ -115,6 +125,19 @@ func printReport(out *say.Printer, r guard.Report) {
 	printDrift(out, host.GlobalScope, r.Drift)
 	for _, a := range r.Apps {
 		printDrift(out, a.App, a.Drift)
+	}
+}
+
+// printUnasked says which apps were not asked whether they answer, and may be asked: no
+// status claims that they do.
+func printUnasked(out *say.Printer, r guard.Report) {
+	unasked := some(r.Apps, func(a guard.AppReport) bool { return a.NotAsked })
+	switch {
+	case unasked == "":
+	case r.NoProbe:
+		out.Result("       Not asked whether they answer (--no-probe): %s", unasked)
+	default:
+		out.Result("       Not asked whether they answer (the property probe is false, or there was no time): %s", unasked)
 	}
 }
 
@@ -171,10 +194,10 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 
 // PrintCheck prints a check for a person.
 func PrintCheck(out *say.Printer, c guard.Check) {
-	out.Title("Dokku %s now: %s", c.From, c.PresentText())
+	out.Verdict("Dokku %s now: %s", c.From, c.PresentText())
 	printFindings(out, plans{"upgrade-guard: ", ""}, c.Present)
 	if c.To != c.From {
-		out.Title("%s", c.UpgradeTitle())
+		out.Verdict("%s", c.UpgradeTitle())
 		by := plans{"upgrade-guard: ", "upgrade-guard, after the upgrade: "}
 		if !c.AutoApply {
 			by = plans{"not done: ", "dokku upgrade-guard:apply, after the upgrade: "}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -137,23 +136,20 @@ func (g *Guard) candidate(ctx context.Context, running string) string {
 // host (GlobalScope) or for one app. Without auto-apply nothing of ours may lie ahead of
 // an upgrade: what was written for one that has not come is taken back.
 func (g *Guard) Set(ctx context.Context, scope, name, value string) error {
-	p, ok := properties[name]
-	if !ok {
-		return say.Hint(fmt.Errorf("Invalid property %q specified", name), "Valid properties include: %s", strings.Join(PropertyNames, ", "))
-	}
 	if scope != host.GlobalScope {
-		if !slices.Contains(appProperties, name) {
-			words := slices.DeleteFunc([]string{host.GlobalScope, name, value}, func(w string) bool { return w == "" })
-			return say.Hint(fmt.Errorf("%s is one for the whole host", name), "%s", say.Command("dokku upgrade-guard:set", words...))
-		}
-		if _, err := g.Host.Stat(g.Host.Paths().App(scope)); err != nil {
-			return say.Hint(app.NoApp{Name: scope}, "See dokku apps:list for those there are.")
+		if err := g.appThere(scope); err != nil {
+			return err
 		}
 	}
-	if value != "" {
-		if valid, hint := p(value); !valid {
-			return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", hint)
-		}
+	p, ok := propertyOf(name)
+	switch {
+	case !ok:
+		return fmt.Errorf("Invalid property specified, valid properties include: %s", strings.Join(PropertyNames(), ", "))
+	case scope != host.GlobalScope && !p.ofApps:
+		words := slices.DeleteFunc([]string{host.GlobalScope, name, value}, func(w string) bool { return w == "" })
+		return say.Hint(fmt.Errorf("%s is one for the whole host", name), "%s", say.Command("dokku upgrade-guard:set", words...))
+	case value != "" && !p.valid(value):
+		return say.Hint(fmt.Errorf("%s cannot be %q", name, value), "%s", p.hint)
 	}
 	if err := g.Host.SetProperty(scope, name, value); err != nil || name != "auto-apply" || value != "false" {
 		return err
@@ -163,33 +159,6 @@ func (g *Guard) Set(ctx context.Context, scope, name, value string) error {
 			return g.withdraw(known, func(state.Seed) bool { return true })
 		})
 	})
-}
-
-// PropertyNames are the guard's properties.
-var PropertyNames = []string{"auto-apply", "auto-rename", "keep-old-domains", "probe", "retain"}
-
-// appProperties are those that an app may have a value of its own for.
-var appProperties = []string{"auto-rename", "keep-old-domains", "probe"}
-
-// properties say whether a value is one, and what one must be.
-var properties = map[string]func(string) (valid bool, hint string){
-	"auto-apply": func(v string) (bool, string) {
-		return v == "true" || v == "false", "It is true or false: whether losses are put back as soon as an upgrade is through."
-	},
-	"auto-rename": func(v string) (bool, string) {
-		return v == "true" || v == "false", "It is true or false: whether apps whose names the installed Dokku would not create are renamed."
-	},
-	"keep-old-domains": func(v string) (bool, string) {
-		return v == "true" || v == "false", "It is true or false: whether a renamed app goes on answering to its old default domain."
-	},
-	"probe": func(v string) (bool, string) {
-		return v == "true" || v == "false", "It is true or false: whether apps are asked, on this machine, if they answer."
-	},
-	"retain": func(v string) (bool, string) {
-		n, err := strconv.Atoi(v)
-		return err == nil && n >= 1 && n <= 1000 && strconv.Itoa(n) == v,
-			"It is a number from 1 to 1000: how many automatic snapshots are kept."
-	},
 }
 
 // orEmpty is a list that prints as one when it is empty.

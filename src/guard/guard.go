@@ -43,6 +43,8 @@ type Guard struct {
 	Out   *say.Printer
 	// Version is the plugin's own.
 	Version string
+	// NoProbe asks no app by requests, whatever the property probe says.
+	NoProbe bool
 	old     map[string]*app.Files           // the files of snapshots, by id
 	ways    map[string]wayBack              // by the two versions
 	hosts   map[string]app.Host             // and what they say, where it was wanted
@@ -149,16 +151,6 @@ func (g *Guard) readState() (state.State, error) {
 	return l, err
 }
 
-// property is one of our own properties, or def where it is not set.
-func (g *Guard) property(name, def string) string {
-	if v := g.Host.Property(host.GlobalScope, name); v != "" {
-		return v
-	}
-	return def
-}
-
-func (g *Guard) autoApply() bool { return g.property("auto-apply", "true") == "true" }
-
 // recent tells whether a time is as near as that. One that lies further ahead was told
 // by a wrong clock, and would be recent for as long as it does.
 func (g *Guard) recent(t time.Time, within time.Duration) bool {
@@ -189,22 +181,14 @@ type confirmation struct {
 	disputed []app.Disagreement
 }
 
-// appProperty is one of our own properties of an app, or else of the host.
-func (g *Guard) appProperty(name, property, def string) string {
-	if v := g.Host.Property(name, property); v != "" {
-		return v
-	}
-	return g.property(property, def)
-}
-
 // JSONVersion is the version of everything that is printed as JSON. From 2 on keys are
 // only added.
 const JSONVersion = 2
 
 // appThere says which app does not exist, before anything is read or locked for it.
 func (g *Guard) appThere(name string) error {
-	_, err := g.Host.Stat(g.Host.Paths().App(name))
-	if err != nil || name[0] == '.' || strings.Contains(name, "/") {
+	d, err := g.Host.Stat(g.Host.Paths().App(name))
+	if err != nil || !d.IsDir() || name == "" || name[0] == '.' || strings.Contains(name, "/") {
 		return say.Hint(app.NoApp{Name: name}, "See dokku apps:list for those there are.")
 	}
 	return nil

@@ -107,6 +107,9 @@ func (g *Guard) Log(_ context.Context, o LogOptions) (Log, error) {
 	if o.Run != "" && !found {
 		return l, say.Hint(fmt.Errorf("there is no run %s", o.Run), "See dokku upgrade-guard:log for those there are.")
 	}
+	if o.App != "" && len(l.Runs) == 0 && known.Now(o.App) == o.App { // of one that was destroyed there may be some
+		return l, g.appThere(o.App)
+	}
 	return l, nil
 }
 

@@ -37,7 +37,7 @@ func (g *Guard) RenamesDue(files *app.Files, now app.Host, dokku string) []Renam
 	halves := g.halves()
 	neighbours := sync.OnceValue(func() rename.Neighbours { return rename.NeighboursOf(g.Host, files, now) })
 	for _, name := range files.Apps {
-		if halves[name] || app.CreatesName(dokku, name) || g.appProperty(name, "auto-rename", "true") != "true" {
+		if halves[name] || app.CreatesName(dokku, name) || !g.is("auto-rename", name) {
 			continue
 		}
 		d := RenameDue{From: name, To: app.NearestName(name)}

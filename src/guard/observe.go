@@ -134,5 +134,5 @@ func (g *Guard) questions(o *Observation, names []string) []nginx.Question {
 
 // probes tells whether an app may be asked.
 func (g *Guard) probes(name string) bool {
-	return g.appProperty(name, "probe", "true") == "true"
+	return !g.NoProbe && g.is("probe", name)
 }

@@ -65,7 +65,7 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 	if err := g.mayTouch(ctx, files, from); err != nil {
 		return err
 	}
-	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
+	keep := g.is("keep-old-domains", from)
 	if err := r.Prepare(ctx, files, rename.Options{WithStop: o.WithStop, KeepDomains: keep, Ask: g.probes(from)}); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (g *Guard) CarryOver(ctx context.Context, from, to string) error {
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying the app on Dokku %s would remove the settings of all apps", from, files.Dokku),
 			"%s is kept. To remove the new app: %s", from, say.Command("dokku apps:destroy", to))
 	}
-	keep := g.appProperty(from, "keep-old-domains", "true") == "true"
+	keep := g.is("keep-old-domains", from)
 	if now := app.Read(files); now.Apps[from].Name != "" {
 		// It is too late to keep the name: the plugins have moved their settings.
 		if err := rename.NeighboursOf(g.Host, files, now).Bound(g.Host, files, now.Apps[from], to); err != nil {

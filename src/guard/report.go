@@ -3,11 +3,9 @@ package guard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -39,7 +37,12 @@ type Report struct {
 	Last      *state.Upgrade `json:"last_upgrade,omitempty"`
 	Snapshots int            `json:"snapshots"`
 	Newest    string         `json:"newest_snapshot,omitempty"`
+	NewestAt  time.Time      `json:"newest_snapshot_at,omitzero"`
 	Apps      []AppReport    `json:"apps"`
+	// Settings are the guard's own properties, as they stand for the host.
+	Settings map[string]Setting `json:"settings"`
+	// NoProbe tells that no app was asked by requests, because that was asked for.
+	NoProbe bool `json:"no_probe,omitempty"`
 	// Counts are how many apps have each status.
 	Counts map[string]int `json:"counts"`
 	// Gone are apps that were recorded before the last upgrade and do not
@@ -118,8 +121,14 @@ type AppReport struct {
 	// there are to type for it, whatever its status.
 	Unknown []string `json:"unknown,omitempty"`
 	ToDo    []string `json:"to_do,omitempty"`
+	// Settings are the guard's own properties, as they stand for the app.
+	Settings map[string]Setting `json:"settings"`
 
 	at time.Time // when the host was observed
+	// NotAsked tells that it has what it could be asked for, and was not, or not for all;
+	// Elsewhere that it is not served by nginx. Whether it answers is not known.
+	NotAsked  bool `json:"-"`
+	Elsewhere bool `json:"-"`
 }
 
 // Report observes the host and says how it stands. It changes nothing, and needs
@@ -152,12 +161,13 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	r := Report{
 		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.State.LastSeen(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
 		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{}, Apps: []AppReport{},
+		Settings: g.Settings(host.GlobalScope), NoProbe: g.NoProbe,
 	}
 	if !app.Known(r.Dokku) {
 		r.NewestKnown = app.NewestKnown
 	}
 	if len(list) > 0 && !list[0].Future {
-		r.Newest = list[0].ID
+		r.Newest, r.NewestAt = list[0].ID, list[0].Time
 	}
 	recorded, _ := g.baselines(m.lastSeen, o.Files.Apps, m.state)
 	found := map[string][]hazard.Finding{}
@@ -187,6 +197,9 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 			a.Problems = append(a.Problems, notAllAsked)
 		}
 		a.Asked = slices.ContainsFunc(o.answers, func(n nginx.Answer) bool { return n.App == name && n.Error != nginx.NotAsked })
+		s := o.Now.Apps[name]
+		a.NotAsked = slices.Contains(o.unasked, name) || !g.probes(name) && !s.Stopped && len(s.Web()) > 0
+		a.Settings = g.Settings(name)
 		a.Status = o.status(name, found[name], slices.Contains(noBaseline, name), len(a.Repaired) > 0)
 		a.ToDo = Commands(a.Findings)
 		var why []Unknown
@@ -256,7 +269,7 @@ func appReport(s app.State, b baseline, found []hazard.Finding, repaired []strin
 	if byNginx, by := s.Proxy.ByNginx(); byNginx {
 		a.ServedBy = by
 	} else {
-		a.ServedBy = by + ", which is not looked at"
+		a.ServedBy, a.Elsewhere = by+", which is not looked at", s.Proxy.Elsewhere() || len(s.Web()) > 0
 	}
 	if b.id != "" {
 		a.BaselineScale = b.state.EffectiveScale().String()
@@ -284,56 +297,4 @@ func (g *Guard) gone(baseline string, apps []string) []string {
 		}
 	}
 	return gone
-}
-
-// Flag is one line of an app's report, as ports:report has them.
-type Flag struct{ Name, Value string }
-
-// FlagNames are the names of all lines of an app's report; each is also a flag,
-// --upgrade-guard-<name>, that prints its value alone.
-func FlagNames() []string {
-	var names []string
-	for _, f := range (AppReport{}).Flags() {
-		names = append(names, f.Name)
-	}
-	return names
-}
-
-// Flags are the lines of an app's report.
-func (a AppReport) Flags() []Flag {
-	taken := ""
-	if !a.BaselineAt.IsZero() {
-		taken = a.BaselineAt.Format(time.RFC3339)
-	}
-	var lost, required []string
-	for _, f := range a.Findings {
-		switch f.Kind {
-		case hazard.Repair:
-			lost = append(lost, f.What)
-		case hazard.Guess:
-			required = append(required, f.What+"; "+f.Does)
-		case hazard.Manual, hazard.Refuse:
-			required = append(required, f.What)
-		}
-	}
-	return []Flag{
-		{"status", a.Status},
-		{"scale", a.Scale},
-		{"baseline-scale", a.BaselineScale},
-		{"baseline-at", taken},
-		{"baseline", a.Baseline},
-		{"domains", strings.Join(a.Domains, " ")},
-		{"ports", strings.Join(a.Ports, " ")},
-		{"certificate", certificateLine(a.Certificate, a.at)},
-		{"letsencrypt", letsencryptLine(a.Letsencrypt, a.at)},
-		{"containers", fmt.Sprintf("%d of %d running", a.Running, a.Containers)},
-		{"served-by", a.ServedBy},
-		{"prevented", strings.Join(a.Prevented, "; ")},
-		{"repaired", strings.Join(a.Repaired, "; ")},
-		{"lost", strings.Join(lost, "; ")},
-		{"action-required", strings.Join(required, "; ")},
-		{"drift", strings.Join(a.Drift, "; ")},
-		{"to-do", strings.Join(a.ToDo, "; ")},
-		{"problems", strings.Join(slices.Concat(a.Unknown, a.Problems), "; ")},
-	}
 }

@@ -105,7 +105,7 @@ func (g *Guard) prune(pinned ...string) error {
 }
 
 func (g *Guard) retain() int {
-	n, err := strconv.Atoi(g.property("retain", "10"))
+	n, err := strconv.Atoi(g.setting(host.GlobalScope, "retain").Computed)
 	if err != nil || n < 1 {
 		return 10
 	}

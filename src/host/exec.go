@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -71,7 +73,8 @@ func (l *Local) run(ctx context.Context, what string, use func(io.Reader) error,
 	}
 	defer r.Close()
 	var stderr tail
-	cmd := exec.Command(name, args...)
+	l.say(program(name), args)
+	cmd := exec.Command(program(name), args...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, &stderr, grace
 	// Root calls dokku from /root, which the Dokku user may not enter: docker cp ends there.
 	cmd.Dir = "/"
@@ -169,7 +172,10 @@ func (t *tail) Write(p []byte) (int, error) {
 // commandError makes a sentence of a failure whose text may be empty. It keeps
 // the last line only: a core trigger may print whole configurations before it.
 func commandError(what, stderr string, state *os.ProcessState) error {
-	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(stderr), "\n"), shellTrace.MatchString)
+	if len(lines) == 0 {
+		lines = []string{""}
+	}
 	last := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "!"))
 	if last == "" {
 		return fmt.Errorf("%s failed with exit code %d", what, state.ExitCode())
@@ -179,6 +185,10 @@ func commandError(what, stderr string, state *os.ProcessState) error {
 	}
 	return fmt.Errorf("%s failed: %s", what, last)
 }
+
+// shellTrace is a line of what a shell traces, where dokku trace:on was said: no complaint,
+// and there may be a value of an environment in it.
+var shellTrace = regexp.MustCompile(`^\++ `)
 
 // maxSentence is as much of a program's complaint as is passed on.
 const maxSentence = 2000

@@ -145,8 +145,8 @@ func FromEnv() Paths {
 
 // exportForPlugins sets what dokku exports for its plugins and a root shell lacks:
 // the hooks of apt and dpkg, and the queue that they start. plugn needs PLUGIN_PATH,
-// core's triggers find their helpers by the others; without DOCKER_BIN 0.38 takes an
-// app's image for missing, and without DOKKU_DISTRO nginx is not reloaded.
+// core's triggers find their helpers by the others; without DOKKU_DISTRO nginx is not
+// reloaded. DOCKER_BIN is exportDocker's.
 //
 // Where PLUGIN_PATH is set but means the core plugins only (dokku
 // plugin:install --core does that, from every version on), it is left alone:
@@ -162,7 +162,6 @@ func exportForPlugins(p Paths) {
 		"PLUGIN_CORE_AVAILABLE_PATH": filepath.Join(core, "available"),
 		"PLUGIN_CORE_ENABLED_PATH":   filepath.Join(core, "enabled"),
 
-		"DOCKER_BIN":                 "docker",
 		"DOKKU_HOST_ROOT":            p.DokkuRoot,
 		"DOKKU_DISTRO":               distribution(),
 		"DOKKU_API_VERSION":          "1",

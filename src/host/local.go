@@ -22,10 +22,14 @@ import (
 type Local struct {
 	paths Paths
 	said  sync.Map // properties that cannot be read, and are said to
+	trace bool     // each program that is run is named
 }
 
 // NewLocal is the host at these paths.
-func NewLocal(p Paths) *Local { return &Local{paths: p} }
+func NewLocal(p Paths) *Local {
+	exportDocker(p)
+	return &Local{paths: p, trace: takeTrace()}
+}
 
 // Paths says where this host keeps what.
 func (l *Local) Paths() Paths { return l.paths }

@@ -26,7 +26,7 @@ import (
 // Printer prints in Dokku's manner. Its zero value prints nothing.
 type Printer struct {
 	Out, Err io.Writer
-	// Quiet leaves out steps and details, as Dokku does with --quiet.
+	// Quiet leaves out titles, steps and details, as Dokku does with --quiet.
 	Quiet bool
 	// ASCII writes out everything else: in somebody else's run nobody knows what
 	// the terminal is.
@@ -88,7 +88,20 @@ func plainArgs(args []any) []any {
 func shown(text string) string { return Plain(Redact(text)) }
 
 // Title begins a block.
-func (p *Printer) Title(format string, args ...any) { p.line(p.Out, "=====> ", format, args...) }
+func (p *Printer) Title(format string, args ...any) {
+	if !p.Quiet {
+		p.line(p.Out, "=====> ", format, args...)
+	}
+}
+
+// Verdict is a title that is also what the command was asked for.
+func (p *Printer) Verdict(format string, args ...any) {
+	if p.Quiet {
+		p.Result(format, args...)
+	} else {
+		p.Title(format, args...)
+	}
+}
 
 // Step says what is being done.
 func (p *Printer) Step(format string, args ...any) {
@@ -109,6 +122,16 @@ func (p *Printer) Result(format string, args ...any) { p.line(p.Out, "", format,
 
 // Trouble is what the operator must see.
 func (p *Printer) Trouble(format string, args ...any) { p.line(p.Err, " !     ", format, args...) }
+
+// Debug is what is said with DOKKU_TRACE.
+func (p *Printer) Debug(format string, args ...any) { p.line(p.Err, " ?     ", format, args...) }
+
+// Value is what a program may read: it is printed as it is, in one line however long.
+func (p *Printer) Value(format string, args ...any) {
+	for l := range strings.SplitSeq(fmt.Sprintf(format, plainArgs(args)...), "\n") {
+		fmt.Fprintln(p.Out, l)
+	}
+}
 
 // Table prints rows of cells below one another, each line with the prefix.
 func (p *Printer) Table(prefix string, rows [][]string) {

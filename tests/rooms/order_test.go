@@ -18,7 +18,7 @@ import (
 // and nothing on its own. A new one needs a place here.
 var storeys = [][]string{
 	{"guard.go"},
-	{"fingerprint.go", "others.go", "phase.go", "restore_point.go", "jobs.go", "seeds.go", "observation.go", "renewals.go", "events.go"},
+	{"fingerprint.go", "others.go", "phase.go", "restore_point.go", "jobs.go", "seeds.go", "observation.go", "renewals.go", "events.go", "settings.go"},
 	{"newer.go", "names.go", "baseline.go", "log.go"},
 	{"undo.go"},
 	{"observe.go", "cutoff.go"},
@@ -31,7 +31,7 @@ var storeys = [][]string{
 	{"routes.go", "install.go", "deploy.go", "before.go", "check.go", "restore.go"},
 	{"rename.go", "restore_host.go"},
 	{"queue.go", "report.go"},
-	{"apply.go", "todo.go", "watch.go", "rollback.go"},
+	{"apply.go", "flags.go", "todo.go", "watch.go", "rollback.go"},
 	{"apply_all.go", "hooks.go"},
 }
 

@@ -49,7 +49,14 @@ var errNotRecorded = errors.New("the sandbox has no recording of this")
 
 // dokku plays the commands that the story needs.
 func (h Host) dokku(args []string) error {
+	if slices.Contains(args, "--quiet") { // wherever it stands, as in Dokku
+		os.Setenv("DOKKU_QUIET_OUTPUT", "1")
+	}
 	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--quiet" })
+	if len(args) > 2 && args[0] == "--app" {
+		os.Setenv("DOKKU_APP_NAME", args[1])
+		args = args[2:]
+	}
 	if len(args) == 0 {
 		return errNotRecorded
 	}
