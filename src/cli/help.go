@@ -22,6 +22,8 @@ var lines = []string{
 	"upgrade-guard:rename <old> <new> [--dry-run] [--with-stop], Rename an app without loss and without refusing a request",
 	"upgrade-guard:snapshot [--label <label>], Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
+	"upgrade-guard:export [<id>|latest|live] [--app <app>] [--recipient <key>] [--with-git], Write a snapshot to standard output for another host",
+	"upgrade-guard:import [--identity <file>], Keep an exported snapshot of another host",
 	"upgrade-guard:log [<app>] [--since <time>] [--run <id>] [--format stdout|json], What was prevented and repaired and refused",
 	"upgrade-guard:events [--test], Show or test who is told of events",
 	"upgrade-guard:set <app>|--global <property> [<value>], Set or unset a property",

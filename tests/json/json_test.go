@@ -127,6 +127,13 @@ var hosts = []struct {
 	{name: "half installed", recording: before, script: install + `
 		printf '#!/bin/sh\nprintf half-configured\n' >$BIN/dpkg-query
 		chmod 755 $BIN/dpkg-query`},
+	{name: "a snapshot of another host", recording: before, script: install + `
+		rm -rf $DOKKU_ROOT/blog
+		git init -q --bare $DOKKU_ROOT/blog
+		git --git-dir=$DOKKU_ROOT/blog -c user.name=x -c user.email=x@example.org commit-tree -m one $(git --git-dir=$DOKKU_ROOT/blog hash-object -w -t tree --stdin </dev/null) >$SANDBOX/commit
+		git --git-dir=$DOKKU_ROOT/blog update-ref refs/heads/master $(cat $SANDBOX/commit)
+		upgrade-guard export --with-git >$SANDBOX/export 2>/dev/null
+		upgrade-guard import <$SANDBOX/export`},
 	{name: "snapshots that are not all good", recording: before, script: install + `
 		upgrade-guard snapshot
 		upgrade-guard snapshot --label before-docker28
