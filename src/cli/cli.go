@@ -81,7 +81,7 @@ func flagsFirst(c *cli.Command, args []string) ([]string, error) {
 	one, list := map[string]bool{}, map[string]bool{}
 	for _, f := range c.Flags {
 		switch f.(type) {
-		case *cli.StringFlag:
+		case *cli.StringFlag, *cli.IntFlag:
 			one[f.Names()[0]] = true
 		case *cli.StringSliceFlag:
 			list[f.Names()[0]] = true
@@ -188,7 +188,7 @@ func (c commands) all() []*cli.Command {
 				&cli.BoolFlag{Name: "with-stop", Usage: "stop an app that must not run twice, for as long as it takes to start it under its new name"},
 			}, Action: c.rename},
 	}
-	list = append(list, c.travelCommands()...)
+	list = append(list, append(c.travelCommands(), c.forgetCommand())...)
 	for _, command := range list {
 		command.Name = host.Plugin + ":" + command.Name
 		command.HideHelpCommand = true

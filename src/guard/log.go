@@ -40,7 +40,7 @@ type LogRun struct {
 	Run  string    `json:"run"`
 	Time time.Time `json:"time"`
 	// Why is what the run was for: pre-upgrade, post-upgrade, restore, rename, queue,
-	// apply, nginx, before-deploy or plugin-update.
+	// apply, nginx, before-deploy, plugin-update or forget.
 	Why string `json:"why"`
 	// From and To are the Dokku versions of the upgrade that it belongs to, "" for none.
 	From  string    `json:"from,omitempty"`
