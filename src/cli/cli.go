@@ -188,7 +188,7 @@ func (c commands) all() []*cli.Command {
 				&cli.BoolFlag{Name: "with-stop", Usage: "stop an app that must not run twice, for as long as it takes to start it under its new name"},
 			}, Action: c.rename},
 	}
-	list = append(list, append(c.travelCommands(), c.forgetCommand())...)
+	list = append(list, append(c.travelCommands(), c.diffCommand(), c.showCommand(), c.forgetCommand())...)
 	for _, command := range list {
 		command.Name = host.Plugin + ":" + command.Name
 		command.HideHelpCommand = true

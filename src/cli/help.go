@@ -22,6 +22,8 @@ var lines = []string{
 	"upgrade-guard:rename <old> <new> [--dry-run] [--with-stop], Rename an app without loss and without refusing a request",
 	"upgrade-guard:snapshot [--label <label>], Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
+	"upgrade-guard:diff [<id>|live] [<id>|now] [--app <app>] [--format stdout|json], What differs between a snapshot and another or the present",
+	"upgrade-guard:show <id>|live/<app> [<path>] [--raw] [--format stdout|json], What a snapshot holds",
 	"upgrade-guard:forget <id>...|--keep-last <n>|--keep-monthly <n> [--dry-run], Remove snapshots that nothing needs",
 	"upgrade-guard:export [<id>|latest|live] [--app <app>] [--recipient <key>] [--with-git], Write a snapshot to standard output for another host",
 	"upgrade-guard:import [--identity <file>], Keep an exported snapshot of another host",

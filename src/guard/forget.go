@@ -22,9 +22,6 @@ type ForgetOptions struct {
 	DryRun                bool
 }
 
-// forgetting is what the run is journaled as.
-const forgetting = "forget"
-
 // ForgetSnapshots removes snapshots because a person asks for it. What is needed is not removed,
 // and said.
 func (g *Guard) ForgetSnapshots(ctx context.Context, o ForgetOptions) error {

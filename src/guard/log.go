@@ -58,6 +58,9 @@ type LogLine struct {
 	Error   string    `json:"error,omitempty"`
 }
 
+// forgetting is why snapshots go that a person has named.
+const forgetting = "forget"
+
 // LogOptions choose of the log; the zero value chooses all of it.
 type LogOptions struct {
 	App   string // by any name that it bears or has borne
@@ -203,6 +206,7 @@ func (r LogRun) Title() string {
 		snapshot.PreUpgrade: "before " + upgrade, snapshot.PostUpgrade: "after " + upgrade,
 		restore.Name: "a restore", JobRename: "a rename", "apply": "apply of one app", "queue": "queued work", "nginx": "nginx's routing",
 		"before-deploy": "before a deploy", "plugin-update": "after an update of the letsencrypt plugin",
+		forgetting: "snapshots forgotten",
 	}[r.Why]
 	if what == "" {
 		what = r.Why

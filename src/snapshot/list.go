@@ -49,6 +49,9 @@ func (s *Store) All() ([]Entry, error) {
 	return list, nil
 }
 
+// Named is what the id of a snapshot says of it.
+func Named(id string) (Entry, bool) { return parse(id) }
+
 // Automatic tells that retention may remove this snapshot.
 func (e Entry) Automatic() bool { return !strings.HasPrefix(e.Reason, Manual) && e.From == "" }
 

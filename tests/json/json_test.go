@@ -127,13 +127,26 @@ var hosts = []struct {
 	{name: "half installed", recording: before, script: install + `
 		printf '#!/bin/sh\nprintf half-configured\n' >$BIN/dpkg-query
 		chmod 755 $BIN/dpkg-query`},
+	{name: "what differs, and what is shown", recording: before, script: `
+		mkdir -p $DOKKU_LIB_ROOT/config/nginx/blog $DOKKU_LIB_ROOT/config/registry/blog
+		ln -s /nowhere $DOKKU_ROOT/blog/link
+		truncate -s 2M $DOKKU_ROOT/blog/large
+		printf 2m >$DOKKU_LIB_ROOT/config/nginx/blog/client-max-body-size
+		printf secret >$DOKKU_LIB_ROOT/config/registry/blog/password
+		printf 'A="b"\n' >>$DOKKU_ROOT/blog/ENV` + install + `
+		upgrade-guard snapshot --label mine
+		printf other >$DOKKU_LIB_ROOT/config/registry/blog/password
+		printf 'A="c"\n' >>$DOKKU_ROOT/blog/ENV
+		rm -r $DOKKU_ROOT/api_server`},
+	{name: "another version than in the snapshot", recording: before, script: upgrade},
 	{name: "a snapshot of another host", recording: before, script: install + `
 		rm -rf $DOKKU_ROOT/blog
 		git init -q --bare $DOKKU_ROOT/blog
 		git --git-dir=$DOKKU_ROOT/blog -c user.name=x -c user.email=x@example.org commit-tree -m one $(git --git-dir=$DOKKU_ROOT/blog hash-object -w -t tree --stdin </dev/null) >$SANDBOX/commit
 		git --git-dir=$DOKKU_ROOT/blog update-ref refs/heads/master $(cat $SANDBOX/commit)
 		upgrade-guard export --with-git >$SANDBOX/export 2>/dev/null
-		upgrade-guard import <$SANDBOX/export`},
+		upgrade-guard import <$SANDBOX/export
+		rm $DATA/snapshots/*-install.tar.gz`},
 	{name: "snapshots that are not all good", recording: before, script: install + `
 		upgrade-guard snapshot
 		upgrade-guard snapshot --label before-docker28
@@ -150,7 +163,10 @@ var hosts = []struct {
 }
 
 // never are the keys that no host here has.
-var never = []string{"halts"} // no hazard is as bad as that
+var never = []string{
+	"halts",      // no hazard is as bad as that
+	"incomplete", // no disk here is broken
+}
 
 func TestMain(m *testing.M) {
 	sandbox.Main() // dokku, docker and the others are links to this program
@@ -177,6 +193,8 @@ func TestOutputFitsTheSchemas(t *testing.T) {
 				"snapshots.json":  {"snapshots", "snapshots --verify"},
 				"log.json":        {"log", "log my_app"},
 				"event.json":      {"told"},
+				"diff.json":       {"diff", "diff latest now --app blog"},
+				"show.json":       {"show latest", "show latest blog", "show latest lib/config", "show 2", "show 20260101"},
 			} {
 				for _, command := range commands {
 					if schema == "event.json" {
@@ -186,7 +204,8 @@ func TestOutputFitsTheSchemas(t *testing.T) {
 						continue
 					}
 					out := run("upgrade-guard", append(strings.Fields(command), "--format", "json")...)
-					if schema != "report-app.json" || len(out) > 0 { // the app may be gone
+					gone := schema == "report-app.json" || schema == "diff.json" || schema == "show.json"
+					if !gone || len(out) > 0 { // the app may be gone, or the snapshot
 						d.fits(t, schema, command, out)
 					}
 				}
@@ -252,7 +271,7 @@ func read(t *testing.T) documents {
 	d := documents{raw: map[string]any{}, compiled: map[string]*jsonschema.Schema{}, seen: map[string]bool{}}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	for _, file := range []string{"report.json", "report-app.json", "check.json", "snapshots.json", "log.json", "event.json"} {
+	for _, file := range []string{"report.json", "report-app.json", "check.json", "snapshots.json", "log.json", "event.json", "diff.json", "show.json"} {
 		b, err := os.ReadFile(schemas + file)
 		if err != nil {
 			t.Fatal(err)
@@ -366,6 +385,13 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		{guard.Log{}, d.raw["log.json"], nil},
 		{guard.LogRun{}, items(d.raw["log.json"], "runs"), nil},
 		{guard.Event{}, d.raw["event.json"], nil},
+		{guard.Diff{}, d.raw["diff.json"], nil},
+		{guard.AppDiff{}, items(d.raw["diff.json"], "apps"), nil},
+		{guard.DiffLine{}, items(items(d.raw["diff.json"], "apps"), "lines"), nil},
+		{guard.Shown{}, d.raw["show.json"], nil},
+		{guard.ShownApp{}, items(d.raw["show.json"], "apps"), nil},
+		{guard.ShownFile{}, items(d.raw["show.json"], "files"), nil},
+		{guard.ShownVariable{}, items(items(d.raw["show.json"], "files"), "variables"), nil},
 		{guard.LogLine{}, items(items(d.raw["log.json"], "runs"), "lines"), nil},
 		{app.Certificate{}, def("certificate"), nil},
 		{app.Letsencrypt{}, def("letsencrypt"), []string{"plugin", "auto_renew", "scheduled"}}, // the host's
