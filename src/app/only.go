@@ -44,3 +44,26 @@ func (f *Files) Only(apps []string) *Files {
 	only.Partial, only.Refused = true, f.Refused
 	return only
 }
+
+// Split returns what has the files of one app alone, with those of the host: whoever looks
+// at all apps one by one reads each file once. What docker said is in none: it is of
+// containers, and not of settings.
+func (f *Files) Split() func(name string) *Files {
+	own, all := map[string][]File{}, []File(nil)
+	for _, name := range f.Apps {
+		own[name] = nil
+	}
+	for _, file := range f.list {
+		scope := Scope(file.Path)
+		if _, is := own[scope]; is {
+			own[scope] = append(own[scope], file)
+		} else if file.Path != dockerFacts {
+			all = append(all, file)
+		}
+	}
+	return func(name string) *Files {
+		of := NewFiles(f.Dokku, []string{name}, f.Strays, slices.Concat(all, own[name]))
+		of.Partial = true
+		return of
+	}
+}

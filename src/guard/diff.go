@@ -140,23 +140,24 @@ func (g *Guard) sideOf(ctx context.Context, id, only string, known state.State) 
 
 // momentIn is a side of which all apps are in the same files.
 func momentIn(name string, files *app.Files, known state.State) moment {
-	c := moment{name: name, dokku: files.Dokku, apps: files.Apps, of: func(name string) *app.Files { return appIn(files, name, known) }}
+	split := files.Split()
+	c := moment{name: name, dokku: files.Dokku, apps: files.Apps, of: func(name string) *app.Files { return appIn(files.Apps, split, name, known) }}
 	if !files.Partial {
 		c.whole = files
 	}
 	return c
 }
 
-// appIn are the files with an app by the name that it bears now; nil where it is not
-// there.
-func appIn(files *app.Files, name string, known state.State) *app.Files {
+// appIn are the files of an app by the name that it bears now; nil where it is not there.
+func appIn(apps []string, split func(string) *app.Files, name string, known state.State) *app.Files {
 	for _, n := range append([]string{name}, known.Formerly(name)...) {
-		if slices.Contains(files.Apps, n) {
-			if n != name {
-				return files.Renamed(n, name)
-			}
-			return files
+		if !slices.Contains(apps, n) {
+			continue
 		}
+		if n != name {
+			return split(n).Renamed(n, name)
+		}
+		return split(n)
 	}
 	return nil
 }
@@ -183,7 +184,7 @@ func (g *Guard) liveMoment(only string, known state.State) (moment, error) {
 			g.Out.Detail("%s has no live snapshot", name)
 			continue
 		}
-		if held[name] = appIn(files, name, known); held[name] != nil {
+		if held[name] = appIn(files.Apps, files.Split(), name, known); held[name] != nil {
 			c.apps, c.dokku = append(c.apps, name), files.Dokku
 		}
 	}
