@@ -1,6 +1,6 @@
 // Package cli is the commands: it parses flags, calls the guard, and prints
 // text or JSON. Exit codes: 0 nothing is left to a person, 1 an error, 2 something is
-// left to a person, or not known (check, apply, snapshots --verify; report with
+// left to a person, or not known (check, apply, diff, snapshots --verify; report with
 // --exit-code), 20 the app does not exist.
 package cli
 

@@ -59,7 +59,7 @@ func printShown(out *say.Printer, s guard.Shown) {
 	}
 	out.Title("%s, taken %s of Dokku %s", s.ID, s.Time.Format("2006-01-02 15:04 UTC"), s.Dokku)
 	if s.From != "" {
-		out.Result("       From %s, with the code of %s: %s", s.From, say.Plural(len(s.Repositories), "app"), strings.Join(s.Repositories, " "))
+		out.Result("       From %s%s %s", s.From, withCode(s.Repositories), strings.Join(s.Repositories, " "))
 	}
 	rows := [][]string{{"APP", "SCALE", "DOMAINS", "PORTS", "FILES"}}
 	for _, a := range s.Apps {

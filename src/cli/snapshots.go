@@ -71,7 +71,7 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		for i, l := range lines {
 			row := []string{l.ID, list[i].Time.Format("2006-01-02 15:04 UTC"), fmt.Sprintf("%d KiB", (l.Size+1023)/1024), l.State}
 			if l.From != "" {
-				row = append(row, fmt.Sprintf("from %s, with the code of %s", l.From, say.Plural(len(l.Repositories), "app")))
+				row = append(row, "from "+l.From+withCode(l.Repositories))
 			}
 			if l.Future {
 				row = append(row, "dated ahead of now: never taken for the newest")
@@ -93,4 +93,12 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		return errForYou
 	}
 	return nil
+}
+
+// withCode says whose code lies beside a snapshot.
+func withCode(apps []string) string {
+	if len(apps) == 0 {
+		return ", without code"
+	}
+	return ", with the code of " + say.Plural(len(apps), "app")
 }

@@ -43,12 +43,12 @@ func (g *Guard) Export(ctx context.Context, w io.Writer, o ExportOptions) error 
 	for _, l := range m.Refused {
 		g.Out.Trouble("%s", l)
 	}
-	if len(o.Apps) > 0 && !strings.HasPrefix(id, "live/") {
-		for _, name := range o.Apps {
-			if !slices.Contains(m.Apps, name) {
-				return say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(m.Apps, ", "))
-			}
+	for _, name := range o.Apps {
+		if !slices.Contains(m.Apps, name) {
+			return say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(m.Apps, ", "))
 		}
+	}
+	if len(o.Apps) > 0 && !strings.HasPrefix(id, "live/") {
 		size = -1
 		if m, archive, err = g.Store.PackedOnly(id, o.Apps); err != nil {
 			return err
