@@ -1,6 +1,6 @@
 // Package cli is the commands: it parses flags, calls the guard, and prints
 // text or JSON. Exit codes: 0 nothing is left to a person, 1 an error, 2 something is
-// left to a person, or not known (check, apply, snapshots --verify; report with
+// left to a person, or not known (check, apply, diff, snapshots --verify; report with
 // --exit-code), 20 the app does not exist.
 package cli
 
@@ -99,7 +99,7 @@ func flagsFirst(c *cli.Command, args []string) ([]string, error) {
 	one, list := map[string]bool{}, map[string]bool{}
 	for _, f := range c.Flags {
 		switch f.(type) {
-		case *cli.StringFlag:
+		case *cli.StringFlag, *cli.IntFlag:
 			one[f.Names()[0]] = true
 		case *cli.StringSliceFlag:
 			list[f.Names()[0]] = true
@@ -220,7 +220,8 @@ func (c commands) all() []*cli.Command {
 				forceFlag(),
 			}, Action: c.rename},
 	}
-	list = append(list, c.rollbackCommand())
+	list = append(list, c.rollbackCommand(), c.diffCommand(), c.showCommand(), c.forgetCommand())
+	list = append(list, c.travelCommands()...)
 	for _, command := range list {
 		command.Name = host.Plugin + ":" + command.Name
 		command.HideHelpCommand = true

@@ -17,10 +17,14 @@ type snapshotLine struct {
 	Dokku  string `json:"dokku"`
 	Reason string `json:"reason"`
 	Label  string `json:"label,omitempty"`
-	Time   string `json:"time"`
-	Size   int64  `json:"size"`
-	State  string `json:"state,omitempty"` // whole or damaged, with --verify
-	Error  string `json:"error,omitempty"`
+	// From is the host that it comes from, where that is not this one.
+	From string `json:"from,omitempty"`
+	// Repositories are the apps whose code lies beside it.
+	Repositories []string `json:"repositories,omitempty"`
+	Time         string   `json:"time"`
+	Size         int64    `json:"size"`
+	State        string   `json:"state,omitempty"` // whole or damaged, with --verify
+	Error        string   `json:"error,omitempty"`
 	// LeftOut says what of it no restore would take.
 	LeftOut []string `json:"left_out,omitempty"`
 	Future  bool     `json:"future,omitempty"` // dated beyond tomorrow
@@ -30,7 +34,7 @@ func (c commands) snapshots(ctx *cli.Context) error {
 	if err := c.noArgs(ctx); err != nil {
 		return err
 	}
-	list, err := c.guard.Store.List()
+	list, err := c.guard.Store.All()
 	if err != nil {
 		return err
 	}
@@ -38,6 +42,9 @@ func (c commands) snapshots(ctx *cli.Context) error {
 	var errs *multierror.Error
 	for i, e := range list {
 		l := snapshotLine{ID: e.ID, Dokku: e.Dokku, Reason: e.Reason, Label: e.Label, Time: e.Time.Format("2006-01-02T15:04:05Z"), Size: e.Size, Future: e.Future}
+		if e.From != "" {
+			l.From, l.Repositories = c.guard.Store.Origin(e.ID), c.guard.Store.Repositories(e.ID)
+		}
 		if ctx.Bool("verify") {
 			if ctx.String("format") != "json" {
 				c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
@@ -63,6 +70,9 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		var rows [][]string
 		for i, l := range lines {
 			row := []string{l.ID, list[i].Time.Format("2006-01-02 15:04 UTC"), fmt.Sprintf("%d KiB", (l.Size+1023)/1024), l.State}
+			if l.From != "" {
+				row = append(row, "from "+l.From+withCode(l.Repositories))
+			}
 			if l.Future {
 				row = append(row, "dated ahead of now: never taken for the newest")
 			}
@@ -83,4 +93,12 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		return errForYou
 	}
 	return nil
+}
+
+// withCode says whose code lies beside a snapshot.
+func withCode(apps []string) string {
+	if len(apps) == 0 {
+		return ", without code"
+	}
+	return ", with the code of " + say.Plural(len(apps), "app")
 }

@@ -40,7 +40,7 @@ type LogRun struct {
 	Run  string    `json:"run"`
 	Time time.Time `json:"time"`
 	// Why is what the run was for: pre-upgrade, post-upgrade, restore, rename, queue,
-	// apply, nginx, before-deploy or plugin-update.
+	// apply, nginx, before-deploy, plugin-update or forget.
 	Why string `json:"why"`
 	// From and To are the Dokku versions of the upgrade that it belongs to, "" for none.
 	From  string    `json:"from,omitempty"`
@@ -57,6 +57,9 @@ type LogLine struct {
 	Text    string    `json:"text"`
 	Error   string    `json:"error,omitempty"`
 }
+
+// forgetting is why snapshots go that a person has named.
+const forgetting = "forget"
 
 // LogOptions choose of the log; the zero value chooses all of it.
 type LogOptions struct {
@@ -206,6 +209,7 @@ func (r LogRun) Title() string {
 		snapshot.PreUpgrade: "before " + upgrade, snapshot.PostUpgrade: "after " + upgrade,
 		restore.Name: "a restore", JobRename: "a rename", "apply": "apply of one app", "queue": "queued work", "nginx": "nginx's routing",
 		"before-deploy": "before a deploy", "plugin-update": "after an update of the letsencrypt plugin",
+		forgetting: "snapshots forgotten",
 	}[r.Why]
 	if what == "" {
 		what = r.Why

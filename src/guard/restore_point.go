@@ -157,12 +157,12 @@ func (g *Guard) named(id, name string) (string, error) {
 		}
 		return "live/" + name, nil
 	}
-	list, err := g.Store.List()
+	list, err := g.Store.All()
 	if err != nil {
 		return "", err
 	}
 	list = slices.DeleteFunc(list, func(e snapshot.Entry) bool {
-		return e.ID != id && (e.Future || id != "latest" && !strings.HasPrefix(e.ID, id))
+		return e.ID != id && (e.Future || id == "latest" && e.From != "" || id != "latest" && !strings.HasPrefix(e.ID, id))
 	})
 	switch {
 	case len(list) == 0 || slices.ContainsFunc(list, func(e snapshot.Entry) bool { return e.ID == id }):
@@ -179,7 +179,7 @@ func (g *Guard) named(id, name string) (string, error) {
 
 // age says how old a snapshot is, where that is days: what it has may be long out of date.
 func (g *Guard) age(id string) string {
-	list, _ := g.Store.List()
+	list, _ := g.Store.All()
 	for _, e := range list {
 		if days := int(g.Host.Now().Sub(e.Time).Hours() / 24); e.ID == id && days > 0 {
 			return ", taken " + say.Plural(days, "day") + " ago"

@@ -2,7 +2,10 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
 )
 
 // What a snapshot is made of, how it is stored, and which are let go of.
@@ -45,8 +49,10 @@ func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error)
 	if err != nil {
 		return m, err
 	}
-	if err := g.makeKey(); err != nil {
-		g.Out.Error(err) // it is for printing alone
+	for _, aside := range []func() error{g.makeKey, g.sweepIncoming} {
+		if err := aside(); err != nil {
+			g.Out.Error(err) // the key is for printing alone
+		}
 	}
 	g.Out.Step("Snapshot %s of %s taken", m.ID, say.Plural(len(m.Apps), "app"))
 	for _, missing := range m.Incomplete {
@@ -71,37 +77,55 @@ func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error)
 	return m, nil
 }
 
-// prune lets retention work. What was just taken, and what an open baseline or a
-// restore that was cut off needs, is pinned; and so is the baseline of the last upgrade,
-// without which nobody could tell any more what that has lost.
+// prune lets retention work: what was just taken, and what is needed, stays.
 func (g *Guard) prune(pinned ...string) error {
-	known, err := g.readState()
+	needed, err := g.needed()
 	if err != nil {
 		return err
 	}
-	for _, b := range known.Unresolved {
-		pinned = append(pinned, b.Snapshot)
+	return g.Store.Prune(g.retain(), append(pinned, slices.Collect(maps.Keys(needed))...))
+}
+
+// needed are the snapshots that nothing takes away, each with what needs it: an open
+// baseline, a restore that was cut off, an upgrade that is unfinished; and the baseline
+// of the last upgrade, without which nobody could tell any more what that has lost.
+func (g *Guard) needed() (map[string]string, error) {
+	known, err := g.readState()
+	if err != nil {
+		return nil, err
 	}
-	pinned = append(pinned, g.State.Restored()...)
+	needed := map[string]string{}
 	if n := len(known.Upgrades); n > 0 {
-		pinned = append(pinned, known.Upgrades[n-1].Baseline)
+		last := known.Upgrades[n-1]
+		needed[last.Baseline] = fmt.Sprintf("it tells what the last upgrade has lost, from Dokku %s to %s", last.From, last.To)
+	}
+	for _, id := range g.State.Restored() {
+		needed[id] = "a restore from it was cut off"
+	}
+	for _, name := range slices.Sorted(maps.Keys(known.Unresolved)) {
+		needed[known.Unresolved[name].Snapshot] = fmt.Sprintf("%s is held to it", host.Place(name))
 	}
 	list, err := g.Store.List()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	pinned = append(pinned, neededForUndoing(known, list)...)
+	for _, id := range neededForUndoing(known, list) {
+		if needed[id] == "" {
+			needed[id] = "it takes it to undo an upgrade (dokku upgrade-guard:rollback)"
+		}
+	}
 	// While an upgrade is unfinished, so is everything from before it.
-	if stamp := g.State.LastSeen(); stamp != host.DokkuVersion(g.Host) {
+	if stamp, disk := g.State.LastSeen(), host.DokkuVersion(g.Host); stamp != disk {
 		snapshots, err := g.of(stamp)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, e := range snapshots {
-			pinned = append(pinned, e.ID)
+			needed[e.ID] = fmt.Sprintf("the upgrade from Dokku %s to %s is not finished", stamp, disk)
 		}
 	}
-	return g.Store.Prune(g.retain(), pinned)
+	delete(needed, "")
+	return needed, nil
 }
 
 func (g *Guard) retain() int {
@@ -116,4 +140,17 @@ func (g *Guard) retain() int {
 func (g *Guard) of(dokku string) ([]snapshot.Entry, error) {
 	list, err := g.Store.List()
 	return slices.DeleteFunc(list, func(e snapshot.Entry) bool { return e.Dokku != dokku }), err
+}
+
+// sweepIncoming removes what a killed import has left. One that is under way is left alone.
+func (g *Guard) sweepIncoming() error {
+	if _, err := g.Host.Lstat(g.Host.Paths().Data("incoming")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	release, err := state.LockIncoming(context.Background(), g.Host)
+	if err != nil {
+		return nil // it is under way
+	}
+	defer release()
+	return g.Store.Discard()
 }

@@ -280,16 +280,22 @@ var safeProperty = regexp.MustCompile(`^(apps|builder[a-z-]*|buildpacks|caddy|ch
 var secretProperty = regexp.MustCompile(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn|mail|dns-provider-|chart)`)
 
 // show is a property's value where it is sure to be a setting, and its fingerprint
-// elsewhere. A buildpack's URL is one, and may have a token in it.
+// elsewhere.
 func (d *differences) show(name string, value []byte) string {
-	text := strings.TrimSpace(strings.ReplaceAll(string(value), "\n", " "))
-	printable := !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
-	if safeProperty.MatchString(name) && !app.IsK3sMap("lib/config/"+name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) &&
-		printable && len(text) <= 60 && !strings.Contains(text, "@") && say.Redact(text) == text {
+	if text, ok := Setting(name, value); ok {
 		return fmt.Sprintf("%q", text)
 	}
 	if shown := d.Shown(app.Fingerprint(string(value))); shown != "" {
 		return "a value with the fingerprint " + shown
 	}
 	return "a value that is not shown"
+}
+
+// Setting is the value of a property, namespace/app/name, where it is sure to be a setting
+// that may be shown. A buildpack's URL is one, and may have a token in it.
+func Setting(name string, value []byte) (text string, ok bool) {
+	text = strings.TrimSpace(strings.ReplaceAll(string(value), "\n", " "))
+	printable := !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+	return text, safeProperty.MatchString(name) && !app.IsK3sMap("lib/config/"+name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) &&
+		printable && len(text) <= 60 && !strings.Contains(text, "@") && say.Redact(text) == text
 }

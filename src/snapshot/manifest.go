@@ -30,6 +30,8 @@ type Manifest struct {
 	Reason  string    `json:"reason"`
 	// Dokku is the version that wrote the state.
 	Dokku string `json:"dokku"`
+	// Partial tells that it is of some apps only, and not of the host itself.
+	Partial bool `json:"partial,omitempty"`
 	// Incomplete names what could not be read; a complete snapshot has none.
 	Incomplete []string `json:"incomplete,omitempty"`
 	Apps       []string `json:"apps"`
@@ -117,6 +119,8 @@ func decode(r io.Reader) (m Manifest, files []promised, err error) {
 			return dec.Decode(&m.Reason)
 		case "dokku":
 			return dec.Decode(&m.Dokku)
+		case "partial":
+			return dec.Decode(&m.Partial)
 		case "incomplete":
 			return dec.Decode(&m.Incomplete)
 		case "apps":

@@ -30,6 +30,8 @@ const (
 	PostUpgrade = "post-upgrade"
 	PreRestore  = "pre-restore"
 	Manual      = "manual"
+	Imported    = "imported" // from another host: see arrival.go
+	live        = "live"
 )
 
 // Entry is a snapshot as its file's name tells it, without opening it.
@@ -40,7 +42,9 @@ type Entry struct {
 	Reason string    `json:"reason"`
 	// Label is what a person has called it.
 	Label string `json:"label,omitempty"`
-	Size  int64  `json:"size"`
+	// From is the host that it comes from, where that is another one than this.
+	From string `json:"from,omitempty"`
+	Size int64  `json:"size"`
 	// Future tells that its date is none: it lies beyond tomorrow. The snapshot may
 	// be as good as any, and counts for nothing where the newest is asked for.
 	Future bool `json:"future,omitempty"`
@@ -65,7 +69,9 @@ func parse(id string) (e Entry, ok bool) {
 	}
 	t, err := time.Parse(TimeLayout, m[1])
 	e = Entry{ID: id, Time: t, Dokku: strings.ReplaceAll(m[2], "~", "-"), Reason: m[3]}
-	if label, ok := strings.CutPrefix(e.Reason, Manual+"-"); ok {
+	if from, ok := strings.CutPrefix(e.Reason, elsewhere); ok {
+		e.Reason, e.From = Imported, from
+	} else if label, ok := strings.CutPrefix(e.Reason, Manual+"-"); ok {
 		e.Reason, e.Label = Manual, label
 	}
 	return e, err == nil
@@ -155,10 +161,14 @@ func (s *Store) sweep(dir string) error {
 		return err
 	}
 	for _, f := range files {
-		if leftover.MatchString(f.Name()) {
-			if err := s.h.Remove(path.Join(dir, f.Name())); err != nil {
-				return err
-			}
+		switch id, beside := strings.CutSuffix(f.Name(), besideSuffix); {
+		case leftover.MatchString(f.Name()):
+			err = s.h.Remove(path.Join(dir, f.Name()))
+		case beside && !slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() == id+".tar.gz" }):
+			err = s.h.RemoveTree(path.Join(dir, f.Name()))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -168,7 +178,7 @@ var leftover = regexp.MustCompile(`^\..*\.tar\.gz[0-9]+$`)
 
 // SaveLive replaces the live snapshot of one app.
 func (s *Store) SaveLive(files *app.Files, name string) error {
-	m := s.manifest(files, "live")
+	m := s.manifest(files, live)
 	m.ID = "live/" + name
 	if _, err := s.store(s.livePath(name), m); err != nil {
 		return fmt.Errorf("the live snapshot of %s cannot be stored: %w", name, err)
@@ -207,41 +217,9 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 		now = list[0].Time.Add(time.Second)
 	}
 	return Manifest{
-		Format: format, Time: now, Reason: reason, Dokku: files.Dokku,
+		Format: format, Time: now, Reason: reason, Dokku: files.Dokku, Partial: files.Partial,
 		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
 	}
-}
-
-// List are the snapshots there are, newest first; at the end those whose date is none.
-// Other files are ignored.
-func (s *Store) List() ([]Entry, error) {
-	files, err := s.h.ReadDir(s.h.Paths().Data("snapshots"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the snapshots cannot be listed: %w", err)
-	}
-	var list []Entry
-	for _, f := range files {
-		id, ok := strings.CutSuffix(f.Name(), ".tar.gz")
-		e, valid := parse(id)
-		if !ok || !valid {
-			continue
-		}
-		if st, err := f.Info(); err == nil {
-			e.Size = st.Size()
-		}
-		e.Future = s.Dated(e.Time).IsZero()
-		list = append(list, e)
-	}
-	slices.SortStableFunc(list, func(a, b Entry) int {
-		if c := s.Dated(b.Time).Compare(s.Dated(a.Time)); c != 0 {
-			return c
-		}
-		return strings.Compare(b.ID, a.ID)
-	})
-	return list, nil
 }
 
 // Dated is a time that something was done at, and no time at all where that lies
@@ -252,9 +230,6 @@ func (s *Store) Dated(t time.Time) time.Time {
 	}
 	return t
 }
-
-// Automatic tells that retention may remove this snapshot.
-func (e Entry) Automatic() bool { return !strings.HasPrefix(e.Reason, Manual) }
 
 // Manifest reads what a snapshot says of itself. Like everything that reads one, it
 // checks the whole of it first.
@@ -275,6 +250,7 @@ func (s *Store) Files(id string) (*app.Files, error) {
 	}
 	files := app.NewFiles(m.Dokku, m.Apps, m.Host.Strays, m.Files)
 	files.Refused = m.Refused
+	files.Partial = m.Partial || m.Reason == live
 	return files, nil
 }
 
@@ -349,25 +325,4 @@ var ErrDamaged = errors.New("damaged")
 func damaged(id string, why error) error {
 	return say.Hint(fmt.Errorf("the snapshot %s is %w: %v", id, ErrDamaged, why),
 		"It is not used. See dokku upgrade-guard:snapshots --verify for those that are whole.")
-}
-
-// Prune removes the oldest automatic snapshots until retain of them are left.
-// Pinned ones are not removed; manual ones, and those whose date is none, are not even
-// counted.
-func (s *Store) Prune(retain int, pinned []string) error {
-	list, err := s.List()
-	if err != nil {
-		return err
-	}
-	kept := 0
-	var errs []error
-	for _, e := range list {
-		if !e.Automatic() || e.Future {
-			continue
-		}
-		if kept++; kept > retain && !slices.Contains(pinned, e.ID) {
-			errs = append(errs, s.h.Remove(s.path(e.ID)))
-		}
-	}
-	return errors.Join(errs...)
 }

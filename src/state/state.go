@@ -217,6 +217,13 @@ func LockWork(ctx context.Context, h host.Host, wait time.Duration) (unlock func
 	return lock(ctx, h, "work.lock", wait)
 }
 
+// LockIncoming keeps every other upgrade-guard process from what comes in from another
+// host until the returned function is called. It may take hours, and nobody waits for it:
+// the store's lock is taken when it is there.
+func LockIncoming(ctx context.Context, h host.Host) (unlock func(), err error) {
+	return lock(ctx, h, "incoming.lock", 100*time.Millisecond)
+}
+
 // ErrBusy is wrapped by the error of a lock that another process did not give back in
 // time: nothing was begun.
 var ErrBusy = errors.New("another upgrade-guard process has held the lock")

@@ -113,6 +113,7 @@ func BenchmarkThousandApps(b *testing.B) {
 	for name, args := range map[string][]string{
 		"snapshot":        {"snapshot"},
 		"report":          {"report"},
+		"diff":            {"diff"},
 		"idle-trigger":    {"trigger", "post-extract", "app0001"},
 		"unknown-trigger": {"trigger", "nginx-pre-reload"},
 		"refresh":         {"trigger", "post-deploy", "app0001"},

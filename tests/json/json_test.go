@@ -131,6 +131,26 @@ var hosts = []struct {
 	{name: "half installed", recording: before, script: install + `
 		printf '#!/bin/sh\nprintf half-configured\n' >$BIN/dpkg-query
 		chmod 755 $BIN/dpkg-query`},
+	{name: "what differs, and what is shown", recording: before, script: `
+		mkdir -p $DOKKU_LIB_ROOT/config/nginx/blog $DOKKU_LIB_ROOT/config/registry/blog
+		ln -s /nowhere $DOKKU_ROOT/blog/link
+		truncate -s 2M $DOKKU_ROOT/blog/large
+		printf 2m >$DOKKU_LIB_ROOT/config/nginx/blog/client-max-body-size
+		printf secret >$DOKKU_LIB_ROOT/config/registry/blog/password
+		printf 'A="b"\n' >>$DOKKU_ROOT/blog/ENV` + install + `
+		upgrade-guard snapshot --label mine
+		printf other >$DOKKU_LIB_ROOT/config/registry/blog/password
+		printf 'A="c"\n' >>$DOKKU_ROOT/blog/ENV
+		rm -r $DOKKU_ROOT/api_server`},
+	{name: "another version than in the snapshot", recording: before, script: upgrade},
+	{name: "a snapshot of another host", recording: before, script: install + `
+		rm -rf $DOKKU_ROOT/blog
+		git init -q --bare $DOKKU_ROOT/blog
+		git --git-dir=$DOKKU_ROOT/blog -c user.name=x -c user.email=x@example.org commit-tree -m one $(git --git-dir=$DOKKU_ROOT/blog hash-object -w -t tree --stdin </dev/null) >$SANDBOX/commit
+		git --git-dir=$DOKKU_ROOT/blog update-ref refs/heads/master $(cat $SANDBOX/commit)
+		upgrade-guard export --with-git >$SANDBOX/export 2>/dev/null
+		upgrade-guard import <$SANDBOX/export
+		rm $DATA/snapshots/*-install.tar.gz`},
 	{name: "snapshots that are not all good", recording: before, script: install + `
 		upgrade-guard snapshot
 		upgrade-guard snapshot --label before-docker28
@@ -147,7 +167,10 @@ var hosts = []struct {
 }
 
 // never are the keys that no host here has.
-var never = []string{"halts"} // no hazard is as bad as that
+var never = []string{
+	"halts",      // no hazard is as bad as that
+	"incomplete", // no disk here is broken
+}
 
 func TestMain(m *testing.M) {
 	sandbox.Main() // dokku, docker and the others are links to this program
@@ -175,6 +198,8 @@ func TestOutputFitsTheSchemas(t *testing.T) {
 				"snapshots.json":   {"snapshots", "snapshots --verify"},
 				"log.json":         {"log", "log my_app"},
 				"event.json":       {"told"},
+				"diff.json":        {"diff", "diff latest now --app blog"},
+				"show.json":        {"show latest", "show latest blog", "show latest lib/config", "show 2", "show 20260101"},
 			} {
 				for _, command := range commands {
 					if schema == "event.json" {
@@ -185,7 +210,8 @@ func TestOutputFitsTheSchemas(t *testing.T) {
 					}
 					format := map[bool]string{true: "json-flat", false: "json"}[schema == "report-flat.json"]
 					out := run("upgrade-guard", append(strings.Fields(command), "--format", format)...)
-					if !strings.Contains(command, "_") && !strings.Contains(command, "blog") || len(out) > 0 { // the app may be gone
+					gone := strings.Contains(command, "_") || strings.Contains(command, "blog") || schema == "diff.json" || schema == "show.json"
+					if !gone || len(out) > 0 { // the app may be gone, or the snapshot
 						d.fits(t, schema, command, out)
 					}
 				}
@@ -251,7 +277,7 @@ func read(t *testing.T) documents {
 	d := documents{raw: map[string]any{}, compiled: map[string]*jsonschema.Schema{}, seen: map[string]bool{}}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	for _, file := range []string{"report.json", "report-app.json", "report-flat.json", "check.json", "snapshots.json", "log.json", "event.json"} {
+	for _, file := range []string{"report.json", "report-app.json", "report-flat.json", "check.json", "snapshots.json", "log.json", "event.json", "diff.json", "show.json"} {
 		b, err := os.ReadFile(schemas + file)
 		if err != nil {
 			t.Fatal(err)
@@ -366,6 +392,13 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 		{guard.Log{}, d.raw["log.json"], nil},
 		{guard.LogRun{}, items(d.raw["log.json"], "runs"), nil},
 		{guard.Event{}, d.raw["event.json"], nil},
+		{guard.Diff{}, d.raw["diff.json"], nil},
+		{guard.AppDiff{}, items(d.raw["diff.json"], "apps"), nil},
+		{guard.DiffLine{}, items(items(d.raw["diff.json"], "apps"), "lines"), nil},
+		{guard.Shown{}, d.raw["show.json"], nil},
+		{guard.ShownApp{}, items(d.raw["show.json"], "apps"), nil},
+		{guard.ShownFile{}, items(d.raw["show.json"], "files"), nil},
+		{guard.ShownVariable{}, items(items(d.raw["show.json"], "files"), "variables"), nil},
 		{guard.LogLine{}, items(items(d.raw["log.json"], "runs"), "lines"), nil},
 		{app.Certificate{}, def("certificate"), nil},
 		{app.Letsencrypt{}, def("letsencrypt"), []string{"plugin", "auto_renew", "scheduled"}}, // the host's

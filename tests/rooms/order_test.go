@@ -28,7 +28,7 @@ var storeys = [][]string{
 	{"act.go", "print.go"},
 	{"queue_renames.go"},
 	{"after.go"},
-	{"routes.go", "install.go", "deploy.go", "before.go", "check.go", "restore.go"},
+	{"routes.go", "install.go", "deploy.go", "before.go", "check.go", "restore.go", "export.go", "forget.go", "diff.go", "show.go"},
 	{"rename.go", "restore_host.go"},
 	{"queue.go", "report.go"},
 	{"apply.go", "flags.go", "todo.go", "watch.go", "rollback.go"},

@@ -20,7 +20,7 @@ const module = "upgrade-guard"
 // and none on its own. A new one needs a place here.
 var floors = [][]string{
 	{".", "src/say", "src/rawjson"}, // "." is version.go, the plugin's version
-	{"src/host"},
+	{"src/host", "src/seal"},
 	{"hook", "src/app", "src/packages"},
 	{"src/nginx", "src/plugins"},
 	{"src/snapshot"},

@@ -47,7 +47,7 @@ func inItsOwnMounts(t *testing.T) bool {
 }
 
 // The disk is full when a snapshot is taken, when an upgrade's losses are put back, when
-// an app is restored: it is said, every file of Dokku's is the old or the new one, every
+// an app is restored, when a snapshot comes in: it is said, every file of Dokku's is the old or the new one, every
 // snapshot there is can be read, and once there is room the same command ends well.
 func TestTheDiskIsFull(t *testing.T) {
 	if !inItsOwnMounts(t) {
@@ -63,7 +63,7 @@ func TestTheDiskIsFull(t *testing.T) {
 	for _, c := range []struct {
 		template func(t *testing.T) *box
 		args     []string
-	}{{upgraded, []string{"snapshot"}}, {upgraded, []string{"apply"}}, {changed, []string{"restore", "my_app"}}} {
+	}{{upgraded, []string{"snapshot"}}, {upgraded, []string{"apply"}}, {changed, []string{"restore", "my_app"}}, {receiving, []string{"import"}}} {
 		template := c.template(t)
 		end := ended(t, template, c.args...)
 		first := template.whole()
@@ -78,6 +78,7 @@ func TestTheDiskIsFull(t *testing.T) {
 				t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 				template.copyTo(dir + "/host")
 				b := enter(t, dir+"/host")
+				b.in = template.in
 				before := b.dokkus()
 				fill(t, dir+"/ballast", pages)
 				r := b.run(c.args...)
@@ -96,6 +97,9 @@ func TestTheDiskIsFull(t *testing.T) {
 					full++
 					if !strings.Contains(r.out, "no space left on device") {
 						t.Errorf("it does not say why:\n%s", r.out)
+					}
+					if c.args[0] == "import" {
+						nothingKept(t, b, r.out)
 					}
 				} else if c.args[0] != "snapshot" {
 					same(t, end, now)

@@ -61,6 +61,7 @@ type box struct {
 	h      *host.Local
 	binary string
 	env    []string
+	in     []byte // what comes in on standard input
 }
 
 // directory is one for a host: in memory where there is such a place, since hosts are
@@ -108,7 +109,9 @@ func (b *box) copy(t testing.TB) *box {
 	t.Helper()
 	dir := directory(t)
 	b.copyTo(dir)
-	return enter(t, dir)
+	other := enter(t, dir)
+	other.in = b.in
+	return other
 }
 
 // copyTo copies the host; nothing in it knows where it is but nginx's configurations.
@@ -136,6 +139,9 @@ func (b *box) copyTo(dir string) {
 func (b *box) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(b.binary, args...)
 	cmd.Env, cmd.Dir = b.env, "/"
+	if b.in != nil {
+		cmd.Stdin = bytes.NewReader(b.in)
+	}
 	return cmd
 }
 
