@@ -49,8 +49,8 @@ func play(recording string, guarded bool) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	// ^C is for what runs in the shell.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGQUIT)
+	// ^C and a closed terminal are for what runs in the shell; the directory goes after it.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP)
 
 	host, err := sandbox.New(filepath.Join(dir, "host"), recording)
 	if err != nil {

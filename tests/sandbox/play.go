@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -20,9 +21,9 @@ import (
 func PlayCommands() map[string]func() {
 	commands := map[string]func(Host, []string) error{
 		"dokku": Host.playDokku, "plugn": Host.plugn, "docker": Host.playDocker, "crontab": Host.playCrontab, "sudo": Host.playSudo,
-		"apt": Host.playApt, "apt-get": Host.playApt, "apt-cache": Host.playAptCache, "dpkg-query": Host.dpkgQuery, "sites": Host.sites,
+		"apt": Host.playApt, "apt-get": Host.playApt, "apt-cache": Host.playAptCache, "dpkg-query": Host.dpkgQuery, "dpkg": Host.playDpkg, "sites": Host.sites,
 	}
-	for _, name := range []string{"dpkg", "dpkg-reconfigure", "systemctl", "service", "nginx", "git", "ssh", "reboot", "dokku-update", "unattended-upgrade", "journalctl"} {
+	for _, name := range []string{"dpkg-reconfigure", "systemctl", "service", "nginx", "git", "ssh", "reboot", "dokku-update", "unattended-upgrade", "journalctl"} {
 		commands[name] = func(_ Host, args []string) error { return notHere(name, args) }
 	}
 	return mains(commands)
@@ -187,6 +188,10 @@ func (h Host) playSudo(args []string) error {
 	if _, ok := PlayCommands()[args[0]]; ok {
 		return stream(args[0], args[1:]...)
 	}
+	// The binary of the release archive, unpacked here.
+	if path, err := filepath.Abs(args[0]); err == nil && strings.Contains(args[0], "/") && strings.HasPrefix(path, h.Dir+"/") {
+		return stream(path, args[1:]...)
+	}
 	if !slices.Contains([]string{"touch", "rm", "mkdir", "mv", "cp", "cat", "ls", "sed", "tar", "chown", "chmod", "install"}, args[0]) {
 		return notHere("sudo", args)
 	}
@@ -316,6 +321,18 @@ func (h Host) playAptCache(args []string) error {
 	}
 	fmt.Printf("dokku:\n  Installed: %s\n  Candidate: %s\n", h.version(), candidate)
 	return nil
+}
+
+func (h Host) playDpkg(args []string) error {
+	if slices.Equal(args, []string{"--print-architecture"}) {
+		arch := runtime.GOARCH
+		if arch == "arm" {
+			arch = "armhf"
+		}
+		fmt.Println(arch)
+		return nil
+	}
+	return notHere("dpkg", args)
 }
 
 func (h Host) dpkgQuery(args []string) error {
