@@ -147,7 +147,8 @@ func greeting(h sandbox.Host, recording string, guarded bool) string {
 This is a sandbox: a copy of a real Dokku host, recorded as
 %s. It lies in
 %s
-Dokku, docker, apt and sudo are stand-ins there. Nothing reaches this machine's own.
+dokku, docker, nginx, systemctl, apt, dpkg and sudo are stand-ins, and nothing
+that is typed to them reaches this machine. All else (rm, cat) is the real thing.
 %s
 
 See how it stands:
@@ -164,11 +165,11 @@ Break something, and have it put back:
     rm home/dokku/blog/nginx.conf; sites
     dokku upgrade-guard:apply --dry-run
     dokku upgrade-guard:apply
-    docker ps; docker stop blog.web.1 blog.web.2 blog.web.3; dokku upgrade-guard:apply
+    docker ps; docker stop blog.web.1; dokku upgrade-guard:report blog
     dokku domains:set blog wrong.example; sites
     dokku upgrade-guard:restore blog --snapshot latest
 
-What our messages tell you to type works here, or the sandbox says that it cannot.
+What the plugin tells you to type works here, or the sandbox says that it cannot.
 The other recordings, by make play FROM=...:
     %s
 Without the plugin: make play GUARD=no

@@ -54,6 +54,7 @@ func typed(t *testing.T, script string, env ...string) (string, error) {
 func TestAnHourWithThePlugin(t *testing.T) {
 	out, err := typed(t, `set -e
 dokku upgrade-guard:report
+dokku upgrade-guard:set --global auto-rename false
 sudo apt-get update && sudo apt-get install -y dokku=0.35.5
 dokku version
 dokku ps:rebuild --all
@@ -69,7 +70,7 @@ sites | grep -q 'www.blog.example'
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"no upgrade seen yet", "0.20.4 => 0.35.5", "dokku version 0.35.5", "my-app +shop.example.org +web=2 worker=1 +up"} {
+	for _, want := range []string{"no upgrade seen yet", "0.20.4 => 0.35.5", "dokku version 0.35.5", "my_app +shop.example.org +web=2 worker=1 +up"} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("%q was not printed:\n%s", want, out)
 		}
