@@ -86,6 +86,35 @@ func TestReadmeNamesEveryCommand(t *testing.T) {
 	}
 }
 
+var (
+	ours    = regexp.MustCompile("upgrade-guard:([a-z-]+)([^`\n#]*)")
+	anyFlag = regexp.MustCompile(`(?:^|\s)(--[a-z-]+)`)
+)
+
+// What the pages have one type is there: the command, and its flags.
+func TestPagesTypeWhatThereIs(t *testing.T) {
+	names := slices.DeleteFunc(cli.Names(), func(n string) bool { return n == "default" })
+	help := helps(t, names)
+	seen := 0
+	for _, page := range pages(t) {
+		for _, m := range ours.FindAllStringSubmatch(read(t, page), -1) {
+			seen++
+			if _, ok := help[m[1]]; !ok {
+				t.Errorf("%s has one type %s, and there is no such command", page, m[0])
+				continue
+			}
+			for _, flag := range firsts(anyFlag, m[2]) {
+				if flag != "--global" && !strings.HasPrefix(flag, "--upgrade-guard-") && !strings.Contains(help[m[1]], flag) {
+					t.Errorf("%s has one type %s, which has no %s", page, m[0], flag)
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d such commands were seen", seen)
+	}
+}
+
 // helps are what each command says to --help.
 func helps(t *testing.T, names []string) map[string]string {
 	t.Helper()
