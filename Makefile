@@ -1,17 +1,20 @@
-# The two commands: make demo, make test. Both need Go and nothing else.
+# The two commands: make demo, make test. Both need Go and nothing else; so does make play.
 SHELL := /bin/sh
 export CGO_ENABLED = 0
 BUILD = go build -trimpath -buildvcs=false
 LD = -ldflags "-s -w"
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' plugin.toml)
 
-.PHONY: build demo test torture e2e bench fmt release clean
+.PHONY: build demo play test torture e2e bench fmt release clean
 
-build: ## the binary, so that ./pre-upgrade FROM TO works in place
+build: ## bin/upgrade-guard, so that ./pre-upgrade FROM TO works in place
 	$(BUILD) -o bin/upgrade-guard ./src
 
 demo: build ## the story of dokku/dokku issue 7253, without and with the guard
 	@go run ./tests/demo
+
+play: build ## a shell on a sandbox host: make play [FROM=<recording>] [GUARD=no]
+	@GUARD=$(GUARD) go run ./tests/play "$(FROM)"
 
 test: build ## all tests; no root, Docker or network
 	go test -count=1 -timeout 30m ./...

@@ -27,6 +27,10 @@ func Commands() map[string]func() {
 		"dokku": Host.dokku, "plugn": Host.plugn, "docker": Host.docker, "crontab": Host.crontab,
 		"apt-get": Host.aptGet, "apt-cache": Host.aptCache, "sudo": Host.sudo,
 	}
+	return mains(commands)
+}
+
+func mains(commands map[string]func(Host, []string) error) map[string]func() {
 	mains := map[string]func(){}
 	for name, run := range commands {
 		mains[name] = func() {
@@ -35,7 +39,10 @@ func Commands() map[string]func() {
 			switch {
 			case errors.As(err, &exit):
 				os.Exit(exit.ExitCode())
-			case err != nil:
+			case errors.Is(err, errNotRecorded):
+				err = notHere(name, os.Args[1:])
+			}
+			if err != nil {
 				fmt.Fprintln(os.Stderr, " !     "+err.Error())
 				os.Exit(1)
 			}
@@ -45,6 +52,7 @@ func Commands() map[string]func() {
 	return mains
 }
 
+// errNotRecorded is the end of what no recording shows: notHere says it.
 var errNotRecorded = errors.New("the sandbox has no recording of this")
 
 // dokku plays the commands that the story needs.
@@ -96,7 +104,7 @@ func (h Host) dokku(args []string) error {
 		return nil
 	case args[0] == "ps:rebuild" && len(args) == 2:
 		return h.rebuild(args[1])
-	case plugin == "config":
+	case (args[0] == "config:set" || args[0] == "config:unset") && len(args) > 2:
 		return h.config(args[0], slices.DeleteFunc(slices.Clone(args[1:]), func(a string) bool { return a == "--no-restart" }))
 	case args[0] == "letsencrypt:active" && len(args) == 2:
 		fmt.Println(h.letsencryptActive(args[1]))
@@ -123,7 +131,7 @@ func (h Host) dokku(args []string) error {
 	case args[0] == "report" && len(args) == 2:
 		return h.plugn([]string{"trigger", "report", args[1]})
 	}
-	return fmt.Errorf("%w: dokku %s", errNotRecorded, strings.Join(args, " "))
+	return errNotRecorded
 }
 
 func stream(name string, args ...string) error {
@@ -658,19 +666,25 @@ func (h Host) Answers(domain string) (string, error) {
 
 // Main is what a program that carries the stand-ins calls first: it plays the
 // stand-in it was called as, or returns.
-func Main() {
-	if play := Commands()[filepath.Base(os.Args[0])]; play != nil && os.Getenv("SANDBOX") != "" {
+func Main() { MainOf(Commands()) }
+
+// MainOf is Main of other stand-ins.
+func MainOf(commands map[string]func()) {
+	if play := commands[filepath.Base(os.Args[0])]; play != nil && os.Getenv("SANDBOX") != "" {
 		play()
 	}
 }
 
 // InstallCommands puts the stand-ins into a directory, as links to a program
 // that calls Main.
-func InstallCommands(dir, program string) error {
+func InstallCommands(dir, program string) error { return Link(dir, program, Commands()) }
+
+// Link is InstallCommands of other stand-ins.
+func Link(dir, program string, commands map[string]func()) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for name := range Commands() {
+	for name := range commands {
 		if err := os.Symlink(program, filepath.Join(dir, name)); err != nil {
 			return err
 		}
