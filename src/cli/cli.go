@@ -293,7 +293,7 @@ func (c commands) snapshot(ctx *cli.Context) error {
 		return err
 	}
 	if c.out.Quiet {
-		c.out.Result("%s", m.ID)
+		c.out.Value("%s", m.ID)
 	}
 	return nil
 }

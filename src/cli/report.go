@@ -43,7 +43,7 @@ func (c commands) report(ctx *cli.Context) error {
 	switch {
 	case ctx.Bool("to-do"):
 		for _, command := range r.ToDo() {
-			c.out.Result("%s", command)
+			c.out.Value("%s", command)
 		}
 	case asJSON && name != "":
 		err = c.out.JSON(r.Apps[0])
@@ -52,7 +52,7 @@ func (c commands) report(ctx *cli.Context) error {
 	case len(info) == 1:
 		for _, f := range r.Apps[0].Flags() {
 			if f.Name == info[0] {
-				c.out.Result("%s", f.Value)
+				c.out.Value("%s", f.Value)
 			}
 		}
 	case name != "":

@@ -74,7 +74,7 @@ func (c commands) snapshots(ctx *cli.Context) error {
 		if len(rows) > 0 && !c.out.Quiet {
 			rows = append([][]string{{"SNAPSHOT", "TAKEN", "SIZE"}}, rows...)
 		}
-		c.out.Table("", rows)
+		c.out.Table("", rows, nil)
 		if errs != nil {
 			c.out.Trouble("%s", errs) // without the hint to come here
 		}
