@@ -23,7 +23,8 @@ type progress struct {
 }
 
 // Counting begins one: whoever works with the context that it returns says by Counted how
-// far it has come. what is what is counted, "apps read". end takes the line away.
+// far it has come, if there is anything to count. what is what is counted, "apps read", or
+// waited for. end takes the line away.
 func (p *Printer) Counting(ctx context.Context, what string) (counting context.Context, end func()) {
 	if p.Err == nil || p.ASCII || p.Quiet || p.Patience == 0 {
 		return ctx, func() {}
@@ -66,9 +67,9 @@ func (g *progress) tell() {
 		case <-time.After(wait):
 		}
 		g.mu.Lock()
-		text := fmt.Sprintf("       %s: %d", g.what, g.done)
+		text := "       " + g.what
 		if g.all > 0 {
-			text += fmt.Sprintf(" of %d", max(g.all, g.done))
+			text += fmt.Sprintf(": %d of %d", g.done, max(g.all, g.done))
 		}
 		g.mu.Unlock()
 		g.p.mu.Lock()

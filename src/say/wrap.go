@@ -15,7 +15,8 @@ const Columns = 80
 // belongs to it stands two further in than its own first line, behind the mark of a
 // plan's line, and so looks like no line of ours whatever stands in it. A word that is
 // longer, an address or an app's name, is left whole, and so is a command: pasted, half of
-// one would be another.
+// one would be another. One that a colon leads to, and that more follows
+// or no room is left for, has a line of its own.
 func wrapped(text string, columns int) []string {
 	if columns <= 0 || utf8.RuneCountInString(text) <= columns {
 		return []string{text}
@@ -24,8 +25,22 @@ func wrapped(text string, columns int) []string {
 	hang := strings.Repeat(" ", utf8.RuneCountInString(start)+2)
 	var lines []string
 	line, empty := start, true
-	for _, w := range words(text[len(start):]) {
-		if !empty && utf8.RuneCountInString(line+w.blanks+w.text) > columns {
+	list := words(text[len(start):])
+	for i, w := range list {
+		last := i == len(list)-1
+		fits := utf8.RuneCountInString(line+w.blanks+w.text) <= columns
+		if w.command && strings.HasSuffix(line, ":") && (last && !fits || !last && strings.HasSuffix(w.text, ".")) {
+			if !last {
+				w.text = strings.TrimSuffix(w.text, ".")
+			}
+			lines = append(lines, line, hang+"  "+w.text)
+			if last {
+				return lines
+			}
+			line, empty = hang, true
+			continue
+		}
+		if !empty && !fits {
 			lines = append(lines, strings.TrimRight(line, " "))
 			line, empty, w.blanks = hang, true, ""
 		}
@@ -41,7 +56,10 @@ func wrapped(text string, columns int) []string {
 var leading = regexp.MustCompile(`^(?:[=-]{5}> | !     )? *(?:\[(?:ok|[-+~!])\] +|\[[0-9]+/[0-9]+\] )?`)
 
 // A word is not broken. Before it stand blanks.
-type word struct{ blanks, text string }
+type word struct {
+	blanks, text string
+	command      bool
+}
 
 // words are the words of a text, a command being one.
 func words(text string) []word {
@@ -50,7 +68,7 @@ func words(text string) []word {
 		rest := strings.TrimLeft(text, " ")
 		w := word{blanks: text[:len(text)-len(rest)]}
 		n := commandLength(rest)
-		if n == 0 {
+		if w.command = n > 0; n == 0 {
 			n = wordLength(rest)
 		}
 		w.text, text = rest[:n], rest[n:]
