@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
 )
 
 // Description is the plugin in one line, for dokku help.
@@ -30,10 +31,12 @@ var lines = []string{
 
 func help() string {
 	var b strings.Builder
+	out := &say.Printer{Out: &b, Width: say.Columns}
 	fmt.Fprintf(&b, "Usage: dokku %s:COMMAND\n\n%s.\n\nCommands:\n", host.Plugin, Description)
 	for _, l := range lines {
 		command, what, _ := strings.Cut(l, ", ")
-		fmt.Fprintf(&b, "    %-66s %s\n", strings.TrimPrefix(command, host.Plugin+":"), what)
+		out.Result("    %s", strings.TrimPrefix(command, host.Plugin+":"))
+		out.Result("        %s", what)
 	}
 	b.WriteString(`
 Examples:
