@@ -60,11 +60,15 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 			c.guard.Deliver(ctx)
 		}
 	}
+	var missing app.NoApp
 	switch {
 	case errors.Is(err, errForYou):
 		return 2
-	case errors.As(err, &app.NoApp{}):
+	case errors.As(err, &missing):
 		out.Error(err)
+		if now := c.guard.CalledNow(missing.Name); now != "" {
+			out.Trouble("%s was renamed and is called %s now.", missing.Name, now)
+		}
 		return app.NoAppExit
 	case err != nil:
 		out.Error(err)
@@ -111,10 +115,13 @@ func flagsFirst(c *cli.Command, args []string) ([]string, error) {
 			continue
 		}
 		if i+1 == len(args) {
-			return nil, say.Hint(fmt.Errorf("flag needs an argument: --%s", name), "See dokku %s --help", c.Name)
+			return nil, noValue(c, name)
 		}
 		i++
 		value := args[i]
+		if strings.HasPrefix(value, "--") { // of none the value begins so
+			return nil, noValue(c, name)
+		}
 		for list[name] && strings.HasSuffix(value, ",") && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
 			i++ // certs, ports without quotes
 			value += args[i]
@@ -165,12 +172,12 @@ func (c commands) all() []*cli.Command {
 				&cli.BoolFlag{Name: "guesses", Usage: "also put back what was recorded nowhere and is guessed, from containers and nginx.conf"},
 			}, Action: c.apply},
 		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it",
-			Flags: []cli.Flag{&cli.StringFlag{Name: "label", Usage: "what to `call` it, in its id"}}, Action: c.snapshot},
+			Flags: []cli.Flag{&cli.StringFlag{Name: "label", Usage: "its `label`, a part of its id: before-docker28"}}, Action: c.snapshot},
 		{Name: "snapshots", Usage: "The snapshots there are",
 			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
 		{Name: "log", Usage: "What upgrade-guard has done: prevented, repaired, restored, renamed, refused", ArgsUsage: "[<app>]",
 			Flags: []cli.Flag{formatFlag(),
-				&cli.StringFlag{Name: "since", Usage: "of the last `time` only: 7d, 12h, 30m"},
+				&cli.StringFlag{Name: "since", Usage: "no older than this `time`: 7d, 12h, 30m"},
 				&cli.StringFlag{Name: "run", Usage: "of one run only, by its `id` or the beginning of it"},
 			}, Action: c.log},
 		{Name: "events", Usage: "Who is told of events, and how many wait to be told",
@@ -179,7 +186,7 @@ func (c commands) all() []*cli.Command {
 		{Name: "restore", Usage: "Put one app back as a snapshot has it, or what belongs to no app; another snapshot is taken first", ArgsUsage: "<app>|--global",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the one that follows the app; the newest from before the last upgrade when left out"},
-				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, and again for more: " + strings.Join(restore.Parts, ",") + "; of the host " + strings.Join(restore.HostParts, ",")},
+				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, with commas between them: " + strings.Join(restore.Parts, ", ") + "; of the host " + strings.Join(restore.HostParts, ", ")},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
 			}, Action: c.restore},
 		{Name: "rename", Usage: "Rename an app without loss and without refusing a request", ArgsUsage: "<old> <new>",
@@ -192,7 +199,7 @@ func (c commands) all() []*cli.Command {
 		command.Name = host.Plugin + ":" + command.Name
 		command.HideHelpCommand = true
 		command.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-			return say.Hint(err, "See dokku %s --help", ctx.Command.Name)
+			return noFlag(ctx.Command, err)
 		}
 	}
 	return list
@@ -244,7 +251,7 @@ func (c commands) check(ctx *cli.Context) error {
 func (c commands) checkArgs(ctx *cli.Context) (name, to string, err error) {
 	name, to = c.app, ctx.String("to")
 	if ctx.IsSet("to") && to == "" {
-		return "", "", say.Hint(errors.New("--to is empty"), "dokku upgrade-guard:check --to 0.35.5")
+		return "", "", say.Hint(errors.New("--to is empty"), "For example: dokku upgrade-guard:check --to 0.35.5")
 	}
 	for _, arg := range ctx.Args().Slice() {
 		version := app.ValidVersion(strings.TrimPrefix(arg, "v"))
@@ -254,7 +261,7 @@ func (c commands) checkArgs(ctx *cli.Context) (name, to string, err error) {
 		case !version && (name == "" || name == c.app):
 			name = arg
 		default:
-			return "", "", say.Hint(fmt.Errorf("%s takes an app and a version, so not %q", ctx.Command.Name, arg), "dokku upgrade-guard:check my-app 0.38.27")
+			return "", "", say.Hint(fmt.Errorf("%s takes an app and a version, so not %q", ctx.Command.Name, arg), "For example: dokku upgrade-guard:check my-app 0.38.27")
 		}
 	}
 	return name, to, nil
@@ -305,8 +312,8 @@ func (c commands) set(ctx *cli.Context) error {
 		scope, args = args[0], args[1:]
 	}
 	if len(args) < 1 || len(args) > 2 {
-		return say.Hint(errors.New("an app or --global is needed, and a property: with a value, or alone to unset it"),
-			"dokku upgrade-guard:set --global auto-apply false. Valid properties include: %s", strings.Join(guard.PropertyNames, ", "))
+		return say.Hint(say.Hint(errors.New("an app or --global is needed, and a property: with one value, or alone to unset it"),
+			"Valid properties include: %s", strings.Join(guard.PropertyNames, ", ")), "For example: dokku upgrade-guard:set --global auto-apply false")
 	}
 	if slices.Contains(guard.PropertyNames, scope) && !slices.Contains(guard.PropertyNames, args[0]) {
 		return say.Hint(fmt.Errorf("%s is for an app or for --global, and neither is named", scope), "%s", say.Command("dokku upgrade-guard:set --global", append([]string{scope}, args...)...))
@@ -336,7 +343,7 @@ func (c commands) restore(ctx *cli.Context) error {
 		return err
 	}
 	if name == "" {
-		return say.Hint(errors.New("an app is needed, or --global"), "dokku upgrade-guard:restore my-app --dry-run")
+		return say.Hint(errors.New("an app is needed, or --global"), "For example: dokku upgrade-guard:restore my-app --dry-run")
 	}
 	var parts []string
 	for _, only := range ctx.StringSlice("only") {
@@ -347,7 +354,7 @@ func (c commands) restore(ctx *cli.Context) error {
 		there = restore.HostParts
 	}
 	if ctx.IsSet("only") && len(parts) == 0 {
-		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(there, ","))
+		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(there, ", "))
 	}
 	if name == host.GlobalScope {
 		return c.guard.RestoreHost(ctx.Context, ctx.String("snapshot"), parts, ctx.Bool("dry-run"))
@@ -357,7 +364,7 @@ func (c commands) restore(ctx *cli.Context) error {
 
 func (c commands) rename(ctx *cli.Context) error {
 	if ctx.NArg() != 2 {
-		return say.Hint(errors.New("two names are needed, the old and the new one"), "dokku upgrade-guard:rename my_app my-app")
+		return say.Hint(errors.New("two names are needed, the old and the new one"), "For example: dokku upgrade-guard:rename my_app my-app")
 	}
 	return c.guard.Rename(ctx.Context, ctx.Args().Get(0), ctx.Args().Get(1),
 		guard.RenameOptions{DryRun: ctx.Bool("dry-run"), WithStop: ctx.Bool("with-stop")})

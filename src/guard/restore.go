@@ -23,7 +23,7 @@ import (
 func (g *Guard) Restore(ctx context.Context, name, id string, parts []string, dryRun bool) error {
 	for _, p := range parts {
 		if !slices.Contains(restore.Parts, p) {
-			return say.Hint(fmt.Errorf("there is no part %q that can be restored", p), "There are: %s.", strings.Join(restore.Parts, ","))
+			return say.Hint(fmt.Errorf("there is no part %q that can be restored", p), "There are: %s.", strings.Join(restore.Parts, ", "))
 		}
 	}
 	if len(parts) == 0 {

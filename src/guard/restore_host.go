@@ -20,7 +20,7 @@ import (
 func (g *Guard) RestoreHost(ctx context.Context, id string, parts []string, dryRun bool) error {
 	for _, p := range parts {
 		if !slices.Contains(restore.HostParts, p) {
-			return say.Hint(fmt.Errorf("there is no part %q of this host that can be restored", p), "There are: %s.", strings.Join(restore.HostParts, ","))
+			return say.Hint(fmt.Errorf("there is no part %q of this host that can be restored", p), "There are: %s.", strings.Join(restore.HostParts, ", "))
 		}
 	}
 	if len(parts) == 0 {
