@@ -90,12 +90,7 @@ func printReport(out *say.Printer, r guard.Report) {
 		}
 		rows = append(rows, []string{a.App, a.Status, scale, strconv.Itoa(a.Running), strings.Join(a.Domains, " ")})
 	}
-	out.Table("       ", rows, func(row, column int) say.Look {
-		if row == 0 || column != 1 {
-			return say.Normal
-		}
-		return statusLook(rows[row][column])
-	})
+	out.Table("       ", rows, statusLooks(rows))
 	if r.NoBaseline != "" {
 		out.Result("-----> %s", r.NoBaseline)
 		out.Result("       %s", r.Advice)
@@ -123,18 +118,6 @@ func printReport(out *say.Printer, r guard.Report) {
 	for _, a := range r.Apps {
 		printDrift(out, a.App, a.Drift)
 	}
-}
-
-// statusLook is how a status stands out: what needs somebody does not look like what is
-// well.
-func statusLook(status string) say.Look {
-	switch status {
-	case guard.StatusOK, guard.StatusRepaired:
-		return say.Good
-	case guard.StatusDown, guard.StatusLost:
-		return say.Bad
-	}
-	return say.Warning
 }
 
 // printQueue says how the long work stands: what is open or has failed, and the

@@ -87,3 +87,21 @@ func onTerminal(t *testing.T, run func(string) (string, int), command string) st
 	held.Close()
 	return <-shown
 }
+
+// What takes longer than two seconds says on standard error how far it is. A hook does not.
+func TestProgress(t *testing.T) {
+	run := newHost(t, buildPlugin(t), "issue7253-0.20.4-before")
+	const slow = `mkdir -p $SANDBOX/slow && printf '#!/bin/sh\nsleep 2.5\nexec %s "$@"\n' "$(command -v docker)" >$SANDBOX/slow/docker && chmod 755 $SANDBOX/slow/docker && PATH=$SANDBOX/slow:$PATH && `
+	if text, _ := run(slow + "$GUARD snapshot 2>&1 >/dev/null"); !strings.Contains(text, "       apps read: 5 of 5\n") {
+		t.Errorf("%q", text)
+	}
+	if text, _ := run(slow + "$GUARD snapshot 2>/dev/null"); strings.Contains(text, "apps read") {
+		t.Errorf("%q", text)
+	}
+	if text, _ := run(slow + "DOKKU_QUIET_OUTPUT=1 $GUARD snapshot 2>&1 >/dev/null"); text != "" {
+		t.Errorf("%q", text)
+	}
+	if text, _ := run(slow + "$GUARD trigger post-deploy blog"); strings.Contains(text, "apps read") {
+		t.Errorf("%q", text)
+	}
+}
