@@ -113,11 +113,30 @@ func printReport(out *say.Printer, r guard.Report) {
 			out.Result("-----> %s: %s", a.App, p)
 		}
 	}
-	printFindings(out, plans{}, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
+	down, others := worstFirst(r, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
+	printFindings(out, plans{}, down)
+	printFindings(out, plans{}, others)
 	printDrift(out, host.GlobalScope, r.Drift)
 	for _, a := range r.Apps {
 		printDrift(out, a.App, a.Drift)
 	}
+}
+
+// worstFirst are the findings of the host and of apps that are down, and the others: who
+// reads them at night needs those first.
+func worstFirst(r guard.Report, found []hazard.Finding) (down, others []hazard.Finding) {
+	status := map[string]string{host.GlobalScope: guard.StatusDown}
+	for _, a := range r.Apps {
+		status[a.App] = a.Status
+	}
+	for _, f := range found {
+		if status[f.App] == guard.StatusDown && (f.App != host.GlobalScope || f.ForYou()) {
+			down = append(down, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	return down, others
 }
 
 // printQueue says how the long work stands: what is open or has failed, and the
