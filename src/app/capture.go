@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
 )
 
 // What says how much of a host is captured.
@@ -97,7 +98,7 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	c.known = map[string]bool{}
 	for _, app := range apps {
 		c.known[app] = true
-		spawn(func() error { c.app(app); return nil })
+		spawn(func() error { c.app(app); say.Counted(ctx, len(apps)); return nil })
 	}
 	err = g.Wait()
 	if err == nil {

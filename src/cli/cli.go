@@ -74,6 +74,7 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 		}
 	}
 	nagios := nagiosOK
+	var missing app.NoApp
 	switch {
 	case errors.As(err, &nagios):
 		return int(nagios)
@@ -81,8 +82,11 @@ func Run(ctx context.Context, h host.Host, out *say.Printer, args []string) int 
 		return nagiosError(out, err)
 	case errors.Is(err, errForYou):
 		return 2
-	case errors.As(err, &app.NoApp{}):
+	case errors.As(err, &missing):
 		out.Error(err)
+		if now := c.guard.CalledNow(missing.Name); now != "" {
+			out.Trouble("%s was renamed and is called %s now.", missing.Name, now)
+		}
 		return app.NoAppExit
 	case err != nil:
 		out.Error(err)
@@ -129,10 +133,13 @@ func flagsFirst(c *cli.Command, args []string) ([]string, error) {
 			continue
 		}
 		if i+1 == len(args) {
-			return nil, say.Hint(fmt.Errorf("flag needs an argument: --%s", name), "See dokku %s --help", c.Name)
+			return nil, noValue(c, name)
 		}
 		i++
 		value := args[i]
+		if strings.HasPrefix(value, "--") { // of none the value begins so
+			return nil, noValue(c, name)
+		}
 		for list[name] && strings.HasSuffix(value, ",") && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
 			i++ // certs, ports without quotes
 			value += args[i]
@@ -179,7 +186,7 @@ func formatFlag(more ...string) cli.Flag {
 func (c commands) all() []*cli.Command {
 	list := []*cli.Command{
 		{Name: "report", Usage: "What was kept, lost and repaired, of all apps or of one", ArgsUsage: "[<app>|--global]",
-			Description: "Each line of an app's report, and of --global's, is a flag that prints its value alone:\n" + strings.Join(flagsOf(guard.FlagNames()), "\n"),
+			Description: "Each line of an app's report, and of --global's, is a flag that prints its value alone:\n" + strings.Join(lineFlags(guard.FlagNames()), "\n"),
 			Flags: append([]cli.Flag{formatFlag("json-flat", "prometheus", "nagios"), &cli.BoolFlag{Name: "exit-code", Usage: "exit code 2 if anything is left to you, or not known"},
 				&cli.BoolFlag{Name: "to-do", Usage: "only what there is to type, a command a line"},
 				&cli.BoolFlag{Name: "no-probe", Usage: "no app is asked by requests whether it answers, and that is said"}}, infoFlags()...), Action: c.report},
@@ -193,12 +200,12 @@ func (c commands) all() []*cli.Command {
 				forceFlag(),
 			}, Action: c.apply},
 		{Name: "snapshot", Usage: "Take a snapshot now; it is kept until you delete it",
-			Flags: []cli.Flag{&cli.StringFlag{Name: "label", Usage: "what to `call` it, in its id"}}, Action: c.snapshot},
+			Flags: []cli.Flag{&cli.StringFlag{Name: "label", Usage: "its `label`, a part of its id: before-docker28"}}, Action: c.snapshot},
 		{Name: "snapshots", Usage: "The snapshots there are",
 			Flags: []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "verify", Usage: "read each one whole and check it; exit code 2 if one is damaged"}}, Action: c.snapshots},
 		{Name: "log", Usage: "What upgrade-guard has done: prevented, repaired, restored, renamed, refused", ArgsUsage: "[<app>]",
 			Flags: []cli.Flag{formatFlag(),
-				&cli.StringFlag{Name: "since", Usage: "of the last `time` only: 7d, 12h, 30m"},
+				&cli.StringFlag{Name: "since", Usage: "no older than this `time`: 7d, 12h, 30m"},
 				&cli.StringFlag{Name: "run", Usage: "of one run only, by its `id` or the beginning of it"},
 			}, Action: c.log},
 		{Name: "events", Usage: "Who is told of events, and how many wait to be told",
@@ -207,7 +214,7 @@ func (c commands) all() []*cli.Command {
 		{Name: "restore", Usage: "Put one app back as a snapshot has it, all of them, or what belongs to no app; another snapshot is taken first", ArgsUsage: "<app>|--all|--global",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the one that follows the app; the newest from before the last upgrade when left out"},
-				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, and again for more: " + strings.Join(restore.Parts, ",") + "; of the host " + strings.Join(restore.HostParts, ",")},
+				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, with commas between them: " + strings.Join(restore.Parts, ", ") + "; of the host " + strings.Join(restore.HostParts, ", ")},
 				&cli.BoolFlag{Name: "all", Usage: "every app that there is"},
 				&cli.BoolFlag{Name: "exact", Usage: "take away variables that the snapshot does not have"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
@@ -229,7 +236,7 @@ func (c commands) all() []*cli.Command {
 			if strings.HasPrefix(err.Error(), "flag provided but not defined") && ctx.Command.Name == host.Plugin+":report" {
 				return invalidFlag(guard.FlagNames())
 			}
-			return say.Hint(err, "See dokku %s --help", ctx.Command.Name)
+			return noFlag(ctx.Command, err)
 		}
 	}
 	return list
@@ -281,7 +288,7 @@ func (c commands) check(ctx *cli.Context) error {
 func (c commands) checkArgs(ctx *cli.Context) (name, to string, err error) {
 	name, to = c.app, ctx.String("to")
 	if ctx.IsSet("to") && to == "" {
-		return "", "", say.Hint(errors.New("--to is empty"), "dokku upgrade-guard:check --to 0.35.5")
+		return "", "", say.Hint(errors.New("--to is empty"), "For example: dokku upgrade-guard:check --to 0.35.5")
 	}
 	for _, arg := range ctx.Args().Slice() {
 		version := app.ValidVersion(strings.TrimPrefix(arg, "v"))
@@ -291,7 +298,7 @@ func (c commands) checkArgs(ctx *cli.Context) (name, to string, err error) {
 		case !version && (name == "" || name == c.app):
 			name = arg
 		default:
-			return "", "", say.Hint(fmt.Errorf("%s takes an app and a version, so not %q", ctx.Command.Name, arg), "dokku upgrade-guard:check my-app 0.38.27")
+			return "", "", say.Hint(fmt.Errorf("%s takes an app and a version, so not %q", ctx.Command.Name, arg), "For example: dokku upgrade-guard:check my-app 0.38.27")
 		}
 	}
 	return name, to, nil
@@ -338,7 +345,7 @@ func (c commands) snapshot(ctx *cli.Context) error {
 		return err
 	}
 	if c.out.Quiet {
-		c.out.Result("%s", m.ID)
+		c.out.Value("%s", m.ID)
 	}
 	return nil
 }
@@ -353,7 +360,7 @@ func (c commands) restore(ctx *cli.Context) error {
 	case all && ctx.NArg() > 0:
 		return say.Hint(errors.New("an app or --all, not both"), "See dokku %s --help", ctx.Command.Name)
 	case name == "" && !all:
-		return say.Hint(errors.New("an app is needed, or --all, or --global"), "dokku upgrade-guard:restore my-app --dry-run")
+		return say.Hint(errors.New("an app is needed, or --all, or --global"), "For example: dokku upgrade-guard:restore my-app --dry-run")
 	}
 	var parts []string
 	for _, only := range ctx.StringSlice("only") {
@@ -364,7 +371,7 @@ func (c commands) restore(ctx *cli.Context) error {
 		there = restore.HostParts
 	}
 	if ctx.IsSet("only") && len(parts) == 0 {
-		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(there, ","))
+		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(there, ", "))
 	}
 	o := guard.RestoreOptions{
 		Snapshot: ctx.String("snapshot"), Parts: parts, DryRun: ctx.Bool("dry-run"), Exact: ctx.Bool("exact"), Ask: c.asking(ctx),
@@ -380,7 +387,7 @@ func (c commands) restore(ctx *cli.Context) error {
 
 func (c commands) rename(ctx *cli.Context) error {
 	if ctx.NArg() != 2 {
-		return say.Hint(errors.New("two names are needed, the old and the new one"), "dokku upgrade-guard:rename my_app my-app")
+		return say.Hint(errors.New("two names are needed, the old and the new one"), "For example: dokku upgrade-guard:rename my_app my-app")
 	}
 	return c.guard.Rename(ctx.Context, ctx.Args().Get(0), ctx.Args().Get(1),
 		guard.RenameOptions{DryRun: ctx.Bool("dry-run"), WithStop: ctx.Bool("with-stop"), Ask: c.asking(ctx)})

@@ -15,7 +15,7 @@ func (c commands) events(ctx *cli.Context) error {
 	}
 	hooks := c.guard.EventHooks()
 	for _, hook := range hooks {
-		c.out.Result("%s", hook)
+		c.out.Value("%s", hook)
 	}
 	if len(hooks) == 0 {
 		c.out.Detail("Nobody is told: there is no executable in %s.", c.guard.Host.Paths().Events)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
 )
 
 // Description is the plugin in one line, for dokku help.
@@ -17,9 +18,10 @@ const Description = "Keeps apps whole across upgrades of Dokku"
 var lines = []string{
 	"upgrade-guard:report [<app>|--global] [--format <format>] [--to-do] [--exit-code] [--no-probe] [<flag>], What was kept and lost and repaired",
 	"upgrade-guard:check [<app>] [<version>] [--format stdout|json], What is wrong now and what an upgrade would break",
-	"upgrade-guard:apply [<app>] [--dry-run] [--guesses], Do or go on with the work after an upgrade",
-	"upgrade-guard:restore <app>|--global [--snapshot <id>] [--only <parts>] [--dry-run], Put one app or the host's own settings back as a snapshot has them",
+	"upgrade-guard:apply [<app>|--all] [--dry-run] [--guesses], Do or go on with the work after an upgrade",
+	"upgrade-guard:restore <app>|--all|--global [--snapshot <id>] [--only <parts>] [--exact] [--dry-run], Put apps or the host's own settings back as a snapshot has them",
 	"upgrade-guard:rename <old> <new> [--dry-run] [--with-stop], Rename an app without loss and without refusing a request",
+	"upgrade-guard:rollback [--script], How the last upgrade of Dokku is undone",
 	"upgrade-guard:snapshot [--label <label>], Take a snapshot now",
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
 	"upgrade-guard:diff [<id>|live] [<id>|now] [--app <app>] [--format stdout|json], What differs between a snapshot and another or the present",
@@ -35,10 +37,12 @@ var lines = []string{
 
 func help() string {
 	var b strings.Builder
+	out := &say.Printer{Out: &b, Width: say.Columns}
 	fmt.Fprintf(&b, "Usage: dokku %s:COMMAND\n\n%s.\n\nCommands:\n", host.Plugin, Description)
 	for _, l := range lines {
 		command, what, _ := strings.Cut(l, ", ")
-		fmt.Fprintf(&b, "    %s\n        %s\n", command, what)
+		out.Result("    %s", command)
+		out.Result("        %s", what)
 	}
 	b.WriteString(`
 Examples:

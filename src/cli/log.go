@@ -33,14 +33,29 @@ func (c commands) log(ctx *cli.Context) error {
 	}
 	for _, run := range l.Runs {
 		c.out.Title("%s", run.Title())
-		for _, line := range run.Lines {
-			c.out.Result("       %s", line.Told())
+		for _, line := range run.Told() {
+			c.out.Result("       %s", line)
 		}
 	}
 	if len(l.Runs) == 0 {
-		c.out.Detail("Nothing was done%s.", map[bool]string{true: " that it is asked for"}[o != guard.LogOptions{}])
+		c.out.Result("       %s", nothingDone(o, ctx.String("since")))
 	}
 	return nil
+}
+
+// nothingDone says of what there is nothing in the log.
+func nothingDone(o guard.LogOptions, since string) string {
+	text := "Nothing was done"
+	if o.App != "" {
+		text += " for " + o.App
+	}
+	if since != "" {
+		text += " in the last " + since
+	}
+	if o.Run != "" {
+		text += " by this run"
+	}
+	return text + "."
 }
 
 // sinceTime is a time as people type it: 7d is 7 days, the rest is Go's own.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -53,7 +54,11 @@ func printReport(out *say.Printer, r guard.Report) {
 			prevented, repaired = prevented+len(a.Prevented), repaired+len(a.Repaired)
 		}
 		if prevented+repaired > 0 {
-			out.Result("       %s, %d repaired. See: dokku upgrade-guard:log", say.Plural(prevented, "loss")+" prevented", repaired)
+			text := say.Plural(prevented, "loss") + " prevented"
+			if repaired > 0 {
+				text += fmt.Sprintf(", %d repaired", repaired)
+			}
+			out.Result("       %s. See: dokku upgrade-guard:log", text)
 		}
 	}
 	off := ""
@@ -95,10 +100,11 @@ func printReport(out *say.Printer, r guard.Report) {
 		}
 		rows = append(rows, []string{a.App, a.Status, scale, strconv.Itoa(a.Running), strings.Join(a.Domains, " ")})
 	}
+	looks := statusLooks(rows)
 	if out.Quiet {
-		rows = rows[1:]
+		rows, looks = rows[1:], statusLooks(rows[1:])
 	}
-	out.Table("       ", rows)
+	out.Table("       ", rows, looks)
 	if r.NoBaseline != "" {
 		out.Result("-----> %s", r.NoBaseline)
 		out.Result("       %s", r.Advice)
@@ -121,7 +127,9 @@ func printReport(out *say.Printer, r guard.Report) {
 			out.Result("-----> %s: %s", a.App, p)
 		}
 	}
-	printFindings(out, plans{}, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
+	down, others := worstFirst(r, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
+	printFindings(out, plans{}, down)
+	printFindings(out, plans{}, others)
 	printDrift(out, host.GlobalScope, r.Drift)
 	for _, a := range r.Apps {
 		printDrift(out, a.App, a.Drift)
@@ -139,6 +147,23 @@ func printUnasked(out *say.Printer, r guard.Report) {
 	default:
 		out.Result("       Not asked whether they answer (the property probe is false, or there was no time): %s", unasked)
 	}
+}
+
+// worstFirst are the findings of the host and of apps that are down, and the others: who
+// reads them at night needs those first.
+func worstFirst(r guard.Report, found []hazard.Finding) (down, others []hazard.Finding) {
+	status := map[string]string{host.GlobalScope: guard.StatusDown}
+	for _, a := range r.Apps {
+		status[a.App] = a.Status
+	}
+	for _, f := range found {
+		if status[f.App] == guard.StatusDown && (f.App != host.GlobalScope || f.ForYou()) {
+			down = append(down, f)
+		} else {
+			others = append(others, f)
+		}
+	}
+	return down, others
 }
 
 // printQueue says how the long work stands: what is open or has failed, and the
@@ -195,12 +220,12 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 // PrintCheck prints a check for a person.
 func PrintCheck(out *say.Printer, c guard.Check) {
 	out.Verdict("Dokku %s now: %s", c.From, c.PresentText())
-	printFindings(out, plans{"upgrade-guard: ", ""}, c.Present)
+	printFindings(out, plans{"done by dokku upgrade-guard:apply: ", ""}, c.Present)
 	if c.To != c.From {
 		out.Verdict("%s", c.UpgradeTitle())
-		by := plans{"upgrade-guard: ", "upgrade-guard, after the upgrade: "}
+		by := plans{"prevented by upgrade-guard: ", "done by upgrade-guard after the upgrade: "}
 		if !c.AutoApply {
-			by = plans{"not done: ", "dokku upgrade-guard:apply, after the upgrade: "}
+			by = plans{"not prevented: ", "done by dokku upgrade-guard:apply after the upgrade: "}
 		}
 		printFindings(out, by, c.Upgrade)
 		if !c.AutoApply {
@@ -216,14 +241,17 @@ func PrintCheck(out *say.Printer, c guard.Check) {
 // it. Without them it is not said.
 type plans struct{ now, afterwards string }
 
-// printFindings prints findings by hazard, so that what comes of it, what to do
-// about it and where to read about it stand there once and not for every app: all of
-// a broken host fits a screen.
+// printFindings prints findings by hazard: what it is, what comes of it, who does what.
+// What comes of several alike, and where to read about it, stands there once, with how many
+// it is of: all of a broken host fits a screen.
 func printFindings(out *say.Printer, by plans, found []hazard.Finding) {
 	for _, group := range grouped(found) {
-		var last hazard.Finding
+		many := len(group) > 1
 		for _, f := range group {
 			out.Result("-----> %s: %s", host.Place(f.App), f.What)
+			if !many {
+				printConsequence(out, "", f)
+			}
 			switch {
 			case f.Kind == hazard.Guess:
 				out.Result("       %s A guess: %s. If it is right: dokku upgrade-guard:apply --guesses", plan.Person, f.Does)
@@ -239,11 +267,29 @@ func printFindings(out *say.Printer, by plans, found []hazard.Finding) {
 			if f.Command != "" {
 				out.Result("       %s To do: %s", plan.Person, f.Command)
 			}
-			last = f
 		}
-		if text := strings.TrimSpace(last.Consequence + " " + last.Guide); text != "" {
-			out.Result("       %s", text)
+		if many {
+			printConsequence(out, fmt.Sprintf("Each of these %d: ", len(group)), group[0])
 		}
+	}
+}
+
+// printConsequence prints what comes of a finding, and where to read about it: behind it,
+// unless it ends with a command.
+func printConsequence(out *say.Printer, of string, f hazard.Finding) {
+	guide := f.Guide
+	if guide != "" {
+		guide = "See " + guide
+	}
+	switch {
+	case f.Consequence == "" && guide == "":
+	case f.Consequence == "":
+		out.Result("       %s", guide)
+	case strings.HasSuffix(f.Consequence, ".") || guide == "":
+		out.Result("       %s%s", of, strings.TrimSpace(f.Consequence+" "+guide))
+	default:
+		out.Result("       %s%s", of, f.Consequence)
+		out.Result("       %s", guide)
 	}
 }
 

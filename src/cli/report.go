@@ -97,11 +97,11 @@ func printFlags(out *say.Printer, scope string, flags []guard.Flag, info []strin
 
 // invalidFlag is said in Dokku's words.
 func invalidFlag(there []string) error {
-	return say.Hint(fmt.Errorf("Invalid flag passed, valid flags: %s", strings.Join(flagsOf(there), ", ")), "What else it takes: dokku upgrade-guard:help report")
+	return say.Hint(fmt.Errorf("Invalid flag passed, valid flags: %s", strings.Join(lineFlags(there), ", ")), "What else it takes: dokku upgrade-guard:help report")
 }
 
-// flagsOf are the flags for the lines of a report.
-func flagsOf(names []string) []string {
+// lineFlags are the flags for the lines of a report.
+func lineFlags(names []string) []string {
 	var flags []string
 	for _, name := range names {
 		flags = append(flags, "--"+host.Plugin+"-"+name)

@@ -65,7 +65,7 @@ func printShown(out *say.Printer, s guard.Shown) {
 	for _, a := range s.Apps {
 		rows = append(rows, []string{a.App, orNone(a.Scale), orNone(strings.Join(a.Domains, " ")), orNone(strings.Join(a.Ports, " ")), strconv.Itoa(a.Files)})
 	}
-	out.Table("       ", rows)
+	out.Table("       ", rows, nil)
 	for _, i := range s.Incomplete {
 		out.Trouble("It is incomplete: %s", i)
 	}
@@ -103,5 +103,5 @@ func printFiles(out *say.Printer, files []guard.ShownFile) {
 			rows = append(rows, []string{"  " + v.Name, "", fmt.Sprintf("fingerprint %s", orNone(v.Fingerprint))})
 		}
 	}
-	out.Table("", rows)
+	out.Table("", rows, nil)
 }

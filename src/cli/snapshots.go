@@ -82,9 +82,18 @@ func (c commands) snapshots(ctx *cli.Context) error {
 			c.out.Detail("There is none. To take one: dokku upgrade-guard:snapshot")
 		}
 		if len(rows) > 0 && !c.out.Quiet {
-			rows = append([][]string{{"SNAPSHOT", "TAKEN", "SIZE"}}, rows...)
+			header := []string{"SNAPSHOT", "TAKEN", "SIZE"}
+			if ctx.Bool("verify") {
+				header = append(header, "STATE")
+			}
+			rows = append([][]string{header}, rows...)
 		}
-		c.out.Table("", rows)
+		c.out.Table("", rows, func(row, column int) say.Look {
+			if column == 3 && rows[row][column] == "damaged" {
+				return say.Bad
+			}
+			return say.Normal
+		})
 		if errs != nil {
 			c.out.Trouble("%s", errs) // without the hint to come here
 		}

@@ -63,7 +63,7 @@ func (g *Guard) announce(ctx context.Context) error {
 	}
 	found := g.assess(o, m)
 	g.Out.Title("Dokku %s to %s: auto-apply is off, nothing is changed", m.lastSeen, o.Now.Dokku)
-	printPlan(g.Out, found, false)
+	plan.Legend(g.Out, printPlan(g.Out, found, false))
 	g.printLeft(o.worstFirst(found))
 	g.sayVersion(o)
 	if len(repairs(found)) > 0 {
@@ -263,8 +263,12 @@ func (g *Guard) sum(out outcome, compared bool, failure error) {
 		g.Out.Step("All that is known of the apps matches the baseline. See dokku upgrade-guard:report")
 	case compared:
 		g.Out.Step("All apps match the baseline. See dokku upgrade-guard:report")
+	case !out.done && len(out.left) > 0:
+		g.Out.Title("Dokku %s: %s", out.Now.Dokku, out.asFarAsKnown("nothing to repair"))
 	case !out.done:
 		g.Out.Title("Dokku %s: %s", out.Now.Dokku, out.asFarAsKnown("nothing to do"))
+	default:
+		g.Out.Step("%s. See dokku upgrade-guard:report", out.asFarAsKnown("All of it is done, and nothing is left to you"))
 	}
 }
 

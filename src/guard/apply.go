@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/plan"
@@ -146,35 +147,41 @@ func (g *Guard) DryRun(ctx context.Context, name string, guesses bool) (Plan, er
 	if n := len(p.Jobs); n > 0 && !open(p.Findings) {
 		title = say.Plural(n, "queued job")
 	}
-	g.Out.Title("%s", o.asFarAsKnown(title))
-	printPlan(g.Out, p.Findings, guesses)
+	g.Out.Title("%s", planned(o.asFarAsKnown(title)))
+	marks := printPlan(g.Out, p.Findings, guesses)
 	left := o.worstFirst(p.Findings)
 	if guesses { // they are in the plan
 		left = slices.DeleteFunc(left, func(f hazard.Finding) bool { return f.Kind == hazard.Guess })
 	}
 	if name != "" {
+		plan.Legend(g.Out, marks)
 		g.printLeft(left)
 		tellUnknown(g.Out, p.Unknown)
 		g.sayVersion(o)
 		return p, nil
 	}
+	change := func(text string) {
+		marks = append(marks, plan.Change)
+		g.Out.Result("       %-4s %s", plan.Change, text)
+	}
 	cutOff, underWay := g.unfinishedRenames()
 	for _, text := range cutOff {
-		g.Out.Result("       %-4s %s", plan.Change, text)
+		change(strings.TrimSuffix(text, cutOffToDo))
 	}
 	for _, text := range underWay {
 		g.Out.Result("       %s", text)
 	}
 	for _, j := range p.Jobs {
-		g.Out.Result("       %-4s %s", plan.Change, JobText(j))
+		change(JobText(j))
 	}
 	if m.upgraded {
 		for _, d := range g.RenamesDue(o.Files, o.Now, o.Now.Dokku) {
 			if d.Why == nil {
-				g.Out.Result("       %-4s %s", plan.Change, JobText(state.Job{Kind: JobRename, App: d.From, Arg: d.To}))
+				change(JobText(state.Job{Kind: JobRename, App: d.From, Arg: d.To}))
 			}
 		}
 	}
+	plan.Legend(g.Out, marks)
 	g.printLeft(left)
 	tellUnknown(g.Out, p.Unknown)
 	g.sayVersion(o)

@@ -121,7 +121,7 @@ func (g *Guard) prevent(ctx context.Context, files *app.Files, now app.Host, fro
 	}
 	if !g.autoApply() {
 		if n := len(repairs(found)); n > 0 {
-			g.Out.Trouble("auto-apply is off, so %s not prevented. To have it done: dokku upgrade-guard:set --global auto-apply true, before the upgrade", say.Plural(n, "loss")+map[bool]string{true: " is", false: " are"}[n == 1])
+			g.Out.Trouble("auto-apply is off, so %s not prevented. To have it done, before the upgrade: dokku upgrade-guard:set --global auto-apply true", say.Plural(n, "loss")+map[bool]string{true: " is", false: " are"}[n == 1])
 		}
 		return nil
 	}

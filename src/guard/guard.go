@@ -89,8 +89,9 @@ func pluginFacts(h host.Host, out *say.Printer) plugins.Facts {
 // alone runs work that repairs while no other process of upgrade-guard does: it may
 // take minutes, in which Dokku builds and deploys go on.
 func (g *Guard) alone(ctx context.Context, work func() error) error {
+	_, end := g.Out.Counting(ctx, "waiting for another run of upgrade-guard to end")
 	unlock, err := state.LockWork(ctx, g.Host, lockTimeout)
-	if err != nil {
+	if end(); err != nil {
 		return err
 	}
 	defer unlock()
@@ -112,8 +113,9 @@ func joined(errs ...error) error {
 // locked runs work while no other upgrade-guard process changes the store, or files of
 // Dokku's.
 func (g *Guard) locked(ctx context.Context, wait time.Duration, work func() error) error {
+	_, end := g.Out.Counting(ctx, "waiting for another process of upgrade-guard")
 	unlock, err := state.Lock(ctx, g.Host, wait)
-	if err != nil {
+	if end(); err != nil {
 		return err
 	}
 	defer unlock()

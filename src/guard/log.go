@@ -217,8 +217,38 @@ func (r LogRun) Title() string {
 	return fmt.Sprintf("%s, %s (%s)", r.Time.Format("2006-01-02 15:04 UTC"), what, r.Run)
 }
 
-// Told is a line of a run in words.
-func (l LogLine) Told() string {
+// Told are the lines of a run in words. A rename that is through is one.
+func (r LogRun) Told() (lines []string) {
+	renamed := map[string][]LogLine{}
+	for _, l := range r.Lines {
+		if to, ok := l.renamedTo(); ok {
+			renamed[to] = append(renamed[to], l)
+		}
+	}
+	for _, l := range r.Lines {
+		to, ok := l.renamedTo()
+		if steps := renamed[to]; ok && !slices.ContainsFunc(steps, func(l LogLine) bool { return l.Outcome != OutcomeDone }) {
+			if l == steps[len(steps)-1] {
+				lines = append(lines, fmt.Sprintf("%s: renamed to %s, %s", host.Place(l.App), to, say.Plural(len(steps), "step")))
+			}
+			continue
+		}
+		lines = append(lines, l.told(map[string]string{snapshot.PreUpgrade: "kept: ", restore.Name: "restored: ", JobRename: "", "": ""}, r.Why))
+	}
+	return lines
+}
+
+// renamedTo is the new name of an app, where the line is a step of a rename.
+func (l LogLine) renamedTo() (to string, ok bool) {
+	i := strings.LastIndex(l.Text, " (")
+	if l.Hazard != JobRename || i < 0 {
+		return "", false
+	}
+	return strings.TrimSuffix(l.Text[i+2:], ")"), true
+}
+
+// told is a line in words, with the verb of what its run is for.
+func (l LogLine) told(verbs map[string]string, why string) string {
 	text := host.Place(l.App) + ": "
 	switch l.Outcome {
 	case OutcomeFailed:
@@ -230,7 +260,11 @@ func (l LogLine) Told() string {
 	case OutcomeRefused:
 		return text + l.Text + " was refused: " + strings.TrimPrefix(l.Error, ErrRefused.Error()+": ")
 	}
-	return text + l.Text
+	verb, known := verbs[why]
+	if !known {
+		verb = "repaired: "
+	}
+	return text + verb + l.Text
 }
 
 // journaled are the texts of some runs' journals, by event and app, which is called

@@ -111,13 +111,26 @@ func (g *Guard) unfinishedRenames() (cutOff, underWay []string) {
 		if busy {
 			underWay = append(underWay, fmt.Sprintf("%s is being renamed to %s, since %s", s.From, s.To, s.Began.Format("2006-01-02 15:04:05 UTC")))
 		} else {
-			cutOff = append(cutOff, fmt.Sprintf("The rename of %s to %s was cut off, and %s serves. To do: dokku upgrade-guard:apply", s.From, s.To, s.Serving(g.Host)))
+			cutOff = append(cutOff, fmt.Sprintf("The rename of %s to %s was cut off, and %s serves.%s", s.From, s.To, s.Serving(g.Host), cutOffToDo))
 		}
 	}
 	slices.Sort(cutOff)
 	slices.Sort(underWay)
 	return cutOff, underWay
 }
+
+// CalledNow is the name of an app that was renamed; "" where there is none.
+func (g *Guard) CalledNow(name string) string {
+	known, err := g.State.Read()
+	if err != nil {
+		return ""
+	}
+	return known.Renamed[name]
+}
+
+// cutOffToDo is what there is to do about a rename that was cut off, where it is not said by
+// the command itself.
+const cutOffToDo = " To do: dokku upgrade-guard:apply"
 
 // remote is the address that an app is pushed to.
 func (g *Guard) remote(name string) string {

@@ -25,7 +25,9 @@ func (g *Guard) observe(ctx context.Context, apps ...string) (*Observation, erro
 // observeWhat is observe, with what else is wanted of the files.
 func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, error) {
 	what.Needs = true
-	files, err := app.Capture(ctx, g.Host, what)
+	counting, end := g.Out.Counting(ctx, "apps read")
+	defer end()
+	files, err := app.Capture(counting, g.Host, what)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,9 @@ func (g *Guard) ask(ctx context.Context, o *Observation) {
 	if o.Now.DockerMissing != "" {
 		return
 	}
-	o.answers = nginx.Ask(ctx, g.Host.Dial, g.questions(o, slices.DeleteFunc(slices.Clone(o.Files.Apps), func(name string) bool { return o.wrong(name) })))
+	counting, end := g.Out.Counting(ctx, "addresses asked")
+	defer end()
+	o.answers = nginx.Ask(counting, g.Host.Dial, g.questions(o, slices.DeleteFunc(slices.Clone(o.Files.Apps), func(name string) bool { return o.wrong(name) })))
 	o.unasked = nil
 	asked := map[string]int{}
 	for _, a := range o.answers {

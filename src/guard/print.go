@@ -19,7 +19,7 @@ func (g *Guard) printLeft(found []hazard.Finding) {
 		if !f.ForYou() && (f.Kind != hazard.Notice || f.Command == "" && f.Consequence == "") {
 			continue
 		}
-		g.Out.Trouble("%s: %s.", host.Place(f.App), f.What)
+		g.Out.Trouble("%s: %s", host.Place(f.App), sentence(f.What))
 		if f.Consequence != "" {
 			g.Out.Trouble("    %s", f.Consequence)
 		}
@@ -33,14 +33,15 @@ func (g *Guard) printLeft(found []hazard.Finding) {
 }
 
 // printPlan shows what act would do, by the same findings: the first rung of each, and
-// what follows where it does not end it.
-func printPlan(out *say.Printer, found []hazard.Finding, guesses bool) {
+// what follows where it does not end it. It returns the marks, for their legend.
+func printPlan(out *say.Printer, found []hazard.Finding, guesses bool) (marks []string) {
 	routing, printed := false, map[string]bool{}
 	for _, f := range found {
 		if f.Kind != hazard.Repair && (f.Kind != hazard.Guess || !guesses) || f.Step == nil || printed[rung(*f.Step)] {
 			continue
 		}
 		printed[rung(*f.Step)] = true
+		marks = append(marks, f.Step.Mark)
 		out.Result("       %-4s %s: %s", f.Step.Mark, host.Place(f.App), f.Does)
 		for _, next := range f.Next {
 			out.Result("            then, if it is needed: %s", next)
@@ -52,20 +53,25 @@ func printPlan(out *say.Printer, found []hazard.Finding, guesses bool) {
 		routing = routing || f.Step.Stage > plan.Files || hazard.Named(f.Hazard).InNginx
 	}
 	if routing {
+		marks = append(marks, plan.Change)
 		out.Result("       %-4s %s", plan.Change, ConditionalRouting)
 	}
+	return marks
 }
+
+// planned is the title of a dry run.
+func planned(title string) string { return title + " (dry run: nothing is changed)" }
 
 // ConditionalRouting is what may follow any change of nginx's configurations: nginx
 // names one file that it refuses at a time, so nobody knows beforehand which is next.
-const ConditionalRouting = "if nginx then names an app's configuration: built by Dokku, else its fallback upstream or its configuration from before, else quarantined; then nginx, reloaded"
+const ConditionalRouting = "nginx, reloaded; an app's configuration that it refuses: built by Dokku, else its fallback upstream or its configuration from before, else quarantined"
 
 // tellUnknown says what is not known, at the end of a run.
 func tellUnknown(out *say.Printer, list []Unknown) {
 	for _, u := range list {
-		out.Trouble("%s.", u.What)
+		out.Trouble("%s", sentence(u.What))
 		if u.Advice != "" {
-			out.Trouble("    %s.", u.Advice)
+			out.Trouble("    %s", sentence(u.Advice))
 		}
 		out.Trouble("    To do: %s", u.Command)
 	}

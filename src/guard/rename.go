@@ -70,9 +70,10 @@ func (g *Guard) Rename(ctx context.Context, from, to string, o RenameOptions) er
 		return err
 	}
 	if o.DryRun || o.Ask != nil {
-		g.Out.Title("%s would become %s", from, to)
-		for _, s := range r.Plan() {
-			g.Out.Result("       %s %s", plan.Change, s)
+		g.Out.Title("%s", planned(fmt.Sprintf("%s would become %s", from, to)))
+		steps := r.Plan()
+		for i, s := range steps {
+			g.Out.Result("       %s %s", fmt.Sprintf("[%d/%d]", i+1, len(steps)), s)
 		}
 		if r.Vhost {
 			g.Out.Result("       It would answer to %s", strings.Join(r.Domains, " "))

@@ -37,7 +37,7 @@ type Asking func(word string) error
 func (o RestoreOptions) check(there []string, whose string) error {
 	for _, p := range o.Parts {
 		if !slices.Contains(there, p) {
-			return say.Hint(fmt.Errorf("there is no part %q%s that can be restored", p, whose), "There are: %s.", strings.Join(there, ","))
+			return say.Hint(fmt.Errorf("there is no part %q%s that can be restored", p, whose), "There are: %s.", strings.Join(there, ", "))
 		}
 	}
 	return nil

@@ -57,6 +57,9 @@ func (g *Guard) restorePoint(names []string, known state.State) (string, error) 
 		}
 		readable++
 	}
+	if before == nil && len(list) == 0 {
+		return "", say.Hint(fmt.Errorf("there is no snapshot, so nothing of %s can be put back", host.Place(names[0])), "To take one, for the next time: dokku upgrade-guard:snapshot")
+	}
 	if before == nil {
 		return "", say.Hint(fmt.Errorf("no snapshot holds %s", host.Place(names[0])), "See dokku upgrade-guard:snapshots for those there are.")
 	}
@@ -160,6 +163,9 @@ func (g *Guard) named(id, name string) (string, error) {
 	list, err := g.Store.All()
 	if err != nil {
 		return "", err
+	}
+	if len(list) == 0 && id == "latest" {
+		return "", say.Hint(errors.New("there is no snapshot yet"), "To take one: dokku upgrade-guard:snapshot")
 	}
 	list = slices.DeleteFunc(list, func(e snapshot.Entry) bool {
 		return e.ID != id && (e.Future || id == "latest" && e.From != "" || id != "latest" && !strings.HasPrefix(e.ID, id))

@@ -41,7 +41,7 @@ func (g *Guard) Routes(ctx context.Context) error {
 				return nil
 			}
 			g.Out.Title("nginx: auto-apply is off, nothing is changed")
-			printPlan(g.Out, found, false)
+			plan.Legend(g.Out, printPlan(g.Out, found, false))
 			g.printLeft(o.worstFirst(found))
 			g.Out.Detail("To do this: dokku upgrade-guard:apply")
 			return nil

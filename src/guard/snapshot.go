@@ -26,12 +26,17 @@ import (
 // store's lock: docker may be slow, an app slower, and deploys wait for that lock.
 func (g *Guard) capture(ctx context.Context, reason, dokku string) (*app.Files, error) {
 	images := reason == snapshot.PreUpgrade && app.FromImages(dokku)
-	files, err := app.Capture(ctx, g.Host, app.What{Dokku: dokku, Images: images})
+	counting, read := g.Out.Counting(ctx, "apps read")
+	defer read()
+	files, err := app.Capture(counting, g.Host, app.What{Dokku: dokku, Images: images})
 	if err != nil {
 		return nil, err
 	}
+	read()
 	o := &Observation{Files: files, Now: app.Read(files)}
-	addAnswers(files, nginx.Ask(ctx, g.Host.Dial, g.questions(o, files.Apps)))
+	counting, asked := g.Out.Counting(ctx, "addresses asked")
+	defer asked()
+	addAnswers(files, nginx.Ask(counting, g.Host.Dial, g.questions(o, files.Apps)))
 	return files, nil
 }
 

@@ -17,10 +17,19 @@ type Unknown struct {
 }
 
 func (u Unknown) String() string {
+	text := sentence(u.What)
 	if u.Advice != "" {
-		return u.What + ". " + u.Advice + ". To do: " + u.Command
+		text += " " + sentence(u.Advice)
 	}
-	return u.What + ". To do: " + u.Command
+	return text + " To do: " + u.Command
+}
+
+// sentence is a text with the sign that ends a sentence. docker's own words may have one.
+func sentence(text string) string {
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") || strings.HasSuffix(text, "!") {
+		return text
+	}
+	return text + "."
 }
 
 // unknown is what could not be asked when the host was observed.

@@ -28,7 +28,7 @@ var bindAll = Hazard{
 			What:        fmt.Sprintf("the installation of %s has set bind-all-interfaces, which was not set", s.To),
 			Consequence: "At its next deploy the app would be published on all interfaces of the host.",
 			Step: &plan.Step{
-				Mark: plan.Change, Text: "bind-all-interfaces false",
+				Mark: plan.Change, Text: "bind-all-interfaces true -> false",
 				Path: path, Mode: 0o600, Data: []byte("false"), Was: s.Digest(path),
 			},
 		}, say.Command("dokku network:set", s.Now.Name, "bind-all-interfaces", "false"))

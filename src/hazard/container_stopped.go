@@ -40,7 +40,7 @@ var containerStopped = Hazard{
 		}
 		return []Finding{{
 			What:        fmt.Sprintf("what does not run is removed as the upgrade begins (dokku cleanup): %s", listed(exited)),
-			Consequence: fmt.Sprintf("Start it before the upgrade; after it that takes a deploy: %s", say.Command("dokku ps:start", s.Now.Name)),
+			Consequence: fmt.Sprintf("After the upgrade it takes a deploy to have it again, so start it before. Where apply does not: %s", say.Command("dokku ps:start", s.Now.Name)),
 			Command:     "dokku upgrade-guard:apply",
 		}}
 	},

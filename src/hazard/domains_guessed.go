@@ -62,9 +62,7 @@ var domainsGuessed = Hazard{
 			Mark: plan.Add, Text: fmt.Sprintf("domains %s, guessed from %s", strings.Join(names, " "), source),
 			Path: path, Mode: 0o644, Data: []byte(strings.Join(names, "\n") + "\n"), Was: s.Digest(path),
 		}
-		if len(now) > 0 {
-			f.Step.Mark = plan.Change
-		}
+		f.Step.From(strings.Join(now, " "), strings.Join(names, " "))
 		return []Finding{f}
 	},
 }

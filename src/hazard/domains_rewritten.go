@@ -54,6 +54,7 @@ var domainsRewritten = Hazard{
 				Mark: plan.Change, Text: "domains " + strings.Join(names, " "),
 				Path: path, Mode: 0o644, Data: []byte(strings.Join(names, "\n") + "\n"), Was: s.Digest(path),
 			}
+			step.From(strings.Join(now.Names, " "), strings.Join(names, " "))
 			if now.Disabled {
 				step.Do = config("config:set", "--no-restart", s.Now.Name, "NO_VHOST=0")
 			}

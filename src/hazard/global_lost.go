@@ -77,13 +77,11 @@ func hostnameWritten(s HostSubject) []Finding {
 		What:        fmt.Sprintf("the file HOSTNAME was %s, and %s", was, isNow(strings.Fields(now))),
 		Consequence: fmt.Sprintf("Under %s apps without a domain of their own answer to what stands there.", s.To),
 		Step: &plan.Step{
-			Mark: plan.Change, Text: "HOSTNAME " + was,
+			Mark: plan.Add, Text: "HOSTNAME " + was,
 			Path: path, Mode: 0o644, Data: []byte(was + "\n"), Was: s.Digest(path),
 		},
 	}
-	if now == "" {
-		f.Step.Mark = plan.Add
-	}
+	f.Step.From(strings.Join(strings.Fields(now), " "), was)
 	return []Finding{f}
 }
 

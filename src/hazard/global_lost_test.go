@@ -53,7 +53,7 @@ func TestGlobalLost(t *testing.T) {
 		{"one of two", "0.20.4", "0.35.5", map[string]string{"root/VHOST": "a.b\nc.d\n"}, map[string]string{"root/VHOST": "a.b\n"}, true, "", "dokku domains:add-global c.d"},
 		{"cannot be read now", "0.20.4", "0.35.5", map[string]string{"root/VHOST": "a.b\n"}, map[string]string{"root/VHOST": "unreadable"}, true, "", ""},
 		{"could not be read before", "0.20.4", "0.35.5", map[string]string{"root/VHOST": "unreadable"}, nil, true, "", ""},
-		{"HOSTNAME written by postinst", "0.20.4", "0.24.10", map[string]string{"root/HOSTNAME": "a.b\n"}, map[string]string{"root/HOSTNAME": "debconf.b\n"}, true, "HOSTNAME a.b", ""},
+		{"HOSTNAME written by postinst", "0.20.4", "0.24.10", map[string]string{"root/HOSTNAME": "a.b\n"}, map[string]string{"root/HOSTNAME": "debconf.b\n"}, true, "HOSTNAME debconf.b -> a.b", ""},
 		{"HOSTNAME of a person", "0.20.4", "0.24.10", map[string]string{"root/HOSTNAME": "a.b\n"}, map[string]string{"root/HOSTNAME": "person.b\n"}, false, "", "restore --global --only domains"},
 		{"HOSTNAME gone", "0.20.4", "0.22.9", map[string]string{"root/HOSTNAME": "a.b\n"}, nil, false, "HOSTNAME a.b", ""},
 		{"HOSTNAME is not read", "0.20.4", "0.25.0", map[string]string{"root/HOSTNAME": "a.b\n"}, nil, true, "", ""},

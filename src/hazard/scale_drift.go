@@ -26,7 +26,7 @@ var scaleDrift = Hazard{
 		}
 		return []Finding{{
 			What:        fmt.Sprintf("the scale is %s, and was %s in %s", now, before, s.Baseline),
-			Consequence: "If nobody has changed it since, set it back with the command below.",
+			Consequence: "If nobody has changed it since, set it back.",
 			Command:     scaleCommand(s.Now.Name, before),
 			Kind:        Notice,
 		}}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/say"
 )
 
 // How much is asked, and how long is waited.
@@ -266,6 +267,7 @@ func Ask(ctx context.Context, dial Dial, questions []Question) []Answer {
 				if answers[i].Error != "" && ctx.Err() == nil {
 					answers[i] = one(ctx, dial, questions[i])
 				}
+				say.Counted(ctx, len(questions))
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -25,6 +26,15 @@ const (
 	Remove = "[-]"  // taken away
 	Person = "[!]"  // waits for a person
 )
+
+// From puts into the text of a step what it replaces, "web=1 -> web=3", where there is
+// something.
+func (s *Step) From(now, becomes string) *Step {
+	if s != nil && now != "" && becomes != "" {
+		s.Mark, s.Text = Change, strings.Replace(s.Text, becomes, now+" -> "+becomes, 1)
+	}
+	return s
+}
 
 // Stage orders the steps of a round: what is done in one may end what is planned for
 // the next, so only the steps of one stage are done before the host is observed again.
@@ -73,8 +83,24 @@ type Plan []Step
 
 // Print shows the plan. Nothing is printed of an empty one.
 func (p Plan) Print(out *say.Printer) {
+	var marks []string
 	for _, s := range p {
 		out.Result("       %-4s %s: %s", s.Mark, host.Place(s.App), s.Text)
+		marks = append(marks, s.Mark)
+	}
+	Legend(out, marks)
+}
+
+// Legend says what the marks of a plan mean, those that occur.
+func Legend(out *say.Printer, marks []string) {
+	var words []string
+	for _, m := range []struct{ mark, word string }{{Add, "put where there is nothing"}, {Change, "changed, or done"}, {Remove, "taken away"}} {
+		if slices.Contains(marks, m.mark) {
+			words = append(words, m.mark+" "+m.word)
+		}
+	}
+	if len(words) > 0 {
+		out.Detail("(%s)", strings.Join(words, "; "))
 	}
 }
 
@@ -114,7 +140,11 @@ func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Pri
 			continue
 		}
 		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
-		if err := s.apply(ctx, h, j); err != nil {
+		err := s.apply(ctx, h, j)
+		if err != nil {
+			errs[i] = fmt.Errorf("%s: failed: %s: %w", host.Place(s.App), s.Text, err)
+		}
+		if errors.Is(err, ErrChanged) { // which is no failure
 			errs[i] = fmt.Errorf("%s: %s: %w", host.Place(s.App), s.Text, err)
 		}
 	}

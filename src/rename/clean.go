@@ -149,7 +149,7 @@ func (r *Rename) verify(ctx context.Context) error {
 		return err
 	}
 	if _, err := r.running(ctx); err != nil {
-		return say.Hint(err, "%s", say.Command("dokku ps:restart", r.To))
+		return say.Hint(err, "To do: %s", say.Command("dokku ps:restart", r.To))
 	}
 	if err := host.BuildProxy(ctx, r.Host, r.To); err != nil {
 		return err

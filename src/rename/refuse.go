@@ -31,10 +31,10 @@ func Name(h host.Host, files *app.Files, from, to string) error {
 	case from == to:
 		return fmt.Errorf("%s has this name already", from)
 	case slices.Contains(files.Apps, to), slices.Contains(files.Strays, to):
-		return say.Hint(fmt.Errorf("the name %s is taken", to), "%s <another name>", say.Command("dokku upgrade-guard:rename", from))
+		return say.Hint(fmt.Errorf("the name %s is taken", to), "Another name: %s <another name>", say.Command("dokku upgrade-guard:rename", from))
 	case IsNamespace(h, to):
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying an app of that name on Dokku 0.38 removes the settings of all apps", to),
-			"%s <another name>", say.Command("dokku upgrade-guard:rename", from))
+			"Another name: %s <another name>", say.Command("dokku upgrade-guard:rename", from))
 	case !app.Before(files.Dokku, "0.38.0") && IsNamespace(h, from):
 		return say.Hint(fmt.Errorf("%s is the name of a plugin, and destroying the app on Dokku %s would remove the settings of all apps", from, files.Dokku),
 			"Leave it as it is.")
@@ -91,7 +91,7 @@ func (r *Rename) ready(ctx context.Context, files *app.Files, s app.State) error
 		return fmt.Errorf("nothing is known of the containers: %s", app.Read(files).DockerMissing)
 	}
 	if n := len(s.Containers); n > 0 && s.Running() != 0 && s.Running() != n {
-		return say.Hint(fmt.Errorf("%d of %d containers of %s run: it is in no state to be renamed", s.Running(), n, r.From), "%s", say.Command("dokku ps:restart", r.From))
+		return say.Hint(fmt.Errorf("%d of %d containers of %s run: it is in no state to be renamed", s.Running(), n, r.From), "To do: %s", say.Command("dokku ps:restart", r.From))
 	}
 	out, err := r.Host.Run(ctx, "docker", "ps", "--quiet", "--no-trunc", "--filter", "label=com.dokku.app-name="+r.From)
 	if err != nil {

@@ -39,14 +39,14 @@ func TestRestoreOfTheHost(t *testing.T) {
 		old, now       map[string]string
 		steps, notes   string // what is in them, "" for none
 	}{
-		{"the domains", "0.35.5", "0.35.5", map[string]string{"root/VHOST": "a.b\n"}, map[string]string{"root/VHOST": "x.y\n"}, "global domain a.b, now x.y", ""},
+		{"the domains", "0.35.5", "0.35.5", map[string]string{"root/VHOST": "a.b\n"}, map[string]string{"root/VHOST": "x.y\n"}, "global domain x.y -> a.b", ""},
 		{"the snapshot has none", "0.35.5", "0.35.5", nil, map[string]string{"root/VHOST": "x.y\n"}, "", ""},
 		{"HOSTNAME is not read", "0.20.4", "0.35.5", map[string]string{"root/HOSTNAME": "a.b\n"}, nil, "", ""},
-		{"HOSTNAME", "0.20.4", "0.24.10", map[string]string{"root/HOSTNAME": "a.b\n"}, map[string]string{"root/HOSTNAME": "x.y\n"}, "HOSTNAME a.b, now x.y", ""},
+		{"HOSTNAME", "0.20.4", "0.24.10", map[string]string{"root/HOSTNAME": "a.b\n"}, map[string]string{"root/HOSTNAME": "x.y\n"}, "HOSTNAME x.y -> a.b", ""},
 		{"an app would answer to them", "0.21.4", "0.21.4", map[string]string{"root/VHOST": "a.b\n"}, map[string]string{"root/VHOST": "x.y\n", "root/new/CONTAINER.web.1": "f"}, "", "global domain is not put back, so that nothing becomes reachable that was not in the snapshot: new has no domain of its own, and did not answer to a.b. To set it all the same: dokku domains:set-global a.b"},
-		{"it did so then", "0.21.4", "0.21.4", map[string]string{"root/VHOST": "a.b\n", "root/old/CONTAINER.web.1": "f"}, map[string]string{"root/VHOST": "x.y\n", "root/old/CONTAINER.web.1": "f"}, "global domain a.b, now x.y", ""},
-		{"it has its own", "0.21.4", "0.21.4", map[string]string{"root/VHOST": "a.b\n"}, map[string]string{"root/VHOST": "x.y\n", "root/new/CONTAINER.web.1": "f", "root/new/VHOST": "n.w\n"}, "global domain a.b, now x.y", ""},
-		{"0.22 goes by HOSTNAME", "0.22.9", "0.22.9", map[string]string{"root/VHOST": "a.b\n", "root/HOSTNAME": "h.b\n"}, map[string]string{"root/VHOST": "x.y\n", "root/HOSTNAME": "x.h\n", "root/new/CONTAINER.web.1": "f"}, "global domain a.b, now x.y", "HOSTNAME is not put back"},
+		{"it did so then", "0.21.4", "0.21.4", map[string]string{"root/VHOST": "a.b\n", "root/old/CONTAINER.web.1": "f"}, map[string]string{"root/VHOST": "x.y\n", "root/old/CONTAINER.web.1": "f"}, "global domain x.y -> a.b", ""},
+		{"it has its own", "0.21.4", "0.21.4", map[string]string{"root/VHOST": "a.b\n"}, map[string]string{"root/VHOST": "x.y\n", "root/new/CONTAINER.web.1": "f", "root/new/VHOST": "n.w\n"}, "global domain x.y -> a.b", ""},
+		{"0.22 goes by HOSTNAME", "0.22.9", "0.22.9", map[string]string{"root/VHOST": "a.b\n", "root/HOSTNAME": "h.b\n"}, map[string]string{"root/VHOST": "x.y\n", "root/HOSTNAME": "x.h\n", "root/new/CONTAINER.web.1": "f"}, "global domain x.y -> a.b", "HOSTNAME is not put back"},
 		{"the next installation would give it one", "0.35.5", "0.35.5", map[string]string{"root/VHOST": "a.b\n"}, map[string]string{"root/new/CONTAINER.web.1": "f"}, "global domain a.b", "new has no domain of its own: the next plugin:install gives it new.a.b. To have it without: dokku domains:disable new"},
 		{"the environment over 0.38", "0.35.5", "0.38.27", map[string]string{"root/ENV": "X=CANARY\nDOKKU_PROXY_TYPE=caddy\n"}, map[string]string{"lib/config/--global/ENV": "Y=1\n", "lib/config/config/--global/env-migrated": "true"}, "environment: 1 variable put back (X)", "Set, and not in the snapshot: Y. To take away what is not in it: dokku upgrade-guard:restore --global --only env --exact --snapshot 20261123T013701Z-before"},
 		{"a property", "0.35.5", "0.35.5", map[string]string{"lib/config/nginx/--global/hsts": "false"}, nil, "property nginx/--global/hsts", ""},

@@ -76,7 +76,8 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string, fail
 	}
 	has := func(part string) bool { return slices.Contains(parts, part) && known(part) }
 	if has("scale") {
-		add(hazard.RestoreScale(r.Subject, r.was.EffectiveScale()))
+		scale := r.was.EffectiveScale()
+		add(hazard.RestoreScale(r.Subject, scale).From(r.Now.EffectiveScale().String(), scale.String()))
 	}
 	if has("env") {
 		step, note, err := r.environment()
@@ -158,18 +159,11 @@ func (r Restoration) list(what string, was, now []string, path string, mode fs.F
 	if len(was) == 0 || slices.Equal(was, now) {
 		return nil
 	}
-	return replacing(&plan.Step{
+	step := &plan.Step{
 		Mark: plan.Add, Text: what + " " + strings.Join(was, " "),
 		Path: path, Mode: mode, Data: []byte(strings.Join(was, "\n") + "\n"), Was: r.Digest(path),
-	}, now)
-}
-
-// replacing says in a step what it replaces.
-func replacing(s *plan.Step, now []string) *plan.Step {
-	if len(now) > 0 {
-		s.Mark, s.Text = plan.Change, fmt.Sprintf("%s, now %s", s.Text, strings.Join(now, " "))
 	}
-	return s
+	return step.From(strings.Join(now, " "), strings.Join(was, " "))
 }
 
 // buildConfig is the step that has Dokku write nginx's configuration anew.

@@ -17,6 +17,9 @@ func (p *Printer) JSON(v any) error {
 	if err != nil {
 		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
 	_, err = p.Out.Write(append(line, '\n'))
 	return err
 }

@@ -19,8 +19,10 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
-	"text/tabwriter"
+	"sync"
+	"time"
 )
 
 // Printer prints in Dokku's manner. Its zero value prints nothing.
@@ -31,17 +33,43 @@ type Printer struct {
 	// ASCII writes out everything else: in somebody else's run nobody knows what
 	// the terminal is.
 	ASCII bool
+	// Width is how many columns a line has; 0 is any number.
+	Width int
+	// OutColour and ErrColour tell which of the streams has colours.
+	OutColour, ErrColour bool
+	// ErrTerminal tells that a line of progress can be written anew.
+	ErrTerminal bool
+	// Patience is how long nothing is said of progress, 0 for never, and Every how often
+	// it is after that.
+	Patience, Every time.Duration
+
+	mu    sync.Mutex
+	shown bool // a line of progress stands on the terminal
 }
 
 // Std prints to the process's own streams.
 func Std() *Printer {
-	return &Printer{Out: os.Stdout, Err: os.Stderr, Quiet: os.Getenv("DOKKU_QUIET_OUTPUT") != ""}
+	return &Printer{
+		Out: os.Stdout, Err: os.Stderr, Quiet: os.Getenv("DOKKU_QUIET_OUTPUT") != "", Width: columns(),
+		OutColour: coloured(os.Stdout), ErrColour: coloured(os.Stderr), ErrTerminal: terminal(os.Stderr),
+		Patience: 2 * time.Second, Every: 10 * time.Second,
+	}
 }
 
 // Loud is for triggers that run inside somebody else's command, whose standard
 // output may be read by a program (git, debconf): everything goes to standard
 // error.
-func Loud() *Printer { return &Printer{Out: os.Stderr, Err: os.Stderr, ASCII: true} }
+func Loud() *Printer { return &Printer{Out: os.Stderr, Err: os.Stderr, ASCII: true, Width: columns()} }
+
+// Block is for what dokku report prints of an app, between the blocks of other plugins.
+func Block() *Printer { return &Printer{Out: os.Stdout, Err: os.Stderr, ASCII: true, Width: columns()} }
+
+func columns() int {
+	if n, err := strconv.Atoi(os.Getenv("UPGRADE_GUARD_COLUMNS")); err == nil && (n == 0 || n >= 40 && n <= 1000) {
+		return n
+	}
+	return Columns
+}
 
 // line prints a text of ours with arguments that are made plain.
 func (p *Printer) line(w io.Writer, prefix, format string, args ...any) {
@@ -56,9 +84,26 @@ func (p *Printer) lines(w io.Writer, prefix, text string) {
 	if p.ASCII {
 		text = ascii(text)
 	}
+	colour := p.OutColour && w == p.Out || p.ErrColour && w == p.Err
 	for l := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintln(w, strings.TrimRight(prefix+l, " "))
+		for i, l := range wrapped(strings.TrimRight(prefix+l, " "), p.Width) {
+			if colour && i == 0 {
+				l = painted(l)
+			}
+			p.print(w, l)
+		}
 	}
+}
+
+// print writes a line.
+func (p *Printer) print(w io.Writer, line string) {
+	if w == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
 }
 
 // plainArgs are arguments as they may be printed. The only one that may bring
@@ -129,28 +174,8 @@ func (p *Printer) Debug(format string, args ...any) { p.line(p.Err, " ?     ", f
 // Value is what a program may read: it is printed as it is, in one line however long.
 func (p *Printer) Value(format string, args ...any) {
 	for l := range strings.SplitSeq(fmt.Sprintf(format, plainArgs(args)...), "\n") {
-		fmt.Fprintln(p.Out, l)
+		p.print(p.Out, l)
 	}
-}
-
-// Table prints rows of cells below one another, each line with the prefix.
-func (p *Printer) Table(prefix string, rows [][]string) {
-	if len(rows) == 0 {
-		return
-	}
-	var text strings.Builder
-	tw := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
-	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i := range row {
-			if cells[i] = shown(row[i]); p.ASCII {
-				cells[i] = ascii(cells[i]) // before it is measured
-			}
-		}
-		fmt.Fprintln(tw, strings.Join(cells, "\t"))
-	}
-	_ = tw.Flush() // into memory
-	p.lines(p.Out, prefix, strings.TrimSuffix(text.String(), "\n"))
 }
 
 // Stack prints where a fault of our own has happened, for whoever mends it.

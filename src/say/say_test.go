@@ -32,7 +32,7 @@ func TestAnArgumentBeginsNoLine(t *testing.T) {
 		"detail":           func(p *Printer) { p.Detail("%v", forged) },
 		"result":           func(p *Printer) { p.Result("%v", []string{forged}) },
 		"trouble":          func(p *Printer) { p.Trouble("%q", forged) },
-		"table":            func(p *Printer) { p.Table("  ", [][]string{{forged, "b"}}) },
+		"table":            func(p *Printer) { p.Table("  ", [][]string{{forged, "b"}}, nil) },
 		"error":            func(p *Printer) { p.Error(err) },
 		"wrapped":          func(p *Printer) { p.Error(fmt.Errorf("%s: %w", forged, err)) },
 		"error as a value": func(p *Printer) { p.Trouble("%s", fmt.Errorf("a: %w", err)) },

@@ -324,5 +324,5 @@ var ErrDamaged = errors.New("damaged")
 
 func damaged(id string, why error) error {
 	return say.Hint(fmt.Errorf("the snapshot %s is %w: %v", id, ErrDamaged, why),
-		"It is not used. See dokku upgrade-guard:snapshots --verify for those that are whole.")
+		"It is not used. To find those that are whole: dokku upgrade-guard:snapshots --verify")
 }

@@ -90,7 +90,7 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 			return err
 		}
 		for _, a := range r.Apps {
-			cli.PrintApp(say.Std(), a)
+			cli.PrintApp(say.Block(), a)
 		}
 		return nil
 	},

@@ -80,7 +80,7 @@ func TestHalfConfigured(t *testing.T) {
 		t.Error("the post-upgrade work was done too early")
 	}
 	out = m.run(false, "dokku", "upgrade-guard:apply")
-	if !strings.Contains(out, "has not come to its end (dpkg says half-configured)") {
+	if !strings.Contains(strings.Join(strings.Fields(out), " "), "has not come to its end (dpkg says half-configured)") {
 		t.Errorf("apply said\n%s", out)
 	}
 	m.must(os.Remove(m.root + "/core-install-fails"))
@@ -96,7 +96,7 @@ func TestRefused(t *testing.T) {
 	m.must(os.RemoveAll(m.root + data + "/snapshots"))
 	m.put(data+"/snapshots", "a file in the place of the directory")
 	out := m.run(false, "apt-get", "install", "dokku=0.35.5")
-	if !strings.Contains(out, "the upgrade of Dokku is refused") || !strings.Contains(out, "To upgrade all the same: touch /etc/upgrade-guard.go-ahead") {
+	if !strings.Contains(out, "the upgrade of Dokku is refused") || !strings.Contains(out, "To upgrade all the same:\n !         touch /etc/upgrade-guard.go-ahead") {
 		t.Errorf("it said\n%s", out)
 	}
 	if v := m.read("/var/lib/dokku/STABLE_VERSION"); v != "0.20.4" {

@@ -16,7 +16,7 @@ import (
 
 var (
 	section  = regexp.MustCompile(`(?m)^## ([a-z-]+)$`)
-	flagLine = regexp.MustCompile(`(?m)^   (--[a-z-]+)`)
+	flagLine = regexp.MustCompile(`(?m)^ +(--[a-z-]+)`)
 	flagRow  = regexp.MustCompile("(?m)^\\| `(--[a-z-]+)`")
 	property = regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| `")
 )

@@ -209,7 +209,7 @@ func TestARestoreThatFailedIsNotForgotten(t *testing.T) {
 	if b, _ := os.ReadFile(vhost); string(b) != "third.example.org\n" {
 		t.Errorf("the domains are %q", b)
 	}
-	if told := r.told(); !strings.Contains(told, "not done is domains shop.example.org, now third.example.org") {
+	if told := r.told(); !strings.Contains(told, "not done is domains third.example.org -> shop.example.org") {
 		t.Errorf("the report says: %s", told)
 	}
 }

@@ -83,6 +83,8 @@ func TestScenarios(t *testing.T) {
 				}
 			})
 			env.Setenv("REPOSITORY", repository())
+			// Sentences are asserted whole; tests/words holds how they are broken.
+			env.Setenv("UPGRADE_GUARD_COLUMNS", "0")
 			// A directory with newer packages of docker and nginx, as an apt repository.
 			env.Setenv("HIGHER", os.Getenv("UPGRADE_GUARD_HIGHER"))
 			// The sandbox's own stand-ins, and apt's settings for real ones.

@@ -99,7 +99,7 @@ func enter(t testing.TB, dir string) *box {
 		t.Fatal(err)
 	}
 	b := &box{t: t, Host: sandbox.Host{Dir: dir}, binary: binary}
-	b.env = append(os.Environ(), append(b.Host.Env(), "PATH="+filepath.Dir(binary)+"/bin:"+os.Getenv("PATH"))...)
+	b.env = append(os.Environ(), append(b.Host.Env(), "UPGRADE_GUARD_COLUMNS=0", "PATH="+filepath.Dir(binary)+"/bin:"+os.Getenv("PATH"))...)
 	b.h = host.NewLocal(host.Paths{DokkuRoot: dir + "/home/dokku", LibRoot: dir + "/var/lib/dokku", PluginPath: dir + "/var/lib/dokku/plugins"})
 	return b
 }

@@ -68,7 +68,7 @@ func Around(h Host, args []string, run func() error) error {
 // planned holds what was done to what a dry run has said.
 func planned(args []string, dry string, done []line) {
 	said := letters(dry)
-	conditional := strings.Contains(dry, guard.ConditionalRouting)
+	conditional := strings.Contains(said, letters(guard.ConditionalRouting))
 	for _, l := range done {
 		text := l.Text
 		if l.Hazard == "rename" { // a step of a rename, with the new name behind it
@@ -77,7 +77,7 @@ func planned(args []string, dry string, done []line) {
 		switch {
 		case l.Event != "begin", strings.Contains(said, letters(text)):
 		case conditional && (text == hazard.TextBuild || text == hazard.TextFallback || text == hazard.TextWithout || text == hazard.TextEarlier || text == hazard.TextReload || strings.HasPrefix(text, hazard.TextQuarantine)):
-		case l.Hazard == "rename" && (strings.Contains(dry, "was cut off") || strings.Contains(dry, l.App+" renamed to ")):
+		case l.Hazard == "rename" && (strings.Contains(said, letters("was cut off")) || strings.Contains(said, letters(l.App+" renamed to "))):
 		default:
 			say("%s: %s: %q was done, and --dry-run did not say so:\n%s", strings.Join(args, " "), l.App, l.Text, dry)
 		}
