@@ -93,7 +93,7 @@ func (r Restoration) environment() (step *plan.Step, notes []string, err error) 
 		removed = beside
 		maps.DeleteFunc(wanted, func(name, _ string) bool { return slices.Contains(removed, name) })
 	case len(beside) > 0:
-		notes = append(notes, fmt.Sprintf("Set, and not in the snapshot: %s. To take away what is not in it: %s",
+		notes = append(notes, fmt.Sprintf("Not in the snapshot, and left as set: %s. To take them away: %s",
 			strings.Join(beside, ", "), say.Command("dokku upgrade-guard:restore", r.Now.Name, "--only", "env", "--exact", "--snapshot", r.id)))
 	}
 	if len(changed)+len(added)+len(removed) == 0 && readable {
