@@ -133,7 +133,7 @@ func (g *Guard) repositories(ctx context.Context, id string, apps []string) (lis
 // withoutCode says why an app has no repository that can travel; "" where it has one.
 func (g *Guard) withoutCode(ctx context.Context, name string) string {
 	if !snapshot.Travels(name) {
-		return "no app of Dokku's has such a name"
+		return "its name is too long, or none that Dokku takes"
 	}
 	dir := g.Host.Paths().App(name)
 	if _, err := g.Host.Stat(dir + "/HEAD"); errors.Is(err, fs.ErrNotExist) {
