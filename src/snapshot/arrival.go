@@ -74,6 +74,9 @@ func (s *Store) Receive(r io.Reader) (*Arrival, error) {
 	default:
 		err = a.receive(s, in)
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errCutOff // and not: the writing of what there was has failed
+	}
 	if err != nil {
 		return nil, err
 	}
