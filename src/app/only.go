@@ -45,25 +45,45 @@ func (f *Files) Only(apps []string) *Files {
 	return only
 }
 
-// Split returns what has the files of one app alone, with those of the host: whoever looks
-// at all apps one by one reads each file once. What docker said is in none: it is of
-// containers, and not of settings.
-func (f *Files) Split() func(name string) *Files {
-	own, all := map[string][]File{}, []File(nil)
+// Split are the files of a host by app, for whoever looks at all apps one by one.
+type Split struct {
+	files *Files
+	own   map[string][]File
+	all   []File // the host's
+}
+
+// Split sorts the files by app. What docker said is in none: it is of containers, and not
+// of settings.
+func (f *Files) Split() Split {
+	s := Split{files: f, own: map[string][]File{}}
 	for _, name := range f.Apps {
-		own[name] = nil
+		s.own[name] = nil
 	}
 	for _, file := range f.list {
 		scope := Scope(file.Path)
-		if _, is := own[scope]; is {
-			own[scope] = append(own[scope], file)
+		if _, is := s.own[scope]; is {
+			s.own[scope] = append(s.own[scope], file)
 		} else if file.Path != dockerFacts {
-			all = append(all, file)
+			s.all = append(s.all, file)
 		}
 	}
-	return func(name string) *Files {
-		of := NewFiles(f.Dokku, []string{name}, f.Strays, slices.Concat(all, own[name]))
-		of.Partial = true
-		return of
+	return s
+}
+
+// Of are the files of one app, with those of the host; nil where it is not there.
+func (s Split) Of(name string) *Files {
+	own, there := s.own[name]
+	if !there {
+		return nil
 	}
+	of := NewFiles(s.files.Dokku, []string{name}, s.files.Strays, slices.Concat(s.all, own))
+	of.Partial = true
+	return of
+}
+
+// Same tells that all files of an app are there in both, and the same.
+func (s Split) Same(o Split, name string) bool {
+	return len(s.own[name]) > 0 && len(o.own[name]) > 0 && s.files.Dokku == o.files.Dokku && slices.EqualFunc(s.own[name], o.own[name], func(a, b File) bool {
+		return a.Path == b.Path && a.SHA256 == b.SHA256 && a.Link == b.Link && a.Error == "" && b.Error == ""
+	})
 }

@@ -55,7 +55,7 @@ const Now = "now"
 type moment struct {
 	name, dokku string
 	apps        []string
-	of          func(name string) *app.Files
+	of          func(name string) app.Split
 	whole       *app.Files // with the host itself; nil where it is of apps alone
 }
 
@@ -65,11 +65,11 @@ func (g *Guard) Diff(ctx context.Context, from, to, only string) (Diff, error) {
 	if err != nil {
 		return Diff{}, err
 	}
-	one, err := g.sideOf(ctx, from, only, known)
+	one, err := g.sideOf(ctx, from, only)
 	if err != nil {
 		return Diff{}, err
 	}
-	two, err := g.sideOf(ctx, to, only, known)
+	two, err := g.sideOf(ctx, to, only)
 	if err != nil {
 		return Diff{}, err
 	}
@@ -103,7 +103,7 @@ func (g *Guard) Diff(ctx context.Context, from, to, only string) (Diff, error) {
 }
 
 // sideOf reads one side.
-func (g *Guard) sideOf(ctx context.Context, id, only string, known state.State) (moment, error) {
+func (g *Guard) sideOf(ctx context.Context, id, only string) (moment, error) {
 	if id == Now {
 		what := app.What{}
 		if only != "" && only != host.GlobalScope {
@@ -113,10 +113,10 @@ func (g *Guard) sideOf(ctx context.Context, id, only string, known state.State) 
 		if err != nil {
 			return moment{}, err
 		}
-		return momentIn(Now, files, known), nil
+		return momentIn(Now, files), nil
 	}
 	if id == "live" && only != host.GlobalScope {
-		return g.liveMoment(only, known)
+		return g.liveMoment(only)
 	}
 	if id == "" {
 		id = "latest"
@@ -135,13 +135,13 @@ func (g *Guard) sideOf(ctx context.Context, id, only string, known state.State) 
 	for _, l := range files.Refused {
 		g.Out.Trouble("%s", l)
 	}
-	return momentIn(full, files, known), nil
+	return momentIn(full, files), nil
 }
 
 // momentIn is a side of which all apps are in the same files.
-func momentIn(name string, files *app.Files, known state.State) moment {
+func momentIn(name string, files *app.Files) moment {
 	split := files.Split()
-	c := moment{name: name, dokku: files.Dokku, apps: files.Apps, of: func(name string) *app.Files { return appIn(files.Apps, split, name, known) }}
+	c := moment{name: name, dokku: files.Dokku, apps: files.Apps, of: func(string) app.Split { return split }}
 	if !files.Partial {
 		c.whole = files
 	}
@@ -149,21 +149,20 @@ func momentIn(name string, files *app.Files, known state.State) moment {
 }
 
 // appIn are the files of an app by the name that it bears now; nil where it is not there.
-func appIn(apps []string, split func(string) *app.Files, name string, known state.State) *app.Files {
+func appIn(split app.Split, name string, known state.State) *app.Files {
 	for _, n := range append([]string{name}, known.Formerly(name)...) {
-		if !slices.Contains(apps, n) {
-			continue
+		if files := split.Of(n); files != nil {
+			if n != name {
+				return files.Renamed(n, name)
+			}
+			return files
 		}
-		if n != name {
-			return split(n).Renamed(n, name)
-		}
-		return split(n)
 	}
 	return nil
 }
 
 // liveMoment is the side of the live snapshots, of each app its own.
-func (g *Guard) liveMoment(only string, known state.State) (moment, error) {
+func (g *Guard) liveMoment(only string) (moment, error) {
 	c := moment{name: "live", dokku: host.DokkuVersion(g.Host)}
 	names := []string{only}
 	if only == "" {
@@ -173,7 +172,7 @@ func (g *Guard) liveMoment(only string, known state.State) (moment, error) {
 		}
 		names = files.Apps
 	}
-	held := map[string]*app.Files{}
+	held := map[string]app.Split{}
 	for _, name := range names {
 		files, err := g.Store.Files("live/" + name)
 		if err != nil {
@@ -184,11 +183,10 @@ func (g *Guard) liveMoment(only string, known state.State) (moment, error) {
 			g.Out.Detail("%s has no live snapshot", name)
 			continue
 		}
-		if held[name] = appIn(files.Apps, files.Split(), name, known); held[name] != nil {
-			c.apps, c.dokku = append(c.apps, name), files.Dokku
-		}
+		held[name] = files.Split()
+		c.apps, c.dokku = append(c.apps, name), files.Dokku
 	}
-	c.of = func(name string) *app.Files { return held[name] }
+	c.of = func(name string) app.Split { return held[name] }
 	return c, nil
 }
 
@@ -201,7 +199,10 @@ func (g *Guard) diffOf(name string, one, two moment, known state.State) (AppDiff
 		}
 		return g.hostDiff(a, one, two, known)
 	}
-	was, is := one.of(name), two.of(name)
+	if one.of(name).Same(two.of(name), name) {
+		return a, nil
+	}
+	was, is := appIn(one.of(name), name, known), appIn(two.of(name), name, known)
 	switch {
 	case was == nil && is == nil:
 		return a, say.Hint(app.NoApp{Name: name}, "It is neither in %s nor in %s.", one.name, two.name)

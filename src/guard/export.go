@@ -133,7 +133,7 @@ func (g *Guard) repositories(ctx context.Context, id string, apps []string) (lis
 // withoutCode says why an app has no repository that can travel; "" where it has one.
 func (g *Guard) withoutCode(ctx context.Context, name string) string {
 	if !snapshot.Travels(name) {
-		return "no app of Dokku's has such a name"
+		return "its name is too long, or none that Dokku takes"
 	}
 	dir := g.Host.Paths().App(name)
 	if _, err := g.Host.Stat(dir + "/HEAD"); errors.Is(err, fs.ErrNotExist) {
@@ -198,7 +198,7 @@ func (g *Guard) Import(ctx context.Context, r io.Reader, identity string) (id st
 		g.Out.Step("It is here already: %s", e.ID)
 		return e.ID, nil
 	}
-	for _, l := range append(slices.Clone(a.Manifest.Incomplete), a.Manifest.Refused...) {
+	for _, l := range fewOf(append(slices.Clone(a.Manifest.Incomplete), a.Manifest.Refused...)) {
 		g.Out.Trouble("%s", l)
 	}
 	from := g.Store.Origin(e.ID)
@@ -206,6 +206,15 @@ func (g *Guard) Import(ctx context.Context, r io.Reader, identity string) (id st
 	g.Out.Detail("It counts for no upgrade of this host, and is kept until you delete it")
 	g.Out.Detail("To see what is in it: %s", say.Command("dokku upgrade-guard:show", e.ID))
 	return e.ID, nil
+}
+
+// fewOf are the first of many sentences: whoever has made a snapshot says how many it has.
+func fewOf(lines []string) []string {
+	const few = 25
+	if len(lines) <= few {
+		return lines
+	}
+	return append(slices.Clone(lines[:few]), fmt.Sprintf("and %d more like these", len(lines)-few))
 }
 
 func cameWith(repositories int) string {

@@ -80,7 +80,7 @@ func (g *Guard) Show(id, path string) (Shown, error) {
 	}
 	s := Shown{
 		Version: JSONVersion, Guard: g.Version, ID: full, Time: m.Time, Dokku: m.Dokku, Reason: m.Reason, From: g.Store.Origin(full),
-		Repositories: g.Store.Repositories(full), Incomplete: m.Incomplete, LeftOut: m.Refused,
+		Repositories: g.Store.Repositories(full), Incomplete: fewOf(m.Incomplete), LeftOut: m.Refused,
 	}
 	if e, ok := snapshot.Named(full); ok {
 		s.Reason, s.Label = e.Reason, e.Label

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +73,9 @@ func (s *Store) Receive(r io.Reader) (*Arrival, error) {
 		a.digests[packedName], err = s.take(in, packedName, maxPacked)
 	default:
 		err = a.receive(s, in)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errCutOff // and not: the writing of what there was has failed
 	}
 	if err != nil {
 		return nil, err
@@ -188,8 +192,9 @@ func (s *Store) Repositories(id string) (apps []string) {
 		return nil
 	}
 	for name := range a.Digests {
-		if app, ok := strings.CutPrefix(name, "git/"); ok && Travels(strings.TrimSuffix(app, ".bundle")) {
-			apps = append(apps, strings.TrimSuffix(app, ".bundle"))
+		file, ok := strings.CutPrefix(name, "git/")
+		if app, err := url.PathUnescape(strings.TrimSuffix(file, ".bundle")); ok && err == nil && Travels(app) {
+			apps = append(apps, app)
 		}
 	}
 	slices.Sort(apps)
@@ -205,7 +210,7 @@ func (s *Store) Repository(id, app string) (file string, err error) {
 	if err != nil || !ok || !Travels(app) {
 		return "", missing(fmt.Sprintf("the repository of %s is not beside the snapshot %s", app, id))
 	}
-	file = s.beside(id) + "/" + app + ".bundle"
+	file = s.beside(id) + "/" + bundleFile(app)
 	f, err := s.h.Open(file)
 	if err != nil {
 		return "", err

@@ -113,7 +113,7 @@ func (a *Arrival) repository(s *Store, c *courier, app string) error {
 	}
 	var got content
 	head := &bytes.Buffer{}
-	err := s.h.WriteFrom(s.coming("beside", app+".bundle"), 0o600, func(w io.Writer) error {
+	err := s.h.WriteFrom(s.coming("beside", bundleFile(app)), 0o600, func(w io.Writer) error {
 		m := measure(w)
 		for number, last := 1, false; c.head.Name == pieceName(name, number); number++ {
 			if c.head.Size > piece || c.head.Size == 0 || last {

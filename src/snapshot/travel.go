@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"upgrade-guard/src/app"
 )
@@ -62,14 +64,20 @@ type Repository struct {
 	Bundle func(io.Writer) error
 }
 
-// bundled are the names of apps whose repositories travel. Dokku makes no others; a
-// directory may be called anything.
-var bundled = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,99}$`)
+// bundled are the names of apps whose repositories travel: those that Dokku has taken in
+// any version. A directory beside them may be called anything.
+var bundled = regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`)
 
-// Travels tells whether the repository of an app of this name can be exported.
-func Travels(name string) bool { return bundled.MatchString(name) }
+// Travels tells whether the repository of an app of this name can be exported: what tar
+// has a place for, and JSON.
+func Travels(name string) bool {
+	return bundled.MatchString(name) && utf8.ValidString(name) && len(bundleFile(name)) <= 140
+}
 
-func bundleName(app string) string { return "git/" + app + ".bundle" }
+// bundleFile is what an app's repository is called; in most names nothing is escaped.
+func bundleFile(app string) string { return url.PathEscape(app) + ".bundle" }
+
+func bundleName(app string) string { return "git/" + bundleFile(app) }
 
 // content is how much there was of a part, and its digest.
 type content struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -95,14 +96,14 @@ func come(t *testing.T, s *Store, export []byte) (Entry, bool) {
 func TestASnapshotTravelsWithItsRepositories(t *testing.T) {
 	from, m := traveler(t)
 	// As long as a piece, a byte more and less, and of several.
-	repositories := map[string][]byte{"a": bundle(piece), "b": bundle(piece + 1), "c": bundle(piece - 1), "d": bundle(3*piece + 7), "e": bundle(100)}
+	repositories := map[string][]byte{"a": bundle(piece), "b": bundle(piece + 1), "c": bundle(piece - 1), "d": bundle(3*piece + 7), "e": bundle(100), "shop_v2.eu+x~y@z": bundle(107), "caf\u00e9 b%2f": bundle(108)}
 	export := travel(t, from, m, repositories)
 	to, _ := traveler(t)
 	e, known := come(t, to, export)
 	if known || e.Reason != Imported || e.From != "old-example-org" || to.Origin(e.ID) != "Old.example.org" {
 		t.Errorf("%+v from %q", e, to.Origin(e.ID))
 	}
-	if got := to.Repositories(e.ID); !slices.Equal(got, []string{"a", "b", "c", "d", "e"}) {
+	if got := to.Repositories(e.ID); !slices.Equal(got, slices.Sorted(maps.Keys(repositories))) || len(got) != 7 {
 		t.Errorf("beside it are %v", got)
 	}
 	for name, want := range repositories {
@@ -205,6 +206,17 @@ func TestOnlySomeAppsTravel(t *testing.T) {
 	}
 	if !slices.Equal(paths, want) || !only.Partial || !back.Partial || !slices.Equal(back.Apps, []string{"shop"}) {
 		t.Errorf("it holds %q, of %v", paths, back.Apps)
+	}
+}
+
+func TestTravels(t *testing.T) {
+	for name, want := range map[string]bool{
+		"blog": true, "my_app": true, "shop-v2.eu": true, "a+b~c@d": true, "caf\u00e9": true, "a b": true, "0": true,
+		"": false, ".ssh": false, "Blog": false, "a/b": false, "a:b": false, "..": false, "caf\xe9": false, strings.Repeat("a", 133): true, strings.Repeat("a", 134): false,
+	} {
+		if Travels(name) != want {
+			t.Errorf("%q: %v", name, !want)
+		}
 	}
 }
 
