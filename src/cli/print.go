@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -127,9 +128,7 @@ func printReport(out *say.Printer, r guard.Report) {
 			out.Result("-----> %s: %s", a.App, p)
 		}
 	}
-	down, others := worstFirst(r, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
-	printFindings(out, plans{}, down)
-	printFindings(out, plans{}, others)
+	printFindings(out, plans{first: urgent(r)}, slices.DeleteFunc(found, func(f hazard.Finding) bool { return f.Hazard == hazard.Drift }))
 	printDrift(out, host.GlobalScope, r.Drift)
 	for _, a := range r.Apps {
 		printDrift(out, a.App, a.Drift)
@@ -149,21 +148,13 @@ func printUnasked(out *say.Printer, r guard.Report) {
 	}
 }
 
-// worstFirst are the findings of the host and of apps that are down, and the others: who
-// reads them at night needs those first.
-func worstFirst(r guard.Report, found []hazard.Finding) (down, others []hazard.Finding) {
-	status := map[string]string{host.GlobalScope: guard.StatusDown}
-	for _, a := range r.Apps {
-		status[a.App] = a.Status
+// urgent tells which findings come first: those of apps that are down, and what of the host
+// needs somebody. Whoever reads it at night needs those.
+func urgent(r guard.Report) func(hazard.Finding) bool {
+	return func(f hazard.Finding) bool {
+		return f.App == host.GlobalScope && f.ForYou() ||
+			slices.ContainsFunc(r.Apps, func(a guard.AppReport) bool { return a.App == f.App && a.Status == guard.StatusDown })
 	}
-	for _, f := range found {
-		if status[f.App] == guard.StatusDown && (f.App != host.GlobalScope || f.ForYou()) {
-			down = append(down, f)
-		} else {
-			others = append(others, f)
-		}
-	}
-	return down, others
 }
 
 // printQueue says how the long work stands: what is open or has failed, and the
@@ -220,12 +211,12 @@ func printDrift(out *say.Printer, scope string, texts []string) {
 // PrintCheck prints a check for a person.
 func PrintCheck(out *say.Printer, c guard.Check) {
 	out.Verdict("Dokku %s now: %s", c.From, c.PresentText())
-	printFindings(out, plans{"done by dokku upgrade-guard:apply: ", ""}, c.Present)
+	printFindings(out, plans{now: "done by dokku upgrade-guard:apply: "}, c.Present)
 	if c.To != c.From {
 		out.Verdict("%s", c.UpgradeTitle())
-		by := plans{"prevented by upgrade-guard: ", "done by upgrade-guard after the upgrade: "}
+		by := plans{now: "prevented by upgrade-guard: ", afterwards: "done by upgrade-guard after the upgrade: "}
 		if !c.AutoApply {
-			by = plans{"not prevented: ", "done by dokku upgrade-guard:apply after the upgrade: "}
+			by = plans{now: "not prevented: ", afterwards: "done by dokku upgrade-guard:apply after the upgrade: "}
 		}
 		printFindings(out, by, c.Upgrade)
 		if !c.AutoApply {
@@ -239,13 +230,16 @@ func PrintCheck(out *say.Printer, c guard.Check) {
 
 // plans are the words for who does what is planned: now, or before an upgrade, and after
 // it. Without them it is not said.
-type plans struct{ now, afterwards string }
+type plans struct {
+	now, afterwards string
+	first           func(hazard.Finding) bool // what comes first; nil where that is not known
+}
 
 // printFindings prints findings by hazard: what it is, what comes of it, who does what.
 // What comes of several alike, and where to read about it, stands there once, with how many
 // it is of: all of a broken host fits a screen.
 func printFindings(out *say.Printer, by plans, found []hazard.Finding) {
-	for _, group := range grouped(found) {
+	for _, group := range grouped(found, by.first) {
 		many := len(group) > 1
 		for _, f := range group {
 			out.Result("-----> %s: %s", host.Place(f.App), f.What)
@@ -293,8 +287,17 @@ func printConsequence(out *say.Printer, of string, f hazard.Finding) {
 	}
 }
 
-// grouped are the findings that come to the same together, in the order of the hazards.
-func grouped(found []hazard.Finding) [][]hazard.Finding {
+// grouped are the findings that come to the same together, in the order of the hazards;
+// before them those among which is one that comes first.
+func grouped(found []hazard.Finding, first func(hazard.Finding) bool) [][]hazard.Finding {
+	late := func(f hazard.Finding) int {
+		if first == nil || first(f) {
+			return 0
+		}
+		return 1
+	}
+	found = slices.Clone(found)
+	slices.SortStableFunc(found, func(a, b hazard.Finding) int { return late(a) - late(b) })
 	rank := map[string]int{}
 	for i, h := range hazard.All {
 		if _, known := rank[h.Name]; !known {
@@ -311,7 +314,9 @@ func grouped(found []hazard.Finding) [][]hazard.Finding {
 		}
 		groups[k] = append(groups[k], f)
 	}
-	slices.SortStableFunc(order, func(a, b same) int { return rank[a.hazard] - rank[b.hazard] })
+	slices.SortStableFunc(order, func(a, b same) int {
+		return cmp.Or(late(groups[a][0])-late(groups[b][0]), rank[a.hazard]-rank[b.hazard])
+	})
 	var list [][]hazard.Finding
 	for _, k := range order {
 		list = append(list, groups[k])
