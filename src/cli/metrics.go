@@ -38,6 +38,7 @@ func printMetrics(out *say.Printer, r guard.Report, ofHost bool) {
 		}
 		out.Value("# HELP upgrade_guard_%s %s", m.name, m.help)
 		out.Value("# TYPE upgrade_guard_%s gauge", m.name)
+		told := map[string]bool{} // an address in a name is left out, and a series may be there once
 		for _, s := range m.samples {
 			var labels []string
 			for l := range slices.Chunk(s.labels, 2) {
@@ -47,6 +48,10 @@ func printMetrics(out *say.Printer, r guard.Report, ofHost bool) {
 			if len(labels) > 0 {
 				braces = "{" + strings.Join(labels, ",") + "}"
 			}
+			if told[braces] {
+				continue
+			}
+			told[braces] = true
 			out.Value("upgrade_guard_%s%s %d", m.name, braces, s.value)
 		}
 	}

@@ -79,11 +79,10 @@ func printReport(out *say.Printer, r guard.Report) {
 	} else {
 		out.Result("       Snapshots: %d, the newest %s", r.Snapshots, r.Newest)
 	}
-	out.Result("       Health: %s", r.Health)
+	out.Result("       Health: %s%s", r.Health, unasked(r))
 	if r.Rollback != "" {
 		out.Result("       Back to Dokku %s, if all else fails: dokku upgrade-guard:rollback", r.Rollback)
 	}
-	printUnasked(out, r)
 	if r.Docker != "" {
 		out.Result("       To do: systemctl status docker")
 	}
@@ -135,17 +134,21 @@ func printReport(out *say.Printer, r guard.Report) {
 	}
 }
 
-// printUnasked says which apps were not asked whether they answer, and may be asked: no
-// status claims that they do.
-func printUnasked(out *say.Printer, r guard.Report) {
-	unasked := some(r.Apps, func(a guard.AppReport) bool { return a.NotAsked })
-	switch {
-	case unasked == "":
-	case r.NoProbe:
-		out.Result("       Not asked whether they answer (--no-probe): %s", unasked)
-	default:
-		out.Result("       Not asked whether they answer (the property probe is false, or there was no time): %s", unasked)
+// unasked says which apps were not asked whether they answer, and may be asked: no status
+// claims that they do.
+func unasked(r guard.Report) string {
+	names := some(r.Apps, func(a guard.AppReport) bool { return a.NotAsked })
+	why := "the property probe, or no time"
+	if r.NoProbe {
+		why = "--no-probe"
 	}
+	switch {
+	case names == "":
+		return ""
+	case !slices.ContainsFunc(r.Apps, func(a guard.AppReport) bool { return a.Asked }):
+		return fmt.Sprintf("; no app was asked whether it answers (%s)", why)
+	}
+	return fmt.Sprintf("; not asked whether they answer (%s): %s", why, names)
 }
 
 // urgent tells which findings come first: those of apps that are down, and what of the host

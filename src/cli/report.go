@@ -39,6 +39,8 @@ func (c commands) report(ctx *cli.Context) error {
 		return say.Hint(fmt.Errorf("--upgrade-guard-%s is about one app", info[0]), "dokku upgrade-guard:report <app> --upgrade-guard-%s", info[0])
 	case len(info) == 1 && !slices.Contains(there, info[0]):
 		return invalidFlag(there)
+	case ctx.Bool("exit-code") && name == host.GlobalScope:
+		return say.Hint(errors.New("--exit-code is about apps, and --global shows settings"), "dokku upgrade-guard:report --exit-code")
 	case format == "json-flat" && name == "":
 		return say.Hint(errors.New("--format json-flat is about one app, or --global"), "dokku upgrade-guard:report <app> --format json-flat. Of all apps: --format json")
 	}

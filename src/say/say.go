@@ -173,6 +173,9 @@ func (p *Printer) Debug(format string, args ...any) { p.line(p.Err, " ?     ", f
 
 // Value is what a program may read: it is printed as it is, in one line however long.
 func (p *Printer) Value(format string, args ...any) {
+	if p.Out == nil {
+		return
+	}
 	for l := range strings.SplitSeq(fmt.Sprintf(format, plainArgs(args)...), "\n") {
 		p.print(p.Out, l)
 	}
