@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
-
-	"upgrade-guard/src/say"
 )
 
 func (c commands) rollbackCommand() *cli.Command {
@@ -32,7 +30,7 @@ func (c commands) rollback(ctx *cli.Context) error {
 	c.out.Title("Back from Dokku %s to %s, as root", r.From, r.To)
 	c.out.Result("       %s", r.Command)
 	if !r.Offered {
-		c.out.Trouble("apt does not offer dokku %s here. With its package as a file: %s", r.To, say.Command("dpkg -i", fmt.Sprintf("dokku_%s_<architecture>.deb", r.To)))
+		c.out.Trouble("apt does not offer dokku %s here. With its package as a file: %s", r.To, fmt.Sprintf("dpkg -i ./dokku_%s_*.deb", r.To))
 	}
 	c.out.Detail("So that the next upgrade of everything leaves it there: apt-mark hold dokku")
 	if r.Check.ForYou() {
