@@ -72,7 +72,7 @@ var drift = Hazard{
 // difference of.
 const (
 	noSettings = `ps/[^/]+/(scale|scale\.old|can-scale|running-state)|ports/[^/]+/.*|common/[^/]+/deployed|` +
-		`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at)|scheduler-k3s/[^/]+/tls-cert-imported|config/.*|upgrade-guard/.*`
+		`letsencrypt/.*|docker-options/.*|builder/[^/]+/detected|[^/]+/[^/]+/(.*migrated.*|rev-env-var-value|source-image|last-visited-at|created-at)|scheduler-k3s/[^/]+/tls-cert-imported|config/.*|upgrade-guard/.*`
 	toldElsewhere = `network/[^/]+/bind-all-interfaces`
 )
 

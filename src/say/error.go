@@ -2,6 +2,7 @@ package say
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -17,8 +18,11 @@ func (p *Printer) Error(err error) {
 		return
 	}
 	p.Trouble("%s", err)
-	for _, text := range hints(err, nil) {
-		p.Trouble("%s", text)
+	texts := hints(err, nil)
+	for i, text := range texts {
+		if !slices.Contains(texts[:i], text) { // what several apps have in common is said once
+			p.Trouble("%s", text)
+		}
 	}
 }
 
