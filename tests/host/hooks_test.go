@@ -120,7 +120,7 @@ func TestPreflight(t *testing.T) {
 	}{
 		{about: "an upgrade of Dokku", guard: "cat >/dev/null", list: dokkuList, calls: "before apt"},
 		{about: "nothing to do with Dokku", guard: "exit 10", list: otherList},
-		{about: "refused", guard: "cat >/dev/null; exit 10", list: dokkuList, code: 10, says: "Nothing has been touched yet. To upgrade all the same: touch", calls: "before apt"},
+		{about: "refused", guard: "cat >/dev/null; exit 10", list: dokkuList, code: 10, says: "Nothing has been touched yet. To upgrade all the same:\n !         touch", calls: "before apt"},
 		{about: "refused, and overridden", guard: "cat >/dev/null; exit 10", list: dokkuList, goAhead: true, says: "going on all the same", calls: "before apt"},
 		{about: "it hangs", guard: "sleep 30", list: dokkuList, says: "took longer than 60 s", calls: "before apt"},
 		{about: "a panic", guard: "exit 2", list: dokkuList, says: "the upgrade goes on without it", calls: "before apt"},
