@@ -107,6 +107,18 @@ func (g *Guard) Log(_ context.Context, o LogOptions) (Log, error) {
 		run.From, run.To = upgradeOf(run, known.Upgrades)
 		l.Runs = append(l.Runs, run)
 	}
+	// Within a second the ids tell no order: what was done before an upgrade was before it.
+	slices.SortStableFunc(l.Runs, func(a, b LogRun) int {
+		switch {
+		case !a.Time.Equal(b.Time):
+			return a.Time.Compare(b.Time)
+		case (a.Why == snapshot.PreUpgrade) == (b.Why == snapshot.PreUpgrade):
+			return 0
+		case a.Why == snapshot.PreUpgrade:
+			return -1
+		}
+		return 1
+	})
 	if o.Run != "" && !found {
 		return l, say.Hint(fmt.Errorf("there is no run %s", o.Run), "See dokku upgrade-guard:log for those there are.")
 	}
