@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -73,6 +74,17 @@ func isLinked(file File, facts map[string]bool) bool {
 		return facts[linkedFacts+parts[1]+"/"+parts[3]]
 	case len(parts) == 3 && parts[2] == "tls":
 		return facts[linkedFacts+parts[1]+"/server.crt"]
+	}
+	return false
+}
+
+// ThroughLink tells whether a path is, or leads through, a link, or a file in the place of
+// a directory. The directory of an app itself may be one: that app is on another disk.
+func (f *Files) ThroughLink(at string) bool {
+	for dir := at; strings.Count(dir, "/") > 1; dir = path.Dir(dir) {
+		if file, there := f.Get(dir); there && (file.Link != "" || dir != at && !file.Mode.IsDir()) {
+			return true
+		}
 	}
 	return false
 }

@@ -28,10 +28,11 @@ func (c commands) asking(ctx *cli.Context) guard.Asking {
 		return nil
 	}
 	return func(word string) error {
-		fmt.Fprintf(c.out.Out, "\n       To proceed, type \"%s\"\n\n> ", word)
+		c.out.Result("       To proceed, type \"%s\"", word) // a name is the host's: it moves no cursor
+		fmt.Fprint(c.out.Out, "> ")
 		answer, err := typed(ctx.Context, os.Stdin)
 		if err == nil && answer != word {
-			err = fmt.Errorf("that is not %s: nothing was changed", word)
+			err = fmt.Errorf("that is not %s, so it is not done", word)
 		}
 		return err
 	}

@@ -309,9 +309,13 @@ func (c commands) apply(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	all := ctx.Bool("all")
+	if name != "" && all {
+		return say.Hint(errors.New("an app or --all, not both"), "See dokku %s --help", ctx.Command.Name)
+	}
 	if ctx.Bool("dry-run") {
 		p, err := c.guard.DryRun(ctx.Context, name, ctx.Bool("guesses"))
-		if ctx.Bool("all") {
+		if all {
 			c.guard.TakenOver(p.Findings)
 		}
 		if err == nil && p.Due() {
@@ -320,9 +324,7 @@ func (c commands) apply(ctx *cli.Context) error {
 		return err
 	}
 	left, err := guard.Left{}, error(nil)
-	switch all := ctx.Bool("all"); {
-	case name != "" && all:
-		return say.Hint(errors.New("an app or --all, not both"), "See dokku %s --help", ctx.Command.Name)
+	switch {
 	case all:
 		left, err = c.guard.ApplyAll(ctx.Context, ctx.Bool("guesses"), c.asking(ctx))
 	case name == "":

@@ -23,7 +23,7 @@ func (c commands) rollback(ctx *cli.Context) error {
 		return err
 	}
 	if ctx.Bool("script") {
-		c.out.Result("%s", r.Command)
+		c.out.Value("%s", r.Command)
 		return nil
 	}
 	PrintCheck(c.out, r.Check)

@@ -237,7 +237,7 @@ func (g *Guard) ofHost(ctx context.Context, r *Report, o *Observation, m *memory
 		r.Gone = slices.DeleteFunc(g.gone(r.Last.Baseline, o.Files.Apps), func(name string) bool { return m.state.Renamed[name] != "" })
 	}
 	if r.Counts[StatusDown]+r.Counts[StatusLost] > 0 && !m.upgraded {
-		r.Rollback = g.cameFrom(m.state, o.Now.Dokku)
+		r.Rollback, _ = g.cameFrom(m.state, o.Now.Dokku)
 	}
 	r.Renames, r.Renaming = g.unfinishedRenames()
 	r.Renamed = maps.Clone(m.state.Renamed)

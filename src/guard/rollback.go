@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"upgrade-guard/src/app"
 	"upgrade-guard/src/say"
 )
 
@@ -33,12 +32,7 @@ func (g *Guard) Rollback(ctx context.Context) (r Rollback, err error) {
 	if err != nil {
 		return r, err
 	}
-	to, why := "", "no upgrade to it was seen"
-	for _, u := range known.Upgrades {
-		if u.To == disk && app.Before(u.From, disk) {
-			to = u.From
-		}
-	}
+	to, why := g.cameFrom(known, disk)
 	if to != "" {
 		if hops, reason := g.hops(disk, to); len(hops) == 0 {
 			to, why = "", reason

@@ -63,8 +63,11 @@ func bounding(list []snapshot.Entry, u state.Upgrade) (before, after string) {
 // hops is a way back, upgrade by upgrade, and why there is none. It reads whole snapshots,
 // so it is read once.
 func (g *Guard) hops(from, to string) ([]hazard.Hop, string) {
-	if !app.Before(to, from) || !app.Known(from) || !app.Known(to) {
+	if !app.Before(to, from) {
 		return nil, ""
+	}
+	if !app.Known(from) || !app.Known(to) {
+		return nil, "this release of upgrade-guard does not know both versions"
 	}
 	way, known := g.ways[from+" "+to]
 	if !known {
@@ -99,8 +102,8 @@ func (g *Guard) readHops(from, to string) (hops []hazard.Hop, why string) {
 			return nil, fmt.Sprintf("the snapshots from before and after the upgrade from %s to %s are not both there", u.From, u.To)
 		}
 		hop := hazard.Hop{Before: g.oldFiles(before), After: g.oldFiles(after)}
-		if hop.Before == nil || hop.After == nil {
-			return nil, fmt.Sprintf("the snapshots from before and after the upgrade from %s to %s cannot both be read", u.From, u.To)
+		if !wholly(hop.Before) || !wholly(hop.After) {
+			return nil, fmt.Sprintf("the snapshots from before and after the upgrade from %s to %s cannot both be read whole", u.From, u.To)
 		}
 		hops = append(hops, hazard.Hop{Before: asCalledNow(hop.Before, known), After: asCalledNow(hop.After, known)})
 	}
@@ -119,17 +122,25 @@ func neededForUndoing(known state.State, list []snapshot.Entry) (ids []string) {
 	return ids
 }
 
-// cameFrom is the version that the last upgrade came from, "" where it cannot be undone.
-func (g *Guard) cameFrom(known state.State, disk string) string {
+// wholly tells whether all that a snapshot names was read: what was left out of it is not
+// known to have been missing, and must not be taken away.
+func wholly(files *app.Files) bool {
+	return files != nil && !files.Partial && len(files.Refused) == 0
+}
+
+// cameFrom is the version that the last upgrade to the present one came from, and why it
+// cannot be undone. It reads no snapshot.
+func (g *Guard) cameFrom(known state.State, disk string) (from, why string) {
 	n := len(known.Upgrades)
 	if n == 0 || known.Upgrades[n-1].To != disk || !app.Before(known.Upgrades[n-1].From, disk) {
-		return ""
+		return "", "no upgrade to it was seen"
 	}
+	last := known.Upgrades[n-1]
 	list, err := g.Store.List()
-	if before, after := bounding(list, known.Upgrades[n-1]); err != nil || before == "" || after == "" {
-		return ""
+	if before, after := bounding(list, last); err != nil || before == "" || after == "" {
+		return "", fmt.Sprintf("the snapshots from before and after the upgrade from %s are not both there", last.From)
 	}
-	return known.Upgrades[n-1].From
+	return last.From, ""
 }
 
 // asCalledNow are files with the apps by the names that they bear now.

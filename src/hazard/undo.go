@@ -114,7 +114,7 @@ func undoHop(scope string, hop Hop, now *app.Files) undone {
 	if h.passes("0.38.0") {
 		h.options()
 		for path := range u.want {
-			if newPlace(scope, path) && !there(fileOf(b, path)) {
+			if newPlace(scope, path) && !there(fileOf(b, path)) && !h.stays(path) {
 				h.drop(path)
 			}
 		}
@@ -124,6 +124,16 @@ func undoHop(scope string, hop Hop, now *app.Files) undone {
 		h.scale()
 	}
 	return u
+}
+
+// stays tells whether a file of the newer version's is left where it is, because what is in
+// it has no place in the older one, or cannot be read: it would be gone.
+func (h hopOf) stays(path string) bool {
+	if _, ok := h.now.Mounts(h.scope); !h.read(path) || !ok && path == app.MountsPath(h.scope) {
+		return true
+	}
+	name, ok := strings.CutPrefix(path, "lib/config/docker-options/"+h.scope+"/")
+	return ok && slices.Contains(h.now.ProcessDockerOptions(h.scope), name)
 }
 
 func fileOf(f *app.Files, path string) app.File {

@@ -56,6 +56,7 @@ func TestUndo(t *testing.T) {
 		now           map[string]string
 		want          map[string]string // otherwise than before the upgrade; "" for not there
 		carried, left string
+		unread        string // what is left as it is
 	}{
 		"nothing was set since": {now: after038},
 		"variables": {now: with(after038, "lib/config/blog/ENV", "B=2\n"),
@@ -75,8 +76,13 @@ func TestUndo(t *testing.T) {
 			carried: "docker options for deploy, docker options for run"},
 		"what the upgrade left alone": {now: with(after038, "root/blog/VHOST", "other.example\n", "lib/config/ps/blog/scale", "web=3\n", "lib/config/nginx/blog/hsts", ""),
 			want: map[string]string{"root/blog/VHOST": "other.example\n", "lib/config/ps/blog/scale": "web=3\n", "lib/config/nginx/blog/hsts": "-"}},
-		"what has no place": {now: with(after038, "lib/config/docker-options/blog/web.deploy", "--label x=y\n"), left: "docker options for one process type (web.deploy)"},
-		"a new property":    {now: with(after038, "lib/config/nginx/blog/proxy-keepalive", "9"), want: map[string]string{"lib/config/nginx/blog/proxy-keepalive": "9"}},
+		"what has no place": {now: with(after038, "lib/config/docker-options/blog/web.deploy", "--label x=y\n"), want: map[string]string{"lib/config/docker-options/blog/web.deploy": "--label x=y\n"}, left: "docker options for one process type (web.deploy)"},
+		// What cannot be read is not known to be unset, and is not thrown away.
+		"options that are not read":       {now: with(after038, "lib/config/docker-options/blog/_default_.deploy", "unreadable"), left: "config/docker-options/blog/_default_.deploy, which cannot be read", unread: "lib/config/docker-options/blog/_default_.deploy"},
+		"a setting that is not read":      {now: with(after038, "lib/config/checks/blog/wait", "unreadable"), left: "config/checks/blog/wait, which cannot be read", unread: "lib/config/checks/blog/wait"},
+		"an environment that is not read": {now: with(after038, "lib/config/blog/ENV", "unreadable"), left: "config/blog/ENV, which cannot be read, the environment as it was set since, which cannot be read", unread: "lib/config/blog/ENV"},
+		"started on the newer version":    {now: with(after038, "lib/config/ps/blog/restore", "true")},
+		"a new property":                  {now: with(after038, "lib/config/nginx/blog/proxy-keepalive", "9"), want: map[string]string{"lib/config/nginx/blog/proxy-keepalive": "9"}},
 	} {
 		hop := Hop{Before: valuesOf("0.29.4", before029), After: valuesOf("0.38.27", after038)}
 		u := undo("blog", []Hop{hop}, valuesOf("0.38.27", c.now))
@@ -89,8 +95,12 @@ func TestUndo(t *testing.T) {
 		}
 		got := map[string]string{}
 		for path, f := range u.want {
-			if there(f) {
+			switch {
+			case path == c.unread && f.Error != "":
+			case there(f):
 				got[path] = string(f.Data)
+			case path == c.unread:
+				t.Errorf("%s: %s is thrown away", about, path)
 			}
 		}
 		for _, path := range slices.Sorted(maps.Keys(both(want, got))) {

@@ -1,6 +1,7 @@
 package hazard
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,6 +54,14 @@ var becameProperties = []becameProperty{
 	{variable: "DOKKU_DEFAULT_CHECKS_WAIT", namespace: "checks", property: "default-wait"},
 }
 
+// read tells whether files could be read, right after the upgrade and now: what cannot be is
+// not known to be unset.
+func (h hopOf) read(paths ...string) bool {
+	return !slices.ContainsFunc(paths, func(path string) bool {
+		return fileOf(h.After, path).Error+fileOf(h.now, path).Error != ""
+	})
+}
+
 // environment gives the older version the variables that it had, with what was set since.
 func (h hopOf) environment() {
 	values, err := whole(h.Before, h.scope)
@@ -61,6 +70,9 @@ func (h hopOf) environment() {
 	place := h.Before.EnvPath(h.scope)
 	if err != nil || err1 != nil || err2 != nil {
 		h.u.want[place] = fileOf(h.Before, place)
+		if now := h.now.EnvPath(h.scope); now != place { // what nobody can read is not thrown away
+			h.u.want[now] = fileOf(h.now, now)
+		}
 		h.u.left = append(h.u.left, "the environment as it was set since, which cannot be read")
 		return
 	}
@@ -70,6 +82,9 @@ func (h hopOf) environment() {
 	}
 	var names []string
 	set := func(name, value string, there bool) {
+		if old, had := values[name]; had == there && old == value {
+			return // it was so before the upgrade
+		}
 		if names = append(names, name); there {
 			values[name] = value
 		} else {
@@ -90,7 +105,7 @@ func (h hopOf) environment() {
 			}
 			was, _ := h.After.Text(v.path(h.scope))
 			text, _ := h.now.Text(v.path(h.scope))
-			if was == text || there(fileOf(h.Before, v.path(h.scope))) {
+			if !h.read(v.path(h.scope)) || was == text || there(fileOf(h.Before, v.path(h.scope))) {
 				continue
 			}
 			value := strings.TrimSpace(text)
@@ -102,10 +117,12 @@ func (h hopOf) environment() {
 	}
 	if ports := "lib/config/ports/" + h.scope + "/map"; h.passes("0.31.0") && h.scope != host.GlobalScope {
 		was, is := h.After.Lines(ports), h.now.Lines(ports)
-		if !slices.Equal(was, is) {
-			set("DOKKU_PROXY_PORT_MAP", strings.Join(is, " "), len(is) > 0)
+		if h.read(ports) {
+			if !slices.Equal(was, is) {
+				set("DOKKU_PROXY_PORT_MAP", strings.Join(is, " "), len(is) > 0)
+			}
+			h.drop(ports)
 		}
-		h.drop(ports)
 	}
 	if len(names) == 0 {
 		h.u.want[place] = fileOf(h.Before, place)
@@ -127,6 +144,9 @@ func (h hopOf) environment() {
 
 // whole is an environment with what its Dokku reads in no form.
 func whole(f *app.Files, scope string) (map[string]string, error) {
+	if file, _ := f.Get(f.EnvPath(scope)); file.Error != "" || file.Link != "" {
+		return nil, errors.New("it was not captured") // which is not an empty one
+	}
 	values, err := f.Environment(scope)
 	if err != nil {
 		return nil, err
@@ -172,7 +192,8 @@ func (h hopOf) options() {
 		}
 		gone, added := missingFrom(is, was), missingFrom(was, is)
 		place := app.DockerOptionsPath(h.Before.Dokku, h.scope, phase)
-		if len(gone)+len(added) == 0 {
+		known := h.read(app.DockerOptionsPath(h.now.Dokku, h.scope, phase), app.MountsPath(h.scope), policyPath)
+		if !known || len(gone)+len(added) == 0 {
 			h.u.want[place] = fileOf(h.Before, place)
 			continue
 		}

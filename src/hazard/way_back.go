@@ -159,7 +159,7 @@ func undoing(c Context, scope string) []Finding {
 	if len(set) > 0 {
 		found = append(found, Finding{
 			Kind:        Notice,
-			What:        fmt.Sprintf("set since the way back, and left: %s", strings.Join(set, ", ")),
+			What:        fmt.Sprintf("set since the way back, or behind a link, and left: %s", strings.Join(set, ", ")),
 			Consequence: "Before the upgrade it was otherwise.",
 		})
 	}
@@ -179,7 +179,11 @@ type changed struct {
 func (c Context) changes(scope string, u undone, before *app.Files) (files []changed, set []string) {
 	for _, path := range slices.Sorted(maps.Keys(u.want)) {
 		want, now := u.want[path], fileOf(c.Files, path)
-		if sameFile(want, now) || want.Error != "" || now.Error != "" || want.Link != "" || now.Link != "" {
+		switch {
+		case sameFile(want, now) || want.Error != "" || now.Error != "": // told by u.left
+			continue
+		case want.Link != "" || c.Files.ThroughLink(path):
+			set = append(set, app.Shown(path)+" (a link)")
 			continue
 		}
 		if !c.JustInstalled && !sameFile(now, fileOf(before, path)) {
@@ -194,7 +198,7 @@ func (c Context) changes(scope string, u undone, before *app.Files) (files []cha
 	// What the older version's installation has made up of what it did not find.
 	for _, path := range []string{"root/" + scope + "/VHOST", "root/" + scope + "/DOKKU_SCALE"} {
 		_, known := u.want[path]
-		if now := fileOf(c.Files, path); !known && c.JustInstalled && now.SHA256 != "" {
+		if now := fileOf(c.Files, path); !known && c.JustInstalled && now.SHA256 != "" && fileOf(before, path).Error == "" {
 			files = append(files, changed{app.RealPath(c.Paths, path), app.File{}, now.SHA256})
 		}
 	}

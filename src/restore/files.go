@@ -117,7 +117,7 @@ func (r Restoration) copy(was app.File, text string) *plan.Step {
 // there keeps its mode.
 func (r Restoration) file(text, path string, mode fs.FileMode, data []byte) *plan.Step {
 	now, there := r.Files.Get(path)
-	if now.SHA256 == app.Digest(data) || now.Error != "" || r.throughLink(path) {
+	if now.SHA256 == app.Digest(data) || now.Error != "" || r.Files.ThroughLink(path) {
 		return nil
 	}
 	step := &plan.Step{Mark: plan.Add, Text: text, Path: app.RealPath(r.paths, path), Mode: mode, Data: data, Was: now.SHA256}
@@ -125,15 +125,4 @@ func (r Restoration) file(text, path string, mode fs.FileMode, data []byte) *pla
 		step.Mark, step.Mode = plan.Change, now.Mode.Perm()
 	}
 	return step
-}
-
-// throughLink tells whether a path is, or leads through, a link, or a file in the place of
-// a directory. The directory of an app itself may be one: that app is on another disk.
-func (r Restoration) throughLink(at string) bool {
-	for dir := at; strings.Count(dir, "/") > 1; dir = path.Dir(dir) {
-		if f, there := r.Files.Get(dir); there && (f.Link != "" || dir != at && !f.Mode.IsDir()) {
-			return true
-		}
-	}
-	return false
 }
