@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"upgrade-guard/src/guard"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 )
 
@@ -24,7 +24,7 @@ func forceFlag() cli.Flag {
 // will happen, so that nobody says yes to another app. Where nobody sits, nobody is asked:
 // a restore works in scripts.
 func (c commands) asking(ctx *cli.Context) guard.Asking {
-	if ctx.Bool("force") || !terminal(os.Stdin) {
+	if ctx.Bool("force") || !host.Terminal(os.Stdin) {
 		return nil
 	}
 	return func(word string) error {
@@ -51,10 +51,4 @@ func typed(ctx context.Context, in io.Reader) (string, error) {
 	case <-ctx.Done():
 		return "", plan.ErrInterrupted
 	}
-}
-
-// terminal tells whether somebody sits at a file.
-func terminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

@@ -217,6 +217,7 @@ func (g *Guard) diffOf(name string, one, two moment, known state.State) (AppDiff
 	if err != nil {
 		return a, err
 	}
+	there.Exact = true // what only the second has is told below
 	steps, notes, failed := there.Plan(restore.Parts)
 	a.add(g, steps, notes, failed, is)
 	if one.dokku == two.dokku {
@@ -238,6 +239,7 @@ func (g *Guard) hostDiff(a AppDiff, one, two moment, known state.State) (AppDiff
 		if err != nil {
 			return nil, nil, err
 		}
+		r.Exact = true
 		return r.Plan(restore.HostParts)
 	}
 	steps, notes, failed := plan(two.whole, one.name, one.whole)
