@@ -148,7 +148,7 @@ func newPlace(scope, path string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(becameProperties, func(v becameProperty) bool { return path == v.path(scope) })
+	return slices.ContainsFunc(becameProperties, func(v becameProperty) bool { return v.since == "0.38.0" && path == v.path(scope) })
 }
 
 type hopOf struct {

@@ -6,53 +6,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 )
-
-// becameProperty is a variable that 0.38 has moved into a property.
-type becameProperty struct {
-	variable, namespace, property string
-	onlyGlobal, onlyApp           bool
-	back                          func(string) string // nil: as it is
-}
-
-func (v becameProperty) path(scope string) string {
-	return "lib/config/" + v.namespace + "/" + scope + "/" + v.property
-}
-
-func exactly(want, value string) func(string) string {
-	return func(property string) string {
-		if property == want {
-			return value
-		}
-		return ""
-	}
-}
-
-// As 0.38.27's installation moves them, the other way round.
-var becameProperties = []becameProperty{
-	{variable: "DOKKU_APP_PROXY_TYPE", namespace: "proxy", property: "type", onlyApp: true},
-	{variable: "DOKKU_PROXY_TYPE", namespace: "proxy", property: "type", onlyGlobal: true},
-	{variable: "DOKKU_DISABLE_PROXY", namespace: "proxy", property: "disabled", onlyApp: true, back: exactly("true", "1")},
-	{variable: "DOKKU_PROXY_PORT", namespace: "proxy", property: "proxy-port"},
-	{variable: "DOKKU_PROXY_SSL_PORT", namespace: "proxy", property: "proxy-ssl-port"},
-	{variable: "DOKKU_APP_RESTORE", namespace: "ps", property: "restore", onlyApp: true, back: exactly("false", "0")},
-	{variable: "DOKKU_SKIP_DEPLOY", namespace: "ps", property: "skip-deploy"},
-	{variable: "DOKKU_START_CMD", namespace: "ps", property: "start-cmd", onlyApp: true},
-	{variable: "DOKKU_DOCKERFILE_START_CMD", namespace: "ps", property: "dockerfile-start-cmd", onlyApp: true},
-	{variable: "DOKKU_DOCKER_STOP_TIMEOUT", namespace: "ps", property: "stop-timeout-seconds", onlyApp: true},
-	{variable: "DOKKU_APP_TYPE", namespace: "builder", property: "detected", onlyApp: true},
-	{variable: "DOKKU_SKIP_CLEANUP", namespace: "builder", property: "skip-cleanup"},
-	{variable: "DOKKU_APP_SHELL", namespace: "scheduler", property: "shell"},
-	{variable: "DOKKU_DISABLE_APP_AUTOCREATION", namespace: "apps", property: "disable-autocreation", onlyGlobal: true},
-	{variable: "DOKKU_CHECKS_DISABLED", namespace: "checks", property: "disabled", onlyApp: true},
-	{variable: "DOKKU_CHECKS_SKIPPED", namespace: "checks", property: "skipped", onlyApp: true},
-	{variable: "DOKKU_CHECKS_WAIT", namespace: "checks", property: "wait"},
-	{variable: "DOKKU_CHECKS_TIMEOUT", namespace: "checks", property: "timeout"},
-	{variable: "DOKKU_CHECKS_ATTEMPTS", namespace: "checks", property: "attempts"},
-	{variable: "DOKKU_DEFAULT_CHECKS_WAIT", namespace: "checks", property: "default-wait"},
-}
 
 // read tells whether files could be read, right after the upgrade and now: what cannot be is
 // not known to be unset.
@@ -98,22 +55,18 @@ func (h hopOf) environment() {
 			set(name, value, has)
 		}
 	}
-	if h.passes("0.38.0") {
-		for _, v := range becameProperties {
-			if v.onlyApp && h.scope == host.GlobalScope || v.onlyGlobal && h.scope != host.GlobalScope {
-				continue
-			}
-			was, _ := h.After.Text(v.path(h.scope))
-			text, _ := h.now.Text(v.path(h.scope))
-			if !h.read(v.path(h.scope)) || was == text || there(fileOf(h.Before, v.path(h.scope))) {
-				continue
-			}
-			value := strings.TrimSpace(text)
-			if v.back != nil {
-				value = v.back(value)
-			}
-			set(v.variable, value, value != "")
+	for _, v := range becameProperties {
+		if !v.in(h.scope) || !h.passes(v.since) {
+			continue
 		}
+		was, _ := h.After.Text(v.path(h.scope))
+		text, _ := h.now.Text(v.path(h.scope))
+		if !h.read(v.path(h.scope)) || was == text || there(fileOf(h.Before, v.path(h.scope))) {
+			continue
+		}
+		value := v.asVariable(text)
+		set(v.variable, value, value != "")
+		h.drop(v.path(h.scope))
 	}
 	if ports := "lib/config/ports/" + h.scope + "/map"; h.passes("0.31.0") && h.scope != host.GlobalScope {
 		was, is := h.After.Lines(ports), h.now.Lines(ports)
