@@ -191,16 +191,21 @@ func EnvFiles(h host.Host, scope string) *Files {
 
 // EnvPath is where this host keeps a scope's ENV, among the captured paths: in the
 // app's directory up to 0.37. What 0.38 has left beside the properties is not read on
-// the way back below it; and up to 0.38's own installation the old place counts.
+// the way back below it; and up to 0.38's own installation the old place counts, where
+// there is something: an app that was made since has nothing yet in either.
 func (f *Files) EnvPath(scope string) string {
-	path := "lib/config/" + scope + "/ENV"
-	if _, ok := f.lookUp(path); !Before(f.Dokku, "0.38.0") && (ok || EnvMoved(f, scope)) {
-		return path
-	}
+	path, old := "lib/config/"+scope+"/ENV", "root/"+scope+"/ENV"
 	if scope == host.GlobalScope {
-		return "root/ENV"
+		old = "root/ENV"
 	}
-	return "root/" + scope + "/ENV"
+	if Before(f.Dokku, "0.38.0") {
+		return old
+	}
+	_, here := f.lookUp(path)
+	if _, left := f.lookUp(old); left && !here && !EnvMoved(f, scope) {
+		return old
+	}
+	return path
 }
 
 // envVersion is the version of Dokku whose grammar a scope's ENV is read in: the installed

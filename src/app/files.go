@@ -151,6 +151,13 @@ func (f *Files) Renamed(from, to string) *Files {
 	return NewFiles(f.Dokku, apps, f.Strays, list)
 }
 
+// With are the files as they would be with one more app that has nothing yet.
+func (f *Files) With(name string) *Files {
+	with := NewFiles(f.Dokku, append(slices.Clone(f.Apps), name), f.Strays, append(slices.Clone(f.list), File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}))
+	with.Partial, with.Refused = f.Partial, f.Refused
+	return with
+}
+
 // Text is the content of a file, and whether it could be read.
 func (f *Files) Text(path string) (string, bool) {
 	file, ok := f.Get(path)

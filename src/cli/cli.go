@@ -215,7 +215,9 @@ func (c commands) all() []*cli.Command {
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "snapshot", Usage: "the `id` of a snapshot, or live for the one that follows the app; the newest from before the last upgrade when left out"},
 				&cli.StringSliceFlag{Name: "only", Usage: "these `parts` only, with commas between them: " + strings.Join(restore.Parts, ", ") + "; of the host " + strings.Join(restore.HostParts, ", ")},
-				&cli.BoolFlag{Name: "all", Usage: "every app that there is"},
+				&cli.BoolFlag{Name: "all", Usage: "every app that there is; with --create every app of the snapshot that is not here"},
+				&cli.BoolFlag{Name: "create", Usage: "make an app that is not here, as the snapshot has it"},
+				&cli.StringFlag{Name: "as", Usage: "with --create: its `name` here"},
 				&cli.BoolFlag{Name: "exact", Usage: "take away variables that the snapshot does not have"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "show the plan and change nothing"},
 				forceFlag(),
@@ -350,41 +352,6 @@ func (c commands) snapshot(ctx *cli.Context) error {
 		c.out.Value("%s", m.ID)
 	}
 	return nil
-}
-
-func (c commands) restore(ctx *cli.Context) error {
-	name, err := c.appArg(ctx)
-	if err != nil {
-		return err
-	}
-	all := ctx.Bool("all")
-	switch {
-	case all && ctx.NArg() > 0:
-		return say.Hint(errors.New("an app or --all, not both"), "See dokku %s --help", ctx.Command.Name)
-	case name == "" && !all:
-		return say.Hint(errors.New("an app is needed, or --all, or --global"), "For example: dokku upgrade-guard:restore my-app --dry-run")
-	}
-	var parts []string
-	for _, only := range ctx.StringSlice("only") {
-		parts = append(parts, strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })...)
-	}
-	there := restore.Parts
-	if name == host.GlobalScope {
-		there = restore.HostParts
-	}
-	if ctx.IsSet("only") && len(parts) == 0 {
-		return say.Hint(errors.New("--only is empty"), "It takes any of: %s.", strings.Join(there, ", "))
-	}
-	o := guard.RestoreOptions{
-		Snapshot: ctx.String("snapshot"), Parts: parts, DryRun: ctx.Bool("dry-run"), Exact: ctx.Bool("exact"), Ask: c.asking(ctx),
-	}
-	switch {
-	case all:
-		return c.guard.RestoreAll(ctx.Context, o)
-	case name == host.GlobalScope:
-		return c.guard.RestoreHost(ctx.Context, o)
-	}
-	return c.guard.Restore(ctx.Context, name, o)
 }
 
 func (c commands) rename(ctx *cli.Context) error {

@@ -134,7 +134,7 @@ func (g *Guard) planRestore(ctx context.Context, name string, o RestoreOptions) 
 	}
 	if !slices.Contains(files.Apps, name) {
 		return p, say.Hint(app.NoApp{Name: name},
-			"restore puts back what belongs to an app, not the app itself. If it was destroyed: %s, deploy it, then restore.", say.Command("dokku apps:create", name))
+			"restore puts back what belongs to an app. To make the app itself, as a snapshot has it: %s", say.Command("dokku upgrade-guard:restore", name, "--create"))
 	}
 	if err := g.mayTouch(ctx, files, name, parts...); err != nil {
 		return p, err

@@ -107,8 +107,12 @@ func RestoreCertificate(s Subject) plan.Plan {
 	}
 	for _, p := range puts {
 		if p.was != app.Digest(p.data) {
+			mark := plan.Change
+			if p.was == "" {
+				mark = plan.Add
+			}
 			steps = append(steps, plan.Step{
-				Mark: plan.Change,
+				Mark: mark,
 				Text: fmt.Sprintf("tls/%s of %s, until %s", filepath.Base(p.path), strings.Join(s.Before.Certificate.Names, " "), s.Before.Certificate.NotAfter.Format(time.DateOnly)),
 				Do:   func(_ context.Context, h host.Host) error { return putAll(h, []put{p}) },
 			})

@@ -206,6 +206,8 @@ type Subject struct {
 	Has app.DockerHas
 	// Routing is how nginx serves the app; nil where that was not observed.
 	Routing *Routing
+	// created tells that the app has just been made, and was never deployed.
+	created bool
 }
 
 // HostSubject is the host itself in a jump between versions.

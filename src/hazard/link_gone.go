@@ -37,6 +37,13 @@ var linkGone = Hazard{
 			f.Consequence = fmt.Sprintf("What runs goes on. %s ends with docker's error %s, or one like it.", n.fails("deploy, ps:rebuild or ps:restart"), said)
 			plugin, service, isService := serviceOf(n.name)
 			switch {
+			case isService && s.created && s.Has.Services != nil && !s.Has.Services[plugin+"/"+service]:
+				// It has the variables of the service that it was linked with, so that the link
+				// gives the new one's another name, and promote exchanges them.
+				plugin = "dokku " + say.Word(plugin)
+				f.Command = strings.Join([]string{
+					say.Command(plugin+":create", service), say.Command(plugin+":link", service, s.Now.Name), say.Command(plugin+":promote", service, s.Now.Name),
+				}, " && ")
 			case isService && s.Has.Services[plugin+"/"+service]: // with its data: the plugin makes another container
 				f.Command = say.Command("dokku "+say.Word(plugin)+":start", service)
 			case isService && s.Has.Services == nil: // it may have its data

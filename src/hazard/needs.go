@@ -13,9 +13,24 @@ import (
 // serves, so nothing shows it before the next deploy, restart or reboot, of which an
 // upgrade brings at least one. Here is what they have in common.
 
+// Lacking is what an app that has just been made is to be started with, and is not there:
+// its first deploy fails for it.
+func Lacking(s Subject) (found []Finding) {
+	s.created = true
+	for _, h := range []Hazard{networkGone, linkGone} {
+		for _, f := range h.Detect(s) {
+			if f.Consequence = "Without it no deploy comes to its end."; f.Kind == Notice {
+				f.Consequence = "Without it dokku run fails."
+			}
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
 // startsHere tells whether the app's next containers are this docker's.
 func (s Subject) startsHere() bool {
-	return s.Now.Deployed() && (s.Now.Proxy.Scheduler == "" || s.Now.Proxy.Scheduler == "docker-local")
+	return (s.Now.Deployed() || s.created) && (s.Now.Proxy.Scheduler == "" || s.Now.Proxy.Scheduler == "docker-local")
 }
 
 // lacking is a thing that an app's settings name, by whatever of them, and that is not

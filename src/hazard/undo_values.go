@@ -121,8 +121,8 @@ func (h hopOf) options() {
 	if h.scope == host.GlobalScope {
 		return
 	}
-	mountsBefore, ok := mountOptions(h.After, h.scope)
-	mounts, ok2 := mountOptions(h.now, h.scope)
+	mountsBefore, ok := MountOptions(h.After, h.scope)
+	mounts, ok2 := MountOptions(h.now, h.scope)
 	if !ok || !ok2 {
 		h.u.left = append(h.u.left, "mounts, which cannot be read")
 		mountsBefore, mounts = nil, nil
@@ -190,8 +190,8 @@ func missingFrom(list, want []string) (missing []string) {
 	return missing
 }
 
-// mountOptions are the mounts of an app as the options that they were to 0.37.
-func mountOptions(f *app.Files, name string) (options []string, ok bool) {
+// MountOptions are the mounts of an app as the options that they were to 0.37.
+func MountOptions(f *app.Files, name string) (options []string, ok bool) {
 	mounts, ok := f.Mounts(name)
 	for _, m := range mounts {
 		if at := f.HostPath(m.Entry); at != "" {

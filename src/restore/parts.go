@@ -23,7 +23,7 @@ func (r Restoration) portMap() *plan.Step {
 	if len(was) == 0 || slices.Equal(was, now) {
 		return nil
 	}
-	return hazard.PutPorts(r.Subject, was).From(strings.Join(now, " "), strings.Join(was, " "))
+	return r.from(hazard.PutPorts(r.Subject, was), strings.Join(now, " "), strings.Join(was, " "))
 }
 
 // vhosts is the step that has domains enabled or disabled as they were.

@@ -34,6 +34,8 @@ type Restoration struct {
 	Called string // what the app was called then
 	// Exact tells that variables which the snapshot does not have are taken away.
 	Exact bool
+	// made tells that the app has just been made: what it has is Dokku's own beginning.
+	made bool
 	// Unbuilt tells that nginx's configuration is to be built whatever else is done.
 	Unbuilt bool
 }
@@ -77,7 +79,7 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string, fail
 	has := func(part string) bool { return slices.Contains(parts, part) && known(part) }
 	if has("scale") {
 		scale := r.was.EffectiveScale()
-		add(hazard.RestoreScale(r.Subject, scale).From(r.Now.EffectiveScale().String(), scale.String()))
+		add(r.from(hazard.RestoreScale(r.Subject, scale), r.Now.EffectiveScale().String(), scale.String()))
 	}
 	if has("env") {
 		step, note, err := r.environment()
@@ -163,7 +165,15 @@ func (r Restoration) list(what string, was, now []string, path string, mode fs.F
 		Mark: plan.Add, Text: what + " " + strings.Join(was, " "),
 		Path: path, Mode: mode, Data: []byte(strings.Join(was, "\n") + "\n"), Was: r.Digest(path),
 	}
-	return step.From(strings.Join(now, " "), strings.Join(was, " "))
+	return r.from(step, strings.Join(now, " "), strings.Join(was, " "))
+}
+
+// from says what a step replaces, where a person may have set it.
+func (r Restoration) from(step *plan.Step, now, becomes string) *plan.Step {
+	if r.made {
+		return step
+	}
+	return step.From(now, becomes)
 }
 
 // buildConfig is the step that has Dokku write nginx's configuration anew.

@@ -16,6 +16,8 @@ import (
 type Restore struct {
 	Snapshot string   `json:"snapshot"`
 	Parts    []string `json:"parts"`
+	// Created tells that the app is made anew, and was not there before.
+	Created bool `json:"created,omitempty"`
 }
 
 // restoring is the file: the newest restore, and what an older one has left.

@@ -122,6 +122,10 @@ func (h Host) dokku(args []string) error {
 	case args[0] == "proxy:build-config" && len(args) == 2 && !app.Before(h.version(), "0.21.0"),
 		args[0] == "nginx:build-config" && len(args) == 2 && app.Before(h.version(), "0.30.0"):
 		return h.buildConfig(args[1])
+	case args[0] == "apps:create" && len(args) == 2:
+		return h.createApp(args[1])
+	case args[0] == "storage:mount" && len(args) == 3 && !app.Before(h.version(), "0.38.0"):
+		return h.mountStorage(args[1], args[2])
 	case args[0] == "domains:add" && len(args) == 3:
 		return h.addDomain(args[1], args[2])
 	case args[0] == "network:create" && len(args) == 2:

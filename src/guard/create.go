@@ -1,0 +1,354 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/restore"
+	"upgrade-guard/src/say"
+	"upgrade-guard/src/snapshot"
+	"upgrade-guard/src/state"
+)
+
+// An app that this host does not have is made anew, as a snapshot has it: of another host,
+// or of this one before it was destroyed.
+
+// creating is what making one app anew would do.
+type creating struct {
+	name  string // here
+	was   string // in the snapshot
+	from  string // the snapshot
+	old   *app.Files
+	begun bool // by a run that was cut off
+}
+
+// Create makes an app that this host does not have, and puts it back as a snapshot has it.
+// as is what it is to be called, "" for its own name or the nearest that this Dokku takes.
+// Nothing is deployed: what is left for a person is told, each with its command.
+func (g *Guard) Create(ctx context.Context, name, as string, o RestoreOptions) error {
+	id, err := g.createPoint(name, o.Snapshot)
+	if err != nil {
+		return err
+	}
+	c, err := g.planCreate(ctx, id, name, as)
+	if err != nil {
+		return err
+	}
+	return g.createEach(ctx, o, c.name, c)
+}
+
+// CreateAll is Create for each app of a snapshot that this host does not have.
+func (g *Guard) CreateAll(ctx context.Context, o RestoreOptions) error {
+	id, err := g.createPoint("", o.Snapshot)
+	if err != nil {
+		return err
+	}
+	m, err := g.Store.Manifest(id)
+	if err != nil {
+		return err
+	}
+	if len(m.Apps) == 0 {
+		return fmt.Errorf("the snapshot %s holds no app", id)
+	}
+	var list []creating
+	var failure error
+	for _, name := range m.Apps {
+		c, err := g.planCreate(ctx, id, name, "")
+		if there := (thereAlready{}); errors.As(err, &there) {
+			g.Out.Detail("%s is there already, and left as it is. To see what differs: %s", there.name, say.Command("dokku upgrade-guard:diff", id, Now, "--app", there.name))
+			continue
+		}
+		if err != nil {
+			failure = joined(failure, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		if slices.ContainsFunc(list, func(o creating) bool { return o.name == c.name }) {
+			failure = joined(failure, say.Hint(fmt.Errorf("%s: another app of the snapshot is called %s here", name, c.name), "%s NAME", say.Command("dokku upgrade-guard:restore", name, "--create", "--snapshot", id, "--as")))
+			continue
+		}
+		list = append(list, c)
+	}
+	if err := joined(failure, g.createEach(ctx, o, strconv.Itoa(len(list)), list...)); err != nil || o.DryRun || len(list) == 0 {
+		return err
+	}
+	if !m.Partial {
+		g.Out.Detail("What belongs to no app (global domain, environment, properties) is not touched. To see what that snapshot has of it: %s", say.Command("dokku upgrade-guard:restore", "--global", "--snapshot", id, "--dry-run"))
+	}
+	return nil
+}
+
+// thereAlready is the error of an app that this host has.
+type thereAlready struct{ name string }
+
+func (e thereAlready) Error() string { return "there is an app " + e.name + " already" }
+
+// createPoint is the snapshot that an app is made from, or that all are where no app is
+// named. Where none is named either it is the newest that holds the app, of this host
+// before those of others.
+func (g *Guard) createPoint(name, id string) (string, error) {
+	if id != "" {
+		return g.named(id, name)
+	}
+	list, err := g.Store.All()
+	if err != nil {
+		return "", err
+	}
+	if name != "" {
+		list = append(slices.DeleteFunc(slices.Clone(list), func(e snapshot.Entry) bool { return e.From != "" }),
+			slices.DeleteFunc(slices.Clone(list), func(e snapshot.Entry) bool { return e.From == "" })...)
+	} else if list = slices.DeleteFunc(list, func(e snapshot.Entry) bool { return e.From == "" }); len(list) == 0 {
+		return "", say.Hint(errors.New("no snapshot of another host is here, and which of this host's is meant has to be said"), "dokku upgrade-guard:restore --all --create --snapshot <id>")
+	}
+	for _, e := range list {
+		m, err := g.Store.Manifest(e.ID)
+		if err != nil {
+			g.Out.Error(err)
+			continue
+		}
+		if name == "" || slices.Contains(m.Apps, name) {
+			return e.ID, nil
+		}
+	}
+	return "", say.Hint(fmt.Errorf("no snapshot holds %s", name), "See dokku upgrade-guard:snapshots for those there are.")
+}
+
+// planCreate finds out whether an app can be made anew.
+func (g *Guard) planCreate(ctx context.Context, id, name, as string) (c creating, err error) {
+	dokku, _, err := g.versions()
+	if err != nil {
+		return c, err
+	}
+	if as != "" && !app.CreatesName(dokku, as) {
+		return c, say.Hint(fmt.Errorf("%s is no name that Dokku %s takes for a new app", as, dokku), "For example: %s", app.NearestName(as))
+	}
+	c = creating{name: as, was: name, from: id}
+	if c.old, err = g.Store.Files(id); err != nil {
+		return c, err
+	}
+	if !slices.Contains(c.old.Apps, name) {
+		return c, say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(c.old.Apps, ", "))
+	}
+	switch {
+	case c.name != "":
+	case app.CreatesName(dokku, name):
+		c.name = name
+	default:
+		if c.name = app.NearestName(name); c.name == "" {
+			return c, say.Hint(fmt.Errorf("%s is no name that Dokku %s takes for a new app", name, dokku), "%s NAME", say.Command("dokku upgrade-guard:restore", name, "--create", "--snapshot", id, "--as"))
+		}
+	}
+	if c.name != name && slices.Contains(c.old.Apps, c.name) {
+		c.old = c.old.Only([]string{name}) // the other one is not meant
+	}
+	cut, err := g.State.Restoring(c.name)
+	if err != nil {
+		return c, err
+	}
+	c.begun = slices.ContainsFunc(cut, func(r state.Restore) bool { return r.Created && r.Snapshot == id })
+	if _, err := g.Host.Lstat(g.Host.Paths().App(c.name)); err == nil && !c.begun {
+		return c, say.Hint(thereAlready{c.name}, "To put back its settings: %s", say.Command("dokku upgrade-guard:restore", c.name, "--snapshot", id))
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, err
+	}
+	return c, nil
+}
+
+// restoration is the app beside the snapshot, as it is or, before it is made, as it will be.
+func (g *Guard) restoration(ctx context.Context, c creating) (r restore.Restoration, files *app.Files, err error) {
+	known, err := g.readState()
+	if err != nil {
+		return r, nil, err
+	}
+	// All apps: one of them may have the domain.
+	if files, err = app.Capture(ctx, g.Host, app.What{NoCommands: true, Entries: true}); err != nil {
+		return r, nil, err
+	}
+	if !slices.Contains(files.Apps, c.name) {
+		files = files.With(c.name)
+	}
+	now := app.Read(files)
+	s := g.subject(files, now, c.name, c.old.Dokku, now.Dokku, known)
+	names := []string{c.name}
+	if c.was != c.name {
+		names = append(names, c.was)
+	}
+	r, err = restore.New(s, c.from, names, c.old)
+	return r, files, err
+}
+
+// createEach makes apps anew, once all that is to be done was shown.
+func (g *Guard) createEach(ctx context.Context, o RestoreOptions, word string, list ...creating) (failure error) {
+	for _, c := range list {
+		r, _, err := g.restoration(ctx, c)
+		if err != nil {
+			return joined(failure, err)
+		}
+		from := c.from
+		if origin := g.Store.Origin(c.from); origin != "" {
+			from += " of " + origin
+		}
+		g.Out.Title("%s from %s%s", c.name, from, g.age(c.from))
+		for _, l := range c.old.Refused {
+			g.Out.Trouble("%s", l)
+		}
+		if c.was != c.name {
+			g.Out.Detail("Its name there is %s, and here %s", c.was, c.name)
+		}
+		steps, left, failed := r.Creation()
+		first := plan.Plan{{App: c.name, Mark: plan.Add, Text: "the app " + c.name}}
+		if c.begun {
+			g.Out.Detail("It was begun before, and not ended")
+			first = nil
+		}
+		all := append(first, steps...)
+		if g.hasCode(c) {
+			all = append(all, plan.Step{App: c.name, Mark: plan.Add, Text: "its repository, as it came with the snapshot"})
+		}
+		all.Print(g.Out)
+		if o.DryRun {
+			g.tellLeft(c.name, left)
+			failure = joined(failure, failed)
+		}
+	}
+	if o.DryRun || len(list) == 0 {
+		return failure
+	}
+	if o.Ask != nil {
+		if err := o.Ask(word); err != nil {
+			return joined(failure, err)
+		}
+	}
+	return joined(failure, g.alone(ctx, func() error {
+		var failure error
+		for _, c := range list {
+			if ctx.Err() != nil {
+				return joined(failure, plan.ErrInterrupted)
+			}
+			if err := g.create(ctx, c); err != nil {
+				failure = joined(failure, fmt.Errorf("%s: %w", c.name, err))
+			}
+		}
+		return failure
+	}))
+}
+
+// create makes one app. A run that is cut off is gone on with by the same command.
+func (g *Guard) create(ctx context.Context, c creating) error {
+	if err := g.locked(ctx, lockTimeout, func() error {
+		return g.State.BeginRestore(c.name, state.Restore{Snapshot: c.from, Parts: restore.Parts, Created: true})
+	}); err != nil {
+		return err
+	}
+	if _, err := g.Host.Lstat(g.Host.Paths().App(c.name)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := g.Host.Run(ctx, "dokku", "--quiet", "apps:create", c.name); err != nil {
+			return joined(fmt.Errorf("dokku apps:create: %w", err), g.State.EndRestore(c.name, restore.Parts))
+		}
+	}
+	r, _, err := g.restoration(ctx, c)
+	if err != nil {
+		return err
+	}
+	steps, left, failed := r.Creation()
+	if err := joined(failed, g.inStages(ctx, steps, plan.NewJournal(g.Host, restore.Name))); err != nil {
+		return say.Hint(err, "To go on: %s", g.again(c))
+	}
+	deploy, err := g.code(ctx, c, r)
+	if err != nil {
+		return say.Hint(err, "To go on: %s", g.again(c))
+	}
+	o, err := g.observe(ctx, c.name)
+	if err != nil {
+		return err
+	}
+	if err := g.locked(ctx, lockTimeout, func() error { return g.endRestore(c.name, restore.Parts, o.Files) }); err != nil {
+		return err
+	}
+	known, err := g.readState()
+	if err != nil {
+		return err
+	}
+	s := g.subject(o.Files, o.Now, c.name, "", o.Now.Dokku, known)
+	for _, f := range hazard.Lacking(s) {
+		left = append(left, restore.Left{What: "Not there: " + f.What + ". " + f.Consequence, Command: f.Command})
+	}
+	g.Out.Step("%s is made. To undo this: %s", c.name, say.Command("dokku apps:destroy", c.name))
+	g.tellLeft(c.name, append(left, deploy))
+	return nil
+}
+
+func (g *Guard) again(c creating) string {
+	args := []string{c.was, "--create", "--snapshot", c.from}
+	if c.was != c.name {
+		args = append(args, "--as", c.name)
+	}
+	return say.Command("dokku upgrade-guard:restore", args...)
+}
+
+// tellLeft says what is left for a person.
+func (g *Guard) tellLeft(name string, left []restore.Left) {
+	if len(left) == 0 {
+		return
+	}
+	g.Out.Title("%s: left to you", name)
+	for _, l := range left {
+		g.Out.Detail("%s", l.What)
+		if l.Command != "" {
+			g.Out.Detail("    %s", l.Command)
+		}
+	}
+}
+
+func (g *Guard) hasCode(c creating) bool { return slices.Contains(g.Store.Repositories(c.from), c.was) }
+
+// branch is the name of a branch as HEAD has it.
+var branch = regexp.MustCompile(`^refs/heads/[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+
+// code puts the app's repository in place, where it came with the snapshot, and says how
+// the app is deployed.
+func (g *Guard) code(ctx context.Context, c creating, r restore.Restoration) (deploy restore.Left, err error) {
+	image, head, revision := r.Source()
+	if !g.hasCode(c) {
+		if image != "" {
+			return restore.Left{What: "It was deployed from an image, which no snapshot holds.", Command: say.Command("dokku git:from-image", c.name, image)}, nil
+		}
+		return restore.Left{What: "Its code is not in the snapshot (export --with-git). It is deployed by a push:", Command: "git push dokku@HOST:" + say.Word(c.name)}, nil
+	}
+	bundle, err := g.Store.Repository(c.from, c.was)
+	if err != nil {
+		return deploy, err
+	}
+	dir := g.Host.Paths().App(c.name)
+	git := func(args ...string) error {
+		if _, err := g.Host.Run(ctx, "git", append([]string{"--git-dir=" + dir}, args...)...); err != nil {
+			return fmt.Errorf("its repository is not put back: git %s: %w", args[0], err)
+		}
+		return nil
+	}
+	if _, err := g.Host.Stat(dir + "/HEAD"); errors.Is(err, fs.ErrNotExist) {
+		if err := git("init", "--quiet", "--bare", dir); err != nil {
+			return deploy, err
+		}
+	}
+	if err := git("fetch", "--quiet", bundle, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
+		return deploy, err
+	}
+	if branch.MatchString(head) {
+		if err := git("symbolic-ref", "HEAD", head); err != nil {
+			return deploy, err
+		}
+	}
+	deploy = restore.Left{What: "Its code is there. To build and start it:", Command: say.Command("dokku ps:rebuild", c.name)}
+	if revision != "" && git("cat-file", "-e", revision+"^{commit}") != nil {
+		deploy.What = "Its code is there, but not the commit that was deployed last. To build and start what is there:"
+	}
+	return deploy, nil
+}
