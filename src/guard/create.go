@@ -250,7 +250,7 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 	}
 	if _, err := g.Host.Lstat(g.Host.Paths().App(c.name)); errors.Is(err, fs.ErrNotExist) {
 		if _, err := g.Host.Run(ctx, "dokku", "--quiet", "apps:create", c.name); err != nil {
-			return joined(fmt.Errorf("dokku apps:create: %w", err), g.State.EndRestore(c.name, restore.Parts))
+			return joined(g.notCreated(ctx, c.name, err), g.State.EndRestore(c.name, restore.Parts))
 		}
 	}
 	r, _, err := g.restoration(ctx, c)
@@ -283,6 +283,20 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 	g.Out.Step("%s is made. To undo this: %s", c.name, say.Command("dokku apps:destroy", c.name))
 	g.tellLeft(c.name, append(left, deploy))
 	return nil
+}
+
+// notCreated is the error of an app that Dokku did not create, or only began to: one plugin's
+// work on it fails, where nginx refuses another app's configuration, and that of the others
+// is not done. What there is of it is nothing but that, and goes.
+func (g *Guard) notCreated(ctx context.Context, name string, why error) error {
+	err := fmt.Errorf("dokku apps:create %s: %w", name, why)
+	if _, there := g.Host.Lstat(g.Host.Paths().App(name)); there != nil {
+		return err
+	}
+	if _, left := g.Host.Run(ctx, "dokku", "--quiet", "--force", "apps:destroy", name); left != nil {
+		return say.Hint(err, "It is begun. Once what is in its way is mended: %s", say.Command("dokku apps:destroy", name))
+	}
+	return err
 }
 
 func (g *Guard) again(c creating) string {

@@ -1,6 +1,7 @@
 package hazard
 
 import (
+	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -122,4 +123,12 @@ func CounterpartsOf(f *app.Files, name, dokku string) (list []Counterpart) {
 		}
 	}
 	return list
+}
+
+// KnowsProperty tells whether a version is known to have an app's property: one that it has
+// in a variable's place.
+func KnowsProperty(path, name, dokku string) bool {
+	return slices.ContainsFunc(becameProperties, func(v becameProperty) bool {
+		return v.in(name) && v.path(name) == path && !app.Before(dokku, v.since)
+	})
 }

@@ -139,7 +139,7 @@ func (r Restoration) newProperties() (steps []*plan.Step, left []Left) {
 		case !hazard.Restored(name) || was.Path == app.MountsPath(r.Now.Name):
 		case was.Error != "":
 			left = append(left, Left{What: fmt.Sprintf("The snapshot does not hold the property %s (%s).", short, was.Reason())})
-		case app.Before(r.To, r.was.Dokku):
+		case app.Before(r.To, r.was.Dokku) && !hazard.KnowsProperty(was.Path, r.Now.Name, r.To):
 			if !slices.ContainsFunc(hazard.CounterpartsOf(r.old, r.Now.Name, r.To), func(c hazard.Counterpart) bool { return c.Path == was.Path }) && path.Base(name) != "restart-policy" {
 				older = append(older, short)
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -193,17 +192,6 @@ func (r Restoration) optionList(what string, was, now []string, path string) *pl
 		mode = 0o600
 	}
 	return r.file(text, path, mode, []byte(strings.Join(was, "\n")+"\n"))
-}
-
-// nginxFiles are the steps for what an app adds to its nginx configuration: the
-// snippets of nginx.conf.d and the copy of its own template.
-func (r Restoration) nginxFiles() (steps []*plan.Step) {
-	for _, dir := range []string{"root/" + r.Now.Name + "/nginx.conf.d/", "lib/data/nginx-vhosts/app-" + r.Now.Name + "/nginx.conf.sigil"} {
-		for _, was := range r.old.Under(dir) {
-			steps = append(steps, r.copy(was, "nginx: "+filepath.Base(was.Path)))
-		}
-	}
-	return steps
 }
 
 // properties are the steps for all other properties of the app.

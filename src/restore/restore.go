@@ -136,8 +136,9 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string, fail
 		notes = append(notes, r.filesNotKnown(app.PartFiles)...)
 	}
 	if has("nginx") {
-		add(r.nginxFiles()...)
-		notes = append(notes, r.filesNotKnown(app.PartNginx)...)
+		list, note := r.nginxFiles()
+		add(list...)
+		notes = append(append(notes, note...), r.filesNotKnown(app.PartNginx)...)
 	}
 	if (len(steps) > inNginx || r.Unbuilt) && r.Now.Deployed() {
 		step, note := r.built(parts)

@@ -85,7 +85,7 @@ func wordLength(text string) int {
 }
 
 // commandBegins is how the commands begin that our messages tell to type.
-var commandBegins = regexp.MustCompile(`^(?:sudo )?(?:dokku (?:--?[a-z]+ )*[a-z-]+(?::|$)|dokku (?:cleanup|report)\b|docker (?:run|start|stop|rm|tag|pull|image|container|network|volume|compose|inspect) |apt-get [a-z]|apt-mark [a-z]|apt (?:install|upgrade|update) |dpkg -|systemctl [a-z]|nginx -|git (?:push|remote|clone) |crontab -|plugn |(?:mv|rm|cp|touch|ln|mkdir|chown|chmod|ls|cat|crontab|openssl|tar) (?:-|/|'))`)
+var commandBegins = regexp.MustCompile(`^(?:sudo )?(?:dokku (?:--?[a-z]+ )*[a-z-]+(?::|$)|dokku (?:cleanup|report)\b|docker (?:run|start|stop|rm|tag|pull|image|container|network|volume|compose|inspect) |apt-get [a-z]|apt-mark [a-z]|apt (?:install|upgrade|update) |dpkg -|systemctl [a-z]|nginx -|git (?:push|remote|clone) |crontab -|plugn |rsync -|(?:mv|rm|cp|touch|ln|mkdir|chown|chmod|ls|cat|crontab|openssl|tar) (?:-|/|'))`)
 
 // commandLength is how much of a text is a command: up to its end, or to a word that ends
 // with a sign. 0 where none begins. What is in quotes is one word.

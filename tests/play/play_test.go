@@ -180,7 +180,7 @@ func named(t *testing.T) map[string]string {
 // played are those that the sandbox plays, with what is typed behind them. The others say
 // that they are not in it.
 var played = map[string]string{
-	"apps:list": "", "apps:rename": "jobs_only jobs-only", "config:set": "--no-restart my_app A=b", "config:unset": "--no-restart my_app A",
+	"apps:list": "", "apps:create": "another", "apps:rename": "jobs_only jobs-only", "config:set": "--no-restart my_app A=b", "config:unset": "--no-restart my_app A",
 	"domains:report": "my_app", "ports:report": "my_app", "certs:report": "my_app", "domains:remove": "blog other.example", "domains:set": "blog www.blog.example",
 	"letsencrypt:active": "my_app", "letsencrypt:enable": "my_app", "network:create": "net", "nginx:build-config": "my_app", "proxy:build-config": "my_app",
 	"plugin:disable": "upgrade-guard", "plugin:enable": "upgrade-guard", "plugin:install": "", "plugin:trigger": "post-upgrade 0.20.4 0.35.5",

@@ -1,0 +1,107 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/app"
+	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/plan"
+	"upgrade-guard/src/say"
+)
+
+// What an app adds to its nginx configuration: the snippets of nginx.conf.d, and the copy
+// of its own template. nginx reads the snippets with its next reload, whoever causes it, and
+// what it refuses of one app keeps every app's changes from taking effect. So one of which
+// that is known is not put back, and after all of them nginx is asked.
+
+// nginxFiles are the steps for them.
+func (r Restoration) nginxFiles() (steps []*plan.Step, notes []string) {
+	template := "lib/data/nginx-vhosts/app-" + r.Now.Name + "/nginx.conf.sigil"
+	for _, was := range r.old.Under(template) {
+		steps = append(steps, r.copy(was, "nginx: "+filepath.Base(was.Path)))
+	}
+	twice := hazard.TwiceIn(r.Context, r.asPutBack(), r.Now, r.was)
+	var put []*plan.Step
+	set := map[string]bool{}
+	for _, was := range r.old.Under(r.snippets()) {
+		text := "nginx: " + filepath.Base(was.Path)
+		i := slices.IndexFunc(twice, func(t hazard.Twice) bool { return t.Path == was.Path })
+		if now, _ := r.Files.Get(was.Path); i < 0 || now.SHA256 == was.SHA256 {
+			put = append(put, r.copy(was, text))
+			continue
+		}
+		switch t := twice[i]; {
+		case !r.made || t.Without == nil:
+			notes = append(notes, fmt.Sprintf("nginx.conf.d/%s is not put back, because nginx would refuse it: %s. To see it: %s", filepath.Base(was.Path), t.Why,
+				say.Command("dokku upgrade-guard:show", r.id, strings.Replace(was.Path, "/"+r.Now.Name+"/", "/"+r.Called+"/", 1), "--raw")))
+		default:
+			for _, name := range slices.Sorted(maps.Keys(t.Properties)) {
+				if set[name] {
+					continue // by another file, and nginx takes it once
+				}
+				value := t.Properties[name]
+				set[name] = true
+				steps = append(steps, r.file("property nginx/"+r.Now.Name+"/"+name+", which was in "+filepath.Base(was.Path), "lib/config/nginx/"+r.Now.Name+"/"+name, 0o600, []byte(value)))
+			}
+			if len(strings.TrimSpace(string(t.Without))) > 0 {
+				put = append(put, r.file(text+", without what this Dokku's template sets", was.Path, 0o644, t.Without))
+			}
+		}
+	}
+	put = slices.DeleteFunc(put, func(s *plan.Step) bool { return s == nil })
+	if steps = append(steps, put...); len(put) > 0 {
+		steps = append(steps, r.askNginx(put))
+	}
+	return steps, notes
+}
+
+func (r Restoration) snippets() string { return "root/" + r.Now.Name + "/nginx.conf.d/" }
+
+// asPutBack are the files by which the app's configuration will be built.
+func (r Restoration) asPutBack() *app.Files {
+	list := slices.Clone(r.Files.All())
+	for _, prefix := range []string{r.snippets(), "lib/data/nginx-vhosts/app-" + r.Now.Name + "/", "lib/config/nginx/" + r.Now.Name + "/"} {
+		for _, was := range r.old.Under(prefix) {
+			list = slices.DeleteFunc(list, func(f app.File) bool { return f.Path == was.Path })
+			list = append(list, was)
+		}
+	}
+	return app.NewFiles(r.Files.Dokku, r.Files.Apps, nil, list)
+}
+
+// askNginx is the step that has nginx say whether it takes what was put back. What it
+// refuses goes back to what was there.
+func (r Restoration) askNginx(put []*plan.Step) *plan.Step {
+	return &plan.Step{
+		Mark: plan.Change, Text: "nginx asked whether it takes them", Stage: plan.Start,
+		Do: func(ctx context.Context, h host.Host) error {
+			dir := app.RealPath(r.paths, r.snippets())
+			complaint, err := host.TestNginx(ctx, h)
+			if err != nil || !strings.Contains(complaint, dir) {
+				return nil // it cannot be asked, or it is no matter of these files
+			}
+			var failed error
+			for _, s := range put {
+				now, there := r.Files.Get(strings.Replace(s.Path, r.paths.DokkuRoot+"/", "root/", 1))
+				switch {
+				case !strings.Contains(complaint, s.Path):
+				case there && now.SHA256 != "":
+					failed = errors.Join(failed, plan.Put(h, s.Path, now.Mode.Perm(), now.Data, app.Digest(s.Data)))
+				default:
+					if err := h.Remove(s.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+						failed = errors.Join(failed, err)
+					}
+				}
+			}
+			return errors.Join(fmt.Errorf("nginx refuses what was put back, so that file is as it was: %s", complaint), failed)
+		},
+	}
+}
