@@ -174,6 +174,29 @@ func TestRestoreIsKilled(t *testing.T) {
 	})
 }
 
+// Making an app anew ends with an app that has everything: what was cut off goes on by the
+// same command, and what was whole is there already.
+func TestCreateIsKilled(t *testing.T) {
+	template := newBox(t, sandbox.Before)
+	template.must("snapshot")
+	id := template.whole()[0]
+	template.dokku("--force", "apps:destroy", "blog")
+	create := []string{"restore", "blog", "--create", "--snapshot", id}
+	end := ended(t, template, create...)
+	if !strings.Contains(end["/home/dokku/blog/DOKKU_SCALE"], "web=3") || !strings.Contains(end["/home/dokku/blog/ENV"], "NAME") {
+		t.Fatal("restore --create does not put back what the snapshot has")
+	}
+	killed(t, template, rounds(40), create, func(t *testing.T, b *box) {
+		if r := b.run(create...); !r.well() && !strings.Contains(r.out, "there is an app blog already") {
+			t.Errorf("ended with %d:\n%s", r.code, r.out)
+		}
+		same(t, end, b.dokkus())
+		if left := b.leftovers(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
 // A rename ends under one of the two names, whole; which one depends on how far it had
 // come.
 func TestRenameIsKilled(t *testing.T) {
