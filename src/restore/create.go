@@ -34,6 +34,7 @@ type Left struct {
 func (r Restoration) Creation() (steps plan.Plan, left []Left, failed error) {
 	// As it will be when its settings are in place, which come first.
 	r.made, r.Now.Proxy.Disabled = true, r.was.Proxy.Disabled
+	r.Now.Domains = app.Domains{Disabled: r.Now.Domains.Disabled} // Dokku's default goes with the first of its own
 	add := func(list ...*plan.Step) {
 		for _, s := range list {
 			if s != nil {
