@@ -269,7 +269,12 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 	if err != nil {
 		return err
 	}
-	if err := g.locked(ctx, lockTimeout, func() error { return g.endRestore(c.name, restore.Parts, o.Files) }); err != nil {
+	if err := g.locked(ctx, lockTimeout, func() error {
+		if err := g.calledThere(c); err != nil {
+			return err
+		}
+		return g.endRestore(c.name, restore.Parts, o.Files)
+	}); err != nil {
 		return err
 	}
 	known, err := g.readState()
@@ -297,6 +302,20 @@ func (g *Guard) notCreated(ctx context.Context, name string, why error) error {
 		return say.Hint(err, "It is begun. Once what is in its way is mended: %s", say.Command("dokku apps:destroy", name))
 	}
 	return err
+}
+
+// calledThere remembers by which name the snapshot knows the app, for the next restore of
+// it, or diff. The caller holds the store's lock.
+func (g *Guard) calledThere(c creating) error {
+	if _, err := g.Host.Lstat(g.Host.Paths().App(c.was)); c.was == c.name || err == nil {
+		return nil
+	}
+	known, err := g.readState()
+	if err != nil {
+		return err
+	}
+	known.Rename(c.was, c.name)
+	return g.State.Save(known)
 }
 
 func (g *Guard) again(c creating) string {

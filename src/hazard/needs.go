@@ -25,7 +25,8 @@ func Lacking(s Subject) (found []Finding) {
 			found = append(found, f)
 		}
 	}
-	return found
+	// What docker is too old or too new for, in its own words.
+	return append(found, dockerVersion.Detect(s)...)
 }
 
 // startsHere tells whether the app's next containers are this docker's.
