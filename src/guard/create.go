@@ -28,7 +28,8 @@ type creating struct {
 	was   string // in the snapshot
 	from  string // the snapshot
 	old   *app.Files
-	begun bool // by a run that was cut off
+	begun bool              // by a run that was cut off
+	taken map[string]string // which app of this host has a domain
 }
 
 // Create makes an app that this host does not have, and puts it back as a snapshot has it.
@@ -39,7 +40,11 @@ func (g *Guard) Create(ctx context.Context, name, as string, o RestoreOptions) e
 	if err != nil {
 		return err
 	}
-	c, err := g.planCreate(ctx, id, name, as)
+	old, err := g.Store.Files(id)
+	if err != nil {
+		return err
+	}
+	c, err := g.planCreate(id, old, name, as)
 	if err != nil {
 		return err
 	}
@@ -52,17 +57,21 @@ func (g *Guard) CreateAll(ctx context.Context, o RestoreOptions) error {
 	if err != nil {
 		return err
 	}
-	m, err := g.Store.Manifest(id)
+	old, err := g.Store.Files(id)
 	if err != nil {
 		return err
 	}
-	if len(m.Apps) == 0 {
+	if len(old.Apps) == 0 {
 		return fmt.Errorf("the snapshot %s holds no app", id)
 	}
+	for _, l := range old.Refused {
+		g.Out.Trouble("%s", l)
+	}
+	each := old.Split()
 	var list []creating
 	var failure error
-	for _, name := range m.Apps {
-		c, err := g.planCreate(ctx, id, name, "")
+	for _, name := range old.Apps {
+		c, err := g.planCreate(id, each.Of(name), name, "")
 		if there := (thereAlready{}); errors.As(err, &there) {
 			g.Out.Detail("%s is there already, and left as it is. To see what differs: %s", there.name, say.Command("dokku upgrade-guard:diff", id, Now, "--app", there.name))
 			continue
@@ -80,7 +89,7 @@ func (g *Guard) CreateAll(ctx context.Context, o RestoreOptions) error {
 	if err := joined(failure, g.createEach(ctx, o, strconv.Itoa(len(list)), list...)); err != nil || o.DryRun || len(list) == 0 {
 		return err
 	}
-	if !m.Partial {
+	if !old.Partial {
 		g.Out.Detail("What belongs to no app (global domain, environment, properties) is not touched. To see what that snapshot has of it: %s", say.Command("dokku upgrade-guard:restore", "--global", "--snapshot", id, "--dry-run"))
 	}
 	return nil
@@ -122,7 +131,7 @@ func (g *Guard) createPoint(name, id string) (string, error) {
 }
 
 // planCreate finds out whether an app can be made anew.
-func (g *Guard) planCreate(ctx context.Context, id, name, as string) (c creating, err error) {
+func (g *Guard) planCreate(id string, old *app.Files, name, as string) (c creating, err error) {
 	dokku, _, err := g.versions()
 	if err != nil {
 		return c, err
@@ -130,10 +139,7 @@ func (g *Guard) planCreate(ctx context.Context, id, name, as string) (c creating
 	if as != "" && !app.CreatesName(dokku, as) {
 		return c, say.Hint(fmt.Errorf("%s is no name that Dokku %s takes for a new app", as, dokku), "For example: %s", app.NearestName(as))
 	}
-	c = creating{name: as, was: name, from: id}
-	if c.old, err = g.Store.Files(id); err != nil {
-		return c, err
-	}
+	c = creating{name: as, was: name, from: id, old: old}
 	if !slices.Contains(c.old.Apps, name) {
 		return c, say.Hint(fmt.Errorf("the snapshot %s does not hold %s", id, name), "It holds: %s.", strings.Join(c.old.Apps, ", "))
 	}
@@ -163,14 +169,14 @@ func (g *Guard) planCreate(ctx context.Context, id, name, as string) (c creating
 }
 
 // restoration is the app beside the snapshot, as it is or, before it is made, as it will be.
-func (g *Guard) restoration(ctx context.Context, c creating) (r restore.Restoration, files *app.Files, err error) {
+func (g *Guard) restoration(ctx context.Context, c creating) (r restore.Restoration, err error) {
 	known, err := g.readState()
 	if err != nil {
-		return r, nil, err
+		return r, err
 	}
-	// All apps: one of them may have the domain.
-	if files, err = app.Capture(ctx, g.Host, app.What{NoCommands: true, Entries: true}); err != nil {
-		return r, nil, err
+	files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{c.name}, NoCommands: true, Entries: true})
+	if err != nil {
+		return r, err
 	}
 	if !slices.Contains(files.Apps, c.name) {
 		files = files.With(c.name)
@@ -182,16 +188,40 @@ func (g *Guard) restoration(ctx context.Context, c creating) (r restore.Restorat
 		names = append(names, c.was)
 	}
 	r, err = restore.New(s, c.from, names, c.old)
-	return r, files, err
+	r.Taken = c.taken
+	return r, err
+}
+
+// taken are the domains of all apps of this host.
+func (g *Guard) taken(ctx context.Context) (map[string]string, error) {
+	files, err := app.Capture(ctx, g.Host, app.What{NoCommands: true})
+	if err != nil {
+		return nil, err
+	}
+	by := map[string]string{}
+	for _, name := range files.Apps {
+		for _, d := range files.Lines("root/" + name + "/VHOST") {
+			by[d] = name
+		}
+	}
+	return by, nil
 }
 
 // createEach makes apps anew, once all that is to be done was shown.
 func (g *Guard) createEach(ctx context.Context, o RestoreOptions, word string, list ...creating) (failure error) {
+	taken, err := g.taken(ctx)
+	if err != nil {
+		return err
+	}
+	var due []creating
 	for _, c := range list {
-		r, _, err := g.restoration(ctx, c)
+		c.taken = taken
+		r, err := g.restoration(ctx, c)
 		if err != nil {
-			return joined(failure, err)
+			failure = joined(failure, fmt.Errorf("%s: %w", c.name, err))
+			continue
 		}
+		due = append(due, c)
 		from := c.from
 		if origin := g.Store.Origin(c.from); origin != "" {
 			from += " of " + origin
@@ -219,7 +249,7 @@ func (g *Guard) createEach(ctx context.Context, o RestoreOptions, word string, l
 			failure = joined(failure, failed)
 		}
 	}
-	if o.DryRun || len(list) == 0 {
+	if o.DryRun || len(due) == 0 {
 		return failure
 	}
 	if o.Ask != nil {
@@ -229,7 +259,7 @@ func (g *Guard) createEach(ctx context.Context, o RestoreOptions, word string, l
 	}
 	return joined(failure, g.alone(ctx, func() error {
 		var failure error
-		for _, c := range list {
+		for _, c := range due {
 			if ctx.Err() != nil {
 				return joined(failure, plan.ErrInterrupted)
 			}
@@ -250,10 +280,10 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 	}
 	if _, err := g.Host.Lstat(g.Host.Paths().App(c.name)); errors.Is(err, fs.ErrNotExist) {
 		if _, err := g.Host.Run(ctx, "dokku", "--quiet", "apps:create", c.name); err != nil {
-			return joined(g.notCreated(ctx, c.name, err), g.State.EndRestore(c.name, restore.Parts))
+			return joined(g.notCreated(c.name, err), g.State.EndRestore(c.name, restore.Parts))
 		}
 	}
-	r, _, err := g.restoration(ctx, c)
+	r, err := g.restoration(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -292,16 +322,14 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 
 // notCreated is the error of an app that Dokku did not create, or only began to: one plugin's
 // work on it fails, where nginx refuses another app's configuration, and that of the others
-// is not done. What there is of it is nothing but that, and goes.
-func (g *Guard) notCreated(ctx context.Context, name string, why error) error {
+// is not done. Whether it is ours that is there, or was made by somebody else just now, is
+// not known: it is left.
+func (g *Guard) notCreated(name string, why error) error {
 	err := fmt.Errorf("dokku apps:create %s: %w", name, why)
-	if _, there := g.Host.Lstat(g.Host.Paths().App(name)); there != nil {
+	if _, gone := g.Host.Lstat(g.Host.Paths().App(name)); gone != nil {
 		return err
 	}
-	if _, left := g.Host.Run(ctx, "dokku", "--quiet", "--force", "apps:destroy", name); left != nil {
-		return say.Hint(err, "It is begun. Once what is in its way is mended: %s", say.Command("dokku apps:destroy", name))
-	}
-	return err
+	return say.Hint(err, "There is a beginning of it. Once what is in its way is mended: %s, then the same command again", say.Command("dokku apps:destroy", name))
 }
 
 // calledThere remembers by which name the snapshot knows the app, for the next restore of

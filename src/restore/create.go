@@ -246,14 +246,9 @@ func (r Restoration) elsewhere() (left []Left) {
 			})
 		}
 	}
-	for _, other := range r.Files.Apps {
-		if other == name {
-			continue
-		}
-		for _, d := range r.Files.Lines("root/" + other + "/VHOST") {
-			if slices.Contains(r.was.Domains.Names, d) {
-				left = append(left, Left{What: fmt.Sprintf("%s of this host has the domain %s too, and nginx serves one of them.", other, d), Command: say.Command("dokku domains:remove", other, d)})
-			}
+	for _, d := range r.was.Domains.Names {
+		if other := r.Taken[d]; other != "" && other != name {
+			left = append(left, Left{What: fmt.Sprintf("%s of this host has the domain %s too, and nginx serves one of them.", other, d), Command: say.Command("dokku domains:remove", other, d)})
 		}
 	}
 	if r.was.Letsencrypt.Active && r.Files.LetsencryptPlugin() == (app.LetsencryptPlugin{}) {

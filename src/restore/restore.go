@@ -34,6 +34,8 @@ type Restoration struct {
 	Called string // what the app was called then
 	// Exact tells that variables which the snapshot does not have are taken away.
 	Exact bool
+	// Taken are the domains of this host's apps, of an app that is made anew.
+	Taken map[string]string
 	// made tells that the app has just been made: what it has is Dokku's own beginning.
 	made bool
 	// Unbuilt tells that nginx's configuration is to be built whatever else is done.
