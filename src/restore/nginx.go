@@ -25,7 +25,7 @@ import (
 // nginxFiles are the steps for them.
 func (r Restoration) nginxFiles() (steps []*plan.Step, notes []string) {
 	template := "lib/data/nginx-vhosts/app-" + r.Now.Name + "/nginx.conf.sigil"
-	for _, was := range r.old.Under(template) {
+	if was, ok := r.old.Get(template); ok { // the others there are marks of builds
 		steps = append(steps, r.copy(was, "nginx: "+filepath.Base(was.Path)))
 	}
 	twice := hazard.TwiceIn(r.Context, r.asPutBack(), r.Now, r.was)
