@@ -12,6 +12,7 @@ import (
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
@@ -290,6 +291,13 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 	steps, left, failed := r.Creation()
 	if err := joined(failed, g.inStages(ctx, steps, plan.NewJournal(g.Host, restore.Name))); err != nil {
 		return say.Hint(err, "To go on: %s", g.again(c))
+	}
+	// From 0.38.0 on apps:create builds a configuration that answers 502, of what there is
+	// then: by now the app has other domains, or its proxy is disabled.
+	if _, err := g.Host.Lstat(g.Host.Paths().App(c.name) + "/nginx.conf"); err == nil {
+		if err := host.BuildProxy(ctx, g.Host, c.name); err != nil {
+			g.Out.Error(say.Hint(fmt.Errorf("%s: %w", c.name, err), "To see why: %s", say.Command("dokku --trace proxy:build-config", c.name)))
+		}
 	}
 	deploy, err := g.code(ctx, c, r)
 	if err != nil {

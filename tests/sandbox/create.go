@@ -10,7 +10,8 @@ import (
 	"upgrade-guard/src/app"
 )
 
-// createApp plays apps:create: an empty directory, and from 0.25 on a scale.
+// createApp plays apps:create: an empty directory, and from 0.25 on a scale. From 0.38.0 on nginx
+// has something of it at once, which answers 502.
 func (h Host) createApp(name string) error {
 	if !app.CreatesName(h.version(), name) {
 		return errors.New("App name must begin with lowercase alphanumeric character, and cannot include uppercase characters, colons, or underscores")
@@ -25,6 +26,10 @@ func (h Host) createApp(name string) error {
 	}
 	if !app.Before(h.version(), "0.38.0") {
 		if err := h.put("var/lib/dokku/config/apps/"+name+"/created-at", []byte("1767225600")); err != nil {
+			return err
+		}
+		conf := fmt.Sprintf("server {\n  listen 80;\n  server_name %s.dokku.test;\n  client_max_body_size 1m;\n  location / { return 502; }\n  include %s/nginx.conf.d/*.conf;\n}\n", name, h.path("home/dokku", name))
+		if err := h.put("home/dokku/"+name+"/nginx.conf", []byte(conf)); err != nil {
 			return err
 		}
 	}
