@@ -2,7 +2,9 @@ package hazard
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
@@ -38,12 +40,7 @@ var linkGone = Hazard{
 			plugin, service, isService := serviceOf(n.name)
 			switch {
 			case isService && s.created && s.Has.Services != nil && !s.Has.Services[plugin+"/"+service]:
-				// It has the variables of the service that it was linked with, so that the link
-				// gives the new one's another name, and promote exchanges them.
-				plugin = "dokku " + say.Word(plugin)
-				f.Command = strings.Join([]string{
-					say.Command(plugin+":create", service), say.Command(plugin+":link", service, s.Now.Name), say.Command(plugin+":promote", service, s.Now.Name),
-				}, " && ")
+				f.Command = s.linkAnew(plugin, service)
 			case isService && s.Has.Services[plugin+"/"+service]: // with its data: the plugin makes another container
 				f.Command = say.Command("dokku "+say.Word(plugin)+":start", service)
 			case isService && s.Has.Services == nil: // it may have its data
@@ -59,6 +56,22 @@ var linkGone = Hazard{
 		}
 		return found
 	},
+}
+
+// linkAnew is how an app gets a service that has to be made, by the variable by which it
+// knew the one of that name. While that is set, a link takes another name.
+func (s Subject) linkAnew(plugin, service string) string {
+	plugin = "dokku " + say.Word(plugin)
+	create, link := say.Command(plugin+":create", service), []string{service, s.Now.Name}
+	at := strings.NewReplacer(".", "-", "_", "-").Replace("dokku-" + strings.TrimPrefix(plugin, "dokku ") + "-" + service) // the plugins' service_dns_hostname
+	values, _ := s.Files.Environment(s.Now.Name)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		alias, is := strings.CutSuffix(name, "_URL")
+		if is && (strings.Contains(values[name], "@"+at+":") || strings.Contains(values[name], "//"+at+":")) {
+			return strings.Join([]string{create, say.Command("dokku config:unset --no-restart", s.Now.Name, name), say.Command(plugin+":link", append(link, "--alias", alias)...)}, " && ")
+		}
+	}
+	return create + " && " + say.Command(plugin+":link", link...)
 }
 
 // linksOnly tells whether what is asked of a container needs it to run.
