@@ -1,0 +1,92 @@
+package recipe
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"upgrade-guard/src/host"
+	"upgrade-guard/src/say"
+)
+
+// About is where a recipe comes from, for its first lines.
+type About struct {
+	Guard string // the version of upgrade-guard
+	From  string // the snapshot's id, or now
+	Dokku string // the version that wrote it
+	Names []string
+	Again string // the command that has written it, without --vars
+}
+
+// Formats are what a recipe can be written for.
+var Formats = []string{"shell", "docket", "ansible"}
+
+// Write is the recipe in a format, or with vars the secrets in it.
+func (r Recipe) Write(format string, vars bool, about About) (string, error) {
+	if !slices.Contains(Formats, format) {
+		return "", fmt.Errorf("there is no format %q", format)
+	}
+	if vars {
+		return r.vars(format, about), nil
+	}
+	switch format {
+	case "docket":
+		return r.Docket(about), nil
+	case "ansible":
+		return r.Ansible(about), nil
+	}
+	return r.Shell(about), nil
+}
+
+// header are the lines at a recipe's top.
+func (a About) header(r Recipe, format string, use ...string) []string {
+	lines := []string{
+		fmt.Sprintf("%s as %s (Dokku %s) has them, for Dokku %s.", a.what(r), a.From, a.Dokku, Target),
+		"Written by upgrade-guard " + a.Guard + ": " + a.Again,
+	}
+	if len(r.Secrets) > 0 {
+		lines = append(lines, "What may be a secret is in the variables: "+a.Again+" --vars > VARS. Keep that file closed.")
+	}
+	lines = append(lines, "Not in here: code, images, services and data, plugins. What "+format+" cannot make is a comment.")
+	return append(lines, use...)
+}
+
+func (a About) what(r Recipe) string {
+	apps := 0
+	global := false
+	for _, scope := range r.scopes() {
+		if scope == host.GlobalScope {
+			global = true
+		} else {
+			apps++
+		}
+	}
+	switch {
+	case apps == 0 && global:
+		return "The host's own settings"
+	case global:
+		return say.Plural(apps, "app") + " and what of the host is theirs,"
+	}
+	return say.Plural(apps, "app")
+}
+
+// vars are the secrets as each format reads them.
+func (r Recipe) vars(format string, about About) string {
+	p := &page{}
+	p.comment("", "Secrets, for what this has written: "+about.Again)
+	if format == "ansible" {
+		p.comment("", "To encrypt it: ansible-vault encrypt FILE. To use it: ansible-playbook -e @FILE")
+	}
+	switch format {
+	case "docket":
+		r.docketVars(p)
+	case "ansible":
+		r.ansibleVars(p)
+	default:
+		r.shellVars(p)
+	}
+	if text := p.String(); strings.Contains(text, "\n"+"app_") || strings.Contains(text, "\nhost_") || format == "shell" {
+		return text
+	}
+	return p.String() + "{}\n"
+}
