@@ -60,7 +60,11 @@ func (r Recipe) Docket(about About) string {
 			p.line("  inputs:")
 		}
 		for _, input := range inputs {
-			p.line("    - {name: %s, required: true, sensitive: true}", input)
+			required := "required: true, "
+			if r.Secrets[input] == "" {
+				required = "" // which docket takes for missing
+			}
+			p.line("    - {name: %s, %ssensitive: true}", input, required)
 		}
 		p.line("  tasks:")
 		p.WriteString(tasks.String())

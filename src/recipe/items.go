@@ -132,8 +132,9 @@ func (l *list) shared() {
 	l.Items = append(first, l.Items...)
 }
 
-// notEnvironment are the variables that a deploy or a setting of its own makes.
-var notEnvironment = []string{"GIT_REV", "NO_VHOST", "DOKKU_PROXY_PORT_MAP", "DOKKU_APP_TYPE", "DOKKU_APP_RESTORE"}
+// notEnvironment are the variables that a build, a deploy or a setting of its own makes.
+var notEnvironment = []string{"GIT_REV", "NO_VHOST", "DOKKU_PROXY_PORT_MAP", "DOKKU_APP_TYPE", "DOKKU_APP_RESTORE",
+	"DOKKU_DOCKERFILE_CMD", "DOKKU_DOCKERFILE_ENTRYPOINT", "DOKKU_DOCKERFILE_PORTS"}
 
 // environment has the variables of a scope, and returns those that are properties now.
 func (l *list) environment(scope string, unknown map[app.Part]string) (properties map[string]string) {
@@ -162,13 +163,11 @@ func (l *list) environment(scope string, unknown map[app.Part]string) (propertie
 		properties["letsencrypt/"+s.Property] = s.Value
 		delete(values, s.Variable)
 	}
-	if values["DOKKU_DOCKERFILE_PORTS"] != "" {
-		l.note(scope, "its ports were those of its image (DOKKU_DOCKERFILE_PORTS), which Dokku %s does not read: %s", Target, say.Command("dokku ports:set", scope, "http:80:5000"))
-		delete(values, "DOKKU_DOCKERFILE_PORTS")
-	}
+	maps.DeleteFunc(values, func(name, value string) bool {
+		return slices.Contains(notEnvironment, name) || value == "" && strings.HasPrefix(name, "DOKKU_") && app.OwnVariable(name)
+	})
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
-		case slices.Contains(notEnvironment, name):
 		case !envName.MatchString(name):
 			l.note(scope, "a variable of its environment has a name that Dokku does not take, and is not in here")
 		case len(values[name]) > longestWord || strings.Contains(values[name], "\x00"):
@@ -227,6 +226,9 @@ func (l *list) domains(s app.State) {
 		return
 	}
 	names := s.Domains.Effective()
+	if !s.Domains.File && !s.Deployed() {
+		names = nil // it gets its own with its first deploy
+	}
 	valid := l.validDomains(name, names)
 	switch {
 	case s.Domains.Disabled:
@@ -252,6 +254,9 @@ func (l *list) ports(s app.State) {
 			continue
 		}
 		valid = append(valid, p)
+	}
+	if len(s.Ports.Map) == 0 && s.Ports.Dockerfile != "" && s.Deployed() {
+		l.note(s.Name, "its ports were those of its image (DOKKU_DOCKERFILE_PORTS), which Dokku %s does not read: %s", Target, say.Command("dokku ports:set", s.Name, "http:80:5000"))
 	}
 	if len(valid) > 0 {
 		l.add(Item{Scope: s.Name, Kind: Ports, Values: words(valid...), Commands: [][]Text{words(append([]string{"ports:set", s.Name}, valid...)...)}})
@@ -282,10 +287,8 @@ func (l *list) certificate(s app.State) {
 
 // kept are the files that no command makes.
 func (l *list) kept(name string) {
-	for _, dir := range []string{"root/" + name + "/nginx.conf.d/", "lib/data/nginx-vhosts/app-" + name + "/nginx.conf.sigil"} {
-		for _, file := range l.files.Under(dir) {
-			l.file(name, file)
-		}
+	for _, file := range l.files.Under("root/" + name + "/nginx.conf.d/") {
+		l.file(name, file)
 	}
 	for _, file := range l.files.Kept(name, app.ByOthers) {
 		l.file(name, file)

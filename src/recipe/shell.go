@@ -57,7 +57,7 @@ func (r Recipe) Shell(about About) string {
 	for _, l := range about.header(r, "a command", use) {
 		p.comment("", l)
 	}
-	p.line("set -eu")
+	p.line("# shellcheck disable=SC2016 # what stands in single quotes is meant so\nset -eu")
 	if r.shellUses() {
 		p.line("\n[ $# -eq 1 ] || { echo \"usage: sh $0 VARS\" >&2; exit 1; }")
 		p.line("case $1 in */*) vars=$1 ;; *) vars=./$1 ;; esac")
