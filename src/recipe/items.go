@@ -113,6 +113,9 @@ func (l *list) host() {
 	} else if names := l.validDomains(scope, g.Domains); len(names) > 0 {
 		l.add(Item{Scope: scope, Kind: Domains, Values: words(names...), Commands: [][]Text{words(append([]string{"domains:set-global"}, names...)...)}})
 	}
+	if l.letsencrypt() {
+		l.note(scope, "the letsencrypt plugin has to be there before its properties are set")
+	}
 	l.properties(scope, l.environment(scope, g.Unknown))
 	if len(g.Crontab) > 0 {
 		l.note(scope, "the Dokku user's crontab is Dokku's own from 0.23 on; what was put into it by hand is in the snapshot, and not in here")
@@ -131,6 +134,9 @@ func (l *list) shared() {
 	}
 	l.Items = append(first, l.Items...)
 }
+
+// letsencrypt tells whether the plugin is there. Without it nothing is set by its commands.
+func (l *list) letsencrypt() bool { return l.files.LetsencryptPlugin().From != "" }
 
 // notEnvironment are the variables that a build, a deploy or a setting of its own makes.
 var notEnvironment = []string{"GIT_REV", "NO_VHOST", "DOKKU_PROXY_PORT_MAP", "DOKKU_APP_TYPE", "DOKKU_APP_RESTORE",
@@ -159,9 +165,11 @@ func (l *list) environment(scope string, unknown map[app.Part]string) (propertie
 		}
 		delete(values, m.Variable)
 	}
-	for _, s := range l.files.LetsencryptVariables(scope, app.LetsencryptPlugin{}) {
-		properties["letsencrypt/"+s.Property] = s.Value
-		delete(values, s.Variable)
+	if l.letsencrypt() {
+		for _, s := range l.files.LetsencryptVariables(scope, app.LetsencryptPlugin{}) {
+			properties["letsencrypt/"+s.Property] = s.Value
+			delete(values, s.Variable)
+		}
 	}
 	maps.DeleteFunc(values, func(name, value string) bool {
 		return slices.Contains(notEnvironment, name) || value == "" && strings.HasPrefix(name, "DOKKU_") && app.OwnVariable(name)

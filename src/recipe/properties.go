@@ -148,6 +148,10 @@ func (l *list) property(scope, name, value string) {
 	case namespace == "network" && slices.Contains([]string{"attach-post-create", "attach-post-deploy", "initial-network"}, key):
 		l.network(scope, value)
 	}
+	if namespace == "letsencrypt" && !l.letsencrypt() {
+		l.note(scope, "its property %s is of a plugin that is not there, and is not in here", shownName(name))
+		return
+	}
 	if !sets(scope, namespace, key) || app.IsK3sMap("lib/config/"+namespace+"/"+scope+"/"+key) {
 		l.note(scope, "its property %s is set by no command of Dokku %s that this release knows, and is not in here", shownName(name), Target)
 		return
