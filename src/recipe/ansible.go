@@ -38,7 +38,7 @@ func (r Recipe) Ansible(about About) string {
 	blocks := 0
 	for _, scope := range r.scopes() {
 		a := &playbook{recipe: r, scope: scope}
-		for _, group := range r.grouped(r.of(scope)) {
+		for _, group := range r.apart(r.of(scope), inYAML) {
 			a.item(group)
 		}
 		if a.tasks.Len() == 0 {
@@ -161,14 +161,10 @@ func asVariable(t Text) string {
 func (a *playbook) item(group []Item) {
 	i, title := group[0], group[0].title()
 	secret := len(i.secrets()) > 0
-	for _, g := range group {
-		for _, name := range g.secrets() {
-			if !inYAML(a.recipe.Secrets[name]) {
-				for _, g := range group {
-					a.left(g, "it is no text, and YAML has no bytes")
-				}
-				return
-			}
+	for _, name := range i.secrets() {
+		if !inYAML(a.recipe.Secrets[name]) {
+			a.left(i, "its value is no text, and YAML has no bytes")
+			return
 		}
 	}
 	module := a.scope == host.GlobalScope || harmless.MatchString(a.scope)

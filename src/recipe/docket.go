@@ -37,7 +37,7 @@ func (r Recipe) Docket(about About) string {
 	plays := 0
 	for _, scope := range r.scopes() {
 		tasks, notes, inputs := &page{}, &page{}, []string{}
-		for _, group := range r.grouped(r.of(scope)) {
+		for _, group := range r.apart(r.of(scope), docketTakes) {
 			why, ok := r.docketTask(tasks, group)
 			for _, i := range group {
 				if ok {
@@ -80,7 +80,7 @@ func (r Recipe) Docket(about About) string {
 func (r Recipe) docketVars(p *page) {
 	inputs := map[string]bool{}
 	for _, scope := range r.scopes() {
-		for _, group := range r.grouped(r.of(scope)) {
+		for _, group := range r.apart(r.of(scope), docketTakes) {
 			_, ok := r.docketTask(&page{}, group)
 			for _, i := range group {
 				for _, name := range i.secrets() {
@@ -93,12 +93,44 @@ func (r Recipe) docketVars(p *page) {
 		switch value := r.Secrets[name]; {
 		case !inYAML(value):
 			p.line("# %s is no text, and YAML has no bytes", name)
+		case !docketTakes(value):
+			p.line("# %s: %s", name, quoted(value))
 		case inputs[name]:
 			p.line("%s: %s", name, quoted(value))
 		default:
 			p.line("# %s: %s", name, quoted(value))
 		}
 	}
+}
+
+// docketTakes tells whether docket can put an input's value into a recipe: what its filter
+// leaves as it is must be what YAML takes for itself between quotes.
+func docketTakes(value string) bool {
+	return inYAML(value) && !strings.ContainsFunc(value, func(r rune) bool {
+		return r >= 0x7f && r < 0xa0 || r == 0xfeff || r == 0xfffe || r == 0xffff
+	})
+}
+
+// apart are items with a value that a format cannot take each by itself, and what is left.
+func (r Recipe) apart(items []Item, takes func(string) bool) (groups [][]Item) {
+	var odd []Item
+	for _, group := range r.grouped(items) {
+		var rest []Item
+		for _, i := range group {
+			if i.Kind == Variable && !takes(r.Secrets[i.Values[0].Secret]) {
+				odd = append(odd, i)
+			} else {
+				rest = append(rest, i)
+			}
+		}
+		if len(rest) > 0 {
+			groups = append(groups, rest)
+		}
+	}
+	for _, i := range odd {
+		groups = append(groups, []Item{i})
+	}
+	return groups
 }
 
 // grouped are items that one task, or one command, makes together: the variables, but not
@@ -150,11 +182,9 @@ const noTask = "docket has no task for it"
 // it says why.
 func (r Recipe) docketTask(p *page, group []Item) (why string, ok bool) {
 	i := group[0]
-	for _, g := range group {
-		for _, name := range g.secrets() {
-			if !inYAML(r.Secrets[name]) {
-				return "it is no text, and YAML has no bytes", false
-			}
+	for _, name := range i.secrets() { // a group of several has only such as it takes
+		if !docketTakes(r.Secrets[name]) {
+			return "docket cannot put its value into a recipe", false
 		}
 	}
 	task := func(name string, lines ...string) (string, bool) {
