@@ -162,7 +162,7 @@ func (l *list) property(scope, name, value string) {
 	}
 	v, plain := l.setting(scope, namespace, key, value)
 	text := Text{Plain: v}
-	if !plain {
+	if !plain && value != "" {
 		text = l.secret(value, scope, namespace, key)
 	}
 	command := namespace + ":set"

@@ -45,7 +45,7 @@ func (p *page) line(format string, args ...any) { fmt.Fprintf(&p.Builder, format
 
 // comment is a sentence behind #, whatever stands in it.
 func (p *page) comment(indent, text string) {
-	p.line("%s# %s", indent, say.Plain(text))
+	p.line("%s# %s", indent, say.Plain(say.Redact(text)))
 }
 
 // command is one of an item's commands for a person to read: a secret by its name.
