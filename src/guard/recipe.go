@@ -41,6 +41,10 @@ func (g *Guard) Recipe(ctx context.Context, o RecipeOptions) (string, error) {
 	if o.ValidNames {
 		var names map[string]string
 		files, names = recipe.ValidNames(files)
+		about.Was = map[string]string{}
+		for was, name := range names {
+			about.Was[name] = was
+		}
 		for i, name := range o.Apps {
 			if names[name] != "" {
 				o.Apps[i] = names[name]
@@ -86,7 +90,7 @@ func (g *Guard) recipeFiles(ctx context.Context, o RecipeOptions) (from string, 
 		return "", nil, err
 	}
 	if id == "latest" {
-		return "", nil, say.Hint(errors.New("there is no snapshot"), "Of what there is now: dokku upgrade-guard:recipe --snapshot now")
+		return "", nil, say.Hint(errors.New("there is no snapshot of this host"), "Of what there is now: dokku upgrade-guard:recipe --snapshot now. Of another host's, by its id: see dokku upgrade-guard:snapshots")
 	}
 	if files, err = g.Store.Files(id); err != nil {
 		return "", nil, err

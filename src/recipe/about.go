@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,8 +15,9 @@ type About struct {
 	Guard string // the version of upgrade-guard
 	From  string // the snapshot's id, or now
 	Dokku string // the version that wrote it
-	Names []string
 	Again string // the command that has written it, without --vars
+	// Was are the names that apps have there, by those that they have in the recipe.
+	Was map[string]string
 }
 
 // Formats are what a recipe can be written for.
@@ -48,7 +50,20 @@ func (a About) header(r Recipe, format string, use ...string) []string {
 		lines = append(lines, "What may be a secret is in the variables: "+a.Again+" --vars > VARS. Keep that file closed.")
 	}
 	lines = append(lines, "Not in here: code, images, services and data, plugins. What "+format+" cannot make is a comment.")
+	for _, name := range slices.Sorted(maps.Keys(a.Was)) {
+		if len(r.of(name)) > 0 {
+			lines = append(lines, name+" is "+a.Was[name]+" there.")
+		}
+	}
 	return append(lines, use...)
+}
+
+// there is a file's path in the snapshot.
+func (a About) there(path, scope string) string {
+	if was := a.Was[scope]; was != "" {
+		return strings.Replace(path, "/"+scope+"/", "/"+was+"/", 1)
+	}
+	return path
 }
 
 func (a About) what(r Recipe) string {

@@ -86,8 +86,11 @@ func (l *list) app(s app.State) {
 	l.kept(name)
 }
 
-// sayable tells whether a name can stand in a text, whatever it is quoted with.
-func sayable(name string) bool { return say.Plain(name) == name && name != "" }
+// sayable tells whether a name can stand in a text, whatever it is quoted with: one that a
+// terminal would act on, or that is somebody's address, is written nowhere.
+func sayable(name string) bool {
+	return name != "" && say.Plain(name) == name && say.Redact(name) == name
+}
 
 // unknown tells what was not captured, so that it is not taken for unset.
 func (l *list) unknown(s app.State) {

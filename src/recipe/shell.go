@@ -91,7 +91,7 @@ func (p *page) shell(group []Item, about About) {
 		if at == "now" {
 			at = "latest"
 		}
-		p.comment("", "its "+i.title()+": "+i.Why+". On the old host: "+say.Command("dokku upgrade-guard:show", at, i.Name, "--raw"))
+		p.comment("", "its "+i.title()+": "+i.Why+". On the old host: "+say.Command("dokku upgrade-guard:show", at, about.there(i.Name, i.Scope), "--raw"))
 	case i.Kind == Certificate:
 		p.comment("", "its certificate, "+i.Why)
 		p.line("certs_add %s %s %s", inShell(i.Scope), forShell(i.Input[0]), forShell(i.Input[1]))
