@@ -51,7 +51,7 @@ func (a About) header(r Recipe, format string, use ...string) []string {
 	}
 	lines = append(lines, "Not in here: code, images, services and data, plugins. What "+format+" cannot make is a comment.")
 	for _, name := range slices.Sorted(maps.Keys(a.Was)) {
-		if len(r.of(name)) > 0 {
+		if slices.ContainsFunc(r.Items, func(i Item) bool { return i.Scope == name }) {
 			lines = append(lines, name+" is "+a.Was[name]+" there.")
 		}
 	}
@@ -69,8 +69,8 @@ func (a About) there(path, scope string) string {
 func (a About) what(r Recipe) string {
 	apps := 0
 	global := false
-	for _, scope := range r.scopes() {
-		if scope == host.GlobalScope {
+	for _, items := range r.parts() {
+		if items[0].Scope == host.GlobalScope {
 			global = true
 		} else {
 			apps++

@@ -36,9 +36,10 @@ func (r Recipe) Ansible(about About) string {
 	p.line("- name: %s", forAnsible("Dokku"))
 	p.line("  hosts: dokku\n  become: true\n  gather_facts: false")
 	blocks := 0
-	for _, scope := range r.scopes() {
-		a := &playbook{recipe: r, scope: scope}
-		for _, group := range r.apart(r.of(scope), inYAML) {
+	for _, items := range r.parts() {
+		scope := items[0].Scope
+		a := &playbook{items: items, secrets: r.Secrets, scope: scope}
+		for _, group := range r.apart(items, inYAML) {
 			a.item(group)
 		}
 		if a.tasks.Len() == 0 {
@@ -64,7 +65,8 @@ func (r Recipe) Ansible(about About) string {
 
 // playbook is what is written for one scope.
 type playbook struct {
-	recipe       Recipe
+	items        []Item
+	secrets      map[string]string
 	scope        string
 	tasks, notes page
 }
@@ -162,7 +164,7 @@ func (a *playbook) item(group []Item) {
 	i, title := group[0], group[0].title()
 	secret := len(i.secrets()) > 0
 	for _, name := range i.secrets() {
-		if !inYAML(a.recipe.Secrets[name]) {
+		if !inYAML(a.secrets[name]) {
 			a.left(i, "its value is no text, and YAML has no bytes")
 			return
 		}
@@ -230,10 +232,10 @@ func (a *playbook) item(group []Item) {
 // alone tells that an option is no part of another one: dokku_docker_options takes it for
 // there then.
 func (a *playbook) alone(i Item) bool {
-	option := a.recipe.Secrets[i.Values[0].Secret]
-	for _, o := range a.recipe.of(a.scope) {
+	option := a.secrets[i.Values[0].Secret]
+	for _, o := range a.items {
 		if other := ""; o.Kind == DockerOption && o.Values[0] != i.Values[0] {
-			if other = a.recipe.Secrets[o.Values[0].Secret]; strings.Contains(other, option) {
+			if other = a.secrets[o.Values[0].Secret]; strings.Contains(other, option) {
 				return false
 			}
 		}
@@ -324,7 +326,7 @@ func (a *playbook) certificate(i Item) {
 
 // file is one that no command makes. Of what looks like a list Ansible makes one.
 func (a *playbook) file(i Item) {
-	content := strings.TrimSpace(a.recipe.Secrets[i.Values[0].Secret])
+	content := strings.TrimSpace(a.secrets[i.Values[0].Secret])
 	if strings.HasPrefix(content, "{") || strings.HasPrefix(content, "[") || content == "True" || content == "False" || content == "" {
 		a.left(i, "")
 		return

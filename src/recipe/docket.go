@@ -35,9 +35,9 @@ func (r Recipe) Docket(about About) string {
 	}
 	p.line("---")
 	plays := 0
-	for _, scope := range r.scopes() {
+	for _, items := range r.parts() {
 		tasks, notes, inputs := &page{}, &page{}, []string{}
-		for _, group := range r.apart(r.of(scope), docketTakes) {
+		for _, group := range r.apart(items, docketTakes) {
 			why, ok := r.docketTask(tasks, group)
 			for _, i := range group {
 				if ok {
@@ -51,8 +51,8 @@ func (r Recipe) Docket(about About) string {
 			continue
 		}
 		plays++
-		name := scope
-		if scope == host.GlobalScope {
+		name := items[0].Scope
+		if name == host.GlobalScope {
 			name = "global"
 		}
 		p.line("- name: %s", asDocket(name))
@@ -79,8 +79,8 @@ func (r Recipe) Docket(about About) string {
 // do not have, so those of comments are comments.
 func (r Recipe) docketVars(p *page) {
 	inputs := map[string]bool{}
-	for _, scope := range r.scopes() {
-		for _, group := range r.apart(r.of(scope), docketTakes) {
+	for _, items := range r.parts() {
+		for _, group := range r.apart(items, docketTakes) {
 			_, ok := r.docketTask(&page{}, group)
 			for _, i := range group {
 				for _, name := range i.secrets() {

@@ -20,8 +20,9 @@ type list struct {
 	now   app.Host
 	names map[string]bool // of secrets that are taken
 	Recipe
-	networks map[string][]string // by the apps that are in them
-	entries  map[string][]string // storage entries, by the apps that mount them
+	propertyFiles map[string][]app.File // by scope
+	networks      map[string][]string   // by the apps that are in them
+	entries       map[string][]string   // storage entries, by the apps that mount them
 }
 
 func (l *list) add(i Item) { l.Items = append(l.Items, i) }

@@ -71,7 +71,7 @@ func sets(scope, namespace, key string) bool {
 // are none yet.
 func (l *list) properties(scope string, moved map[string]string) {
 	ours, found := 0, map[string]string{}
-	for _, file := range l.files.Properties(scope) {
+	for _, file := range l.propertyFiles[scope] {
 		parts := strings.Split(file.Path, "/") // lib/config/namespace/scope/key
 		name := parts[2] + "/" + parts[4]
 		switch {

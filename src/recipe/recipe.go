@@ -8,6 +8,7 @@ package recipe
 
 import (
 	"slices"
+	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
@@ -87,7 +88,12 @@ type Recipe struct {
 // in it, so that they are the same whichever of them are wanted.
 func Of(f *app.Files) Recipe {
 	now := app.Read(f)
-	l := &list{files: f, now: now, names: map[string]bool{}, Recipe: Recipe{Secrets: map[string]string{}}}
+	l := &list{files: f, now: now, names: map[string]bool{}, Recipe: Recipe{Secrets: map[string]string{}}, propertyFiles: map[string][]app.File{}}
+	for _, file := range f.Under("lib/config/") { // of each scope, which asks all namespaces, it would be the square
+		if parts := strings.Split(file.Path, "/"); len(parts) == 5 && parts[4] != "" {
+			l.propertyFiles[parts[3]] = append(l.propertyFiles[parts[3]], file)
+		}
+	}
 	l.host()
 	for _, name := range f.Apps {
 		l.app(now.Apps[name])
@@ -126,24 +132,14 @@ func (i Item) secrets() (names []string) {
 	return names
 }
 
-// scopes are those of a recipe, in its order.
-func (r Recipe) scopes() (names []string) {
-	for _, i := range r.Items {
-		if len(names) == 0 || names[len(names)-1] != i.Scope {
-			names = append(names, i.Scope)
+// parts are the items of each scope, which stand together.
+func (r Recipe) parts() (parts [][]Item) {
+	for from, to := 0, 0; from < len(r.Items); from = to {
+		for to = from; to < len(r.Items) && r.Items[to].Scope == r.Items[from].Scope; to++ {
 		}
+		parts = append(parts, r.Items[from:to])
 	}
-	return names
-}
-
-// of are the items of a scope.
-func (r Recipe) of(scope string) (items []Item) {
-	for _, i := range r.Items {
-		if i.Scope == scope {
-			items = append(items, i)
-		}
-	}
-	return items
+	return parts
 }
 
 // called is a scope in words.

@@ -187,8 +187,8 @@ func hostileRecipe(t *testing.T) (r Recipe, values []string) {
 
 // meant are the commands of a recipe, with the secrets in them.
 func meant(r Recipe) (all [][]string) {
-	for _, scope := range r.scopes() {
-		for _, group := range r.grouped(r.of(scope)) {
+	for _, items := range r.parts() {
+		for _, group := range r.grouped(items) {
 			list := group[0].Commands
 			if group[0].Kind == Variable {
 				joined := slices.Clone(list[0])

@@ -66,10 +66,10 @@ func (r Recipe) Shell(about About) string {
 	if slices.ContainsFunc(r.Items, func(i Item) bool { return i.Kind == Certificate }) {
 		p.line("\n%s", certsAdd)
 	}
-	for _, scope := range r.scopes() {
+	for _, items := range r.parts() {
 		p.line("")
-		p.comment("", called(scope))
-		for _, group := range r.grouped(r.of(scope)) {
+		p.comment("", called(items[0].Scope))
+		for _, group := range r.grouped(items) {
 			p.shell(group, about)
 		}
 	}
