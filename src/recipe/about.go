@@ -49,7 +49,7 @@ func (a About) header(r Recipe, format string, use ...string) []string {
 	if len(r.Secrets) > 0 {
 		lines = append(lines, "What may be a secret is in the variables: "+a.Again+" --vars > VARS. Keep that file closed.")
 	}
-	lines = append(lines, "Not in here: code, images, services and data, plugins. What "+format+" cannot make is a comment.")
+	lines = append(lines, "Not in here: code, images, services and data, plugins, ssh keys. What "+format+" cannot make is a comment.")
 	for _, name := range slices.Sorted(maps.Keys(a.Was)) {
 		if slices.ContainsFunc(r.Items, func(i Item) bool { return i.Scope == name }) {
 			lines = append(lines, name+" is "+a.Was[name]+" there.")
