@@ -27,7 +27,7 @@ func forAnsible(text string) string {
 // say on today's Dokku and cannot be led astray, and of commands for the rest.
 func (r Recipe) Ansible(about About) string {
 	p := &page{}
-	for _, l := range about.header(r, "no module and no command",
+	for _, l := range about.header(r, "a module or a command",
 		"ansible-galaxy role install dokku_bot.ansible_dokku; its modules are in library, which Ansible looks for by ANSIBLE_LIBRARY, and ANSIBLE_MODULE_UTILS for module_utils.",
 		"ansible-playbook -i INVENTORY -e @VARS FILE") {
 		p.comment("", l)
