@@ -229,7 +229,7 @@ func (c commands) all() []*cli.Command {
 				forceFlag(),
 			}, Action: c.rename},
 	}
-	list = append(list, c.rollbackCommand(), c.diffCommand(), c.showCommand(), c.forgetCommand())
+	list = append(list, c.rollbackCommand(), c.diffCommand(), c.showCommand(), c.recipeCommand(), c.forgetCommand())
 	list = append(list, c.travelCommands()...)
 	for _, command := range list {
 		command.Name = host.Plugin + ":" + command.Name

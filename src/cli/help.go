@@ -26,6 +26,7 @@ var lines = []string{
 	"upgrade-guard:snapshots [--verify] [--format stdout|json], List the snapshots",
 	"upgrade-guard:diff [<id>|live] [<id>|now] [--app <app>] [--format stdout|json], What differs between a snapshot and another or the present",
 	"upgrade-guard:show <id>|live/<app> [<path>] [--raw] [--format stdout|json], What a snapshot holds",
+	"upgrade-guard:recipe [<app>|--global] [--snapshot <id>] [--format shell|docket|ansible] [--vars] [--valid-names], Write what a snapshot holds as commands or for docket or Ansible",
 	"upgrade-guard:forget <id>...|--keep-last <n>|--keep-monthly <n> [--dry-run], Remove snapshots that nothing needs",
 	"upgrade-guard:export [<id>|latest|live] [--app <app>] [--recipient <key>] [--with-git], Write a snapshot to standard output for another host",
 	"upgrade-guard:import [--identity <file>], Keep an exported snapshot of another host",

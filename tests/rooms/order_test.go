@@ -29,7 +29,7 @@ var storeys = [][]string{
 	{"queue_renames.go"},
 	{"after.go"},
 	{"routes.go", "install.go", "deploy.go", "before.go", "check.go", "restore.go", "export.go", "forget.go", "diff.go"},
-	{"rename.go", "restore_host.go", "create.go", "show.go"},
+	{"rename.go", "restore_host.go", "create.go", "show.go", "recipe.go"},
 	{"queue.go", "report.go"},
 	{"apply.go", "flags.go", "todo.go", "watch.go", "rollback.go"},
 	{"apply_all.go", "hooks.go"},

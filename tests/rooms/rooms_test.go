@@ -27,7 +27,7 @@ var floors = [][]string{
 	{"src/state"},
 	{"src/plan"},
 	{"src/hazard"},
-	{"src/restore", "src/rename"},
+	{"src/restore", "src/rename", "src/recipe"},
 	{"src/guard"},
 	{"src/cli"},
 	{"src/trigger"},
