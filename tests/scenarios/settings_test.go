@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -88,7 +89,7 @@ func settings(ts *testscript.TestScript) map[string]string {
 				set(name, "mount "+files.HostPath(m.Entry)+":"+m.At, "yes")
 			}
 			policy, _ := files.Text("lib/config/ps/" + name + "/restart-policy")
-			set(name, "restart policy", strings.TrimSpace(policy))
+			set(name, "restart policy", cmp.Or(strings.TrimSpace(policy), "on-failure:10")) // as it is where nothing is set
 		}
 		for _, places := range []map[string]string{s.Letsencrypt.Env, s.Letsencrypt.Properties} {
 			for key, value := range places {
