@@ -125,6 +125,7 @@ var All = []Hazard{
 	toolsOld,
 	waypoints,
 	wayBack,
+	pluginsSince,
 	snippetDuplicate,
 	snippetOverruled,
 	containerStopped,
