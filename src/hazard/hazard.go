@@ -99,6 +99,7 @@ var All = []Hazard{
 	envRewound,
 	dockerOptionsMoved,
 	dockerOptionsLeft,
+	restartPolicy,
 	storageEntries,
 	k3sLists,
 	k3sIngress,
