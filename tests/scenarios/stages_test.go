@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"upgrade-guard/src/host"
 )
 
 // stage is what was in force at one point of a story.
@@ -32,7 +34,30 @@ func cmdStage(ts *testscript.TestScript, _ bool, args []string) {
 			now[name+" site "+domain] = answer
 		}
 	}
+	// What is read out of the files is one thing, and what Dokku makes of them another.
+	for name := range scoped(now) {
+		for _, variable := range strings.Fields((realHost{}).Ask("config:keys", name)) {
+			if ownVariable.MatchString(variable) {
+				now[name+" key "+variable] = "yes"
+			}
+		}
+	}
 	stages[work] = append(stages[work], stage{strings.Join(args, " "), now})
+}
+
+// ownVariable are the variables of the prepared apps: Dokku's own are settings, whose places
+// change.
+var ownVariable = regexp.MustCompile(`^(API_TOKEN|NAME|QUOTE)$`)
+
+// scoped are the apps that settings are of.
+func scoped(settings map[string]string) map[string]bool {
+	names := map[string]bool{}
+	for key := range settings {
+		if name, _, _ := strings.Cut(key, " "); name != host.GlobalScope {
+			names[name] = true
+		}
+	}
+	return names
 }
 
 // kinds of settings, in the words of the table; the first that fits.
@@ -45,6 +70,7 @@ var settingKinds = []struct {
 	{"domains", regexp.MustCompile(`^\S+ domains?\b`)},
 	{"ports, proxy", regexp.MustCompile(`^\S+ (port|proxy|published) `)},
 	{"variables", regexp.MustCompile(`^\S+ variable `)},
+	{"config:keys", regexp.MustCompile(`^\S+ key `)},
 	{"docker options", regexp.MustCompile(`^\S+ (docker option|restart policy)`)},
 	{"mounts", regexp.MustCompile(`^\S+ mount `)},
 	{"checks", regexp.MustCompile(`^\S+ checks/`)},
