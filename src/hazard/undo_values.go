@@ -121,7 +121,7 @@ func (h hopOf) environment() {
 			if !slices.Equal(was, is) {
 				set("DOKKU_PROXY_PORT_MAP", strings.Join(is, " "), len(is) > 0)
 			}
-			h.drop(ports)
+			h.asBefore(ports) // which may have had one that the older version does not read
 		}
 	}
 	if len(names) == 0 {
@@ -257,7 +257,5 @@ func (h hopOf) scale() {
 	} else {
 		h.u.want[place] = fileOf(h.Before, place)
 	}
-	if !there(fileOf(h.Before, property)) {
-		h.drop(property)
-	}
+	h.asBefore(property)
 }
