@@ -94,6 +94,9 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		spawn(func() error { c.crontab(ctx); return nil })
 	}
 	spawn(func() error { return c.properties(only) })
+	if len(only) == 0 {
+		spawn(func() error { c.installed(); return nil })
+	}
 	spawn(func() error { c.letsencryptPlugin(); return nil })
 	c.known = map[string]bool{}
 	for _, app := range apps {

@@ -107,8 +107,8 @@ func BecameOf(s Subject, was []string, phase string) Became {
 				b.Lost = append(b.Lost, option)
 			}
 		case movesPolicy(option, phase, s.To) && !policyMoved:
-			policyMoved = true // the first of them alone
-			policy := strings.TrimPrefix(option, policyOption)
+			policyMoved = true         // the first of them alone
+			_, policy := policies(was) // and the last was in force
 			if set, _ := s.Files.Text("lib/config/ps/" + s.Now.Name + "/restart-policy"); set != "" || policy == defaultPolicy {
 				b.Moved++
 			} else {

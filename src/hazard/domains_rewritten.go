@@ -37,7 +37,12 @@ var domainsRewritten = Hazard{
 		return []Finding{{
 			What:        fmt.Sprintf("the app has no domains of its own and answers to the host's (%s), which %s ends", names, s.To),
 			Consequence: "At the next build of its nginx configuration the app would stop answering to them.",
-			Afterwards:  "domains " + names,
+			// Beforehand, which is no other thing to the older one: 0.35.17 and later build the
+			// configuration in the middle of their installation, and answer nobody until it ends.
+			Step: &plan.Step{
+				Mark: plan.Add, Text: "domains " + names + ", written as its own",
+				Path: s.Paths.App(s.Now.Name) + "/VHOST", Mode: 0o644, Data: []byte(strings.Join(s.Now.Domains.Inherited, "\n") + "\n"),
+			},
 		}}
 	},
 

@@ -115,7 +115,7 @@ func undoHop(scope string, hop Hop, now *app.Files) undone {
 		h.options()
 		for path := range u.want {
 			if newPlace(scope, path) && !there(fileOf(b, path)) && !h.stays(path) {
-				h.drop(path)
+				h.asBefore(path)
 			}
 		}
 	}
@@ -162,9 +162,10 @@ func (h hopOf) passes(version string) bool {
 	return app.Before(h.Before.Dokku, version) && !app.Before(h.now.Dokku, version)
 }
 
-// drop has a file go, and nothing more be said of it.
-func (h hopOf) drop(path string) {
-	h.u.want[path] = app.File{}
+// asBefore has a file be as it was before the upgrade, mostly not there, and nothing more be
+// said of it.
+func (h hopOf) asBefore(path string) {
+	h.u.want[path] = fileOf(h.Before, path)
 	h.u.left = slices.DeleteFunc(h.u.left, func(l string) bool { return l == app.Shown(path) })
 }
 

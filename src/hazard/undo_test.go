@@ -136,6 +136,26 @@ func TestUndoOfANewApp(t *testing.T) {
 	}
 }
 
+// A file in a place that only the newer version reads was there before the upgrade, from an
+// earlier way back: it is as it was, whatever became of it.
+func TestUndoOfWhatWasThereUnread(t *testing.T) {
+	scale, ports := "lib/config/ps/blog/scale", "lib/config/ports/blog/map"
+	before := map[string]string{"root/blog/ENV": before029["root/blog/ENV"], "root/blog/DOKKU_SCALE": "web=1\n", scale: "web=7\n", ports: "http:81:5000\n"}
+	hop := Hop{Before: valuesOf("0.20.4", before), After: valuesOf("0.38.27", after038)}
+	for about, now := range map[string]map[string]string{
+		"nothing was set since": {},
+		"both were set since":   {scale: "web=4\n", ports: "http:80:4000\n"},
+	} {
+		u := undo("blog", []Hop{hop}, valuesOf("0.38.27", both(after038, now)))
+		if s, p := string(u.want[scale].Data), string(u.want[ports].Data); s != before[scale] || p != before[ports] || len(u.left) > 0 {
+			t.Errorf("%s: %q, %q, left %q", about, s, p, u.left)
+		}
+		if got := string(u.want["root/blog/DOKKU_SCALE"].Data); len(now) > 0 && got != now[scale] {
+			t.Errorf("%s: the scale is %q", about, got)
+		}
+	}
+}
+
 // Two upgrades are undone one after the other, the last one first.
 func TestUndoOfTwoUpgrades(t *testing.T) {
 	before020 := map[string]string{"root/blog/ENV": before029["root/blog/ENV"], "root/blog/DOKKU_SCALE": "web=1\n# mine\n"}

@@ -66,7 +66,7 @@ func (h hopOf) environment() {
 		}
 		value := v.asVariable(text)
 		set(v.variable, value, value != "")
-		h.drop(v.path(h.scope))
+		h.asBefore(v.path(h.scope))
 	}
 	if ports := "lib/config/ports/" + h.scope + "/map"; h.passes("0.31.0") && h.scope != host.GlobalScope {
 		was, is := h.After.Lines(ports), h.now.Lines(ports)
@@ -74,7 +74,7 @@ func (h hopOf) environment() {
 			if !slices.Equal(was, is) {
 				set("DOKKU_PROXY_PORT_MAP", strings.Join(is, " "), len(is) > 0)
 			}
-			h.drop(ports)
+			h.asBefore(ports) // which may have had one that the older version does not read
 		}
 	}
 	if len(names) == 0 {
@@ -210,7 +210,5 @@ func (h hopOf) scale() {
 	} else {
 		h.u.want[place] = fileOf(h.Before, place)
 	}
-	if !there(fileOf(h.Before, property)) {
-		h.drop(property)
-	}
+	h.asBefore(property)
 }

@@ -31,18 +31,20 @@ func (h Host) moveOptions(name, to string) error {
 		if err := remove(file); err != nil {
 			return err
 		}
-		list := ""
+		list, taken := "", app.Before(to, "0.38.9")
 		for _, l := range strings.Split(strings.TrimSpace(string(b)), "\n") {
 			paths := strings.Split(strings.TrimPrefix(l, "-v "), ":")
 			policy, restart := strings.CutPrefix(l, "--restart=")
 			switch {
 			case strings.HasPrefix(l, "-v ") && phase != "build" && len(paths) > 1:
 				mounts = append(mounts, mount{"legacy-0000000000", paths[1], []string{phase}})
-			case restart && phase == "deploy" && policy != "on-failure:10":
+			case restart && phase == "deploy" && !taken:
+				if taken = true; policy == "on-failure:10" {
+					continue
+				}
 				if err := h.put("var/lib/dokku/config/ps/"+name+"/restart-policy", []byte(policy)); err != nil {
 					return err
 				}
-			case restart && phase == "deploy":
 			default:
 				list += l + "\n"
 			}

@@ -18,8 +18,11 @@
 //	settings / kept         every setting that was in force is in force; ! kept: some
 //	                        are not, and the log says which
 //	mark-app / same-app APP the files and properties of the app are the same in between
-//	probe APP URL...        ask each address 20 times a second from now on; real hosts only
-//	probed                  each was answered by the app each time
+//	stage NAME / stages     note the settings at this stage of the story, and which site is
+//	                        answered by whom; how many are as at the first, in a table
+//	probe APP URL... ...    ask each address 20 times a second from now on; real hosts only
+//	probed [WORDS...]       each was answered by the app each time, and what went on meanwhile
+//	asked [WORDS...]        the same, and nobody minds
 //	mark / unchanged        nothing on the host has been written in between
 //	dokku-version VERSION   pretend that this version is on the disk
 //	letsencrypt RELEASE     the letsencrypt plugin of that release, without its hook
@@ -105,8 +108,8 @@ func TestScenarios(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": cmdHost, "real": cmdReal, "install-guard": cmdInstallGuard, "without-hooks": cmdWithoutHooks, "upgrade": cmdUpgrade,
 			"answers": cmdAnswers, "for-you": cmdForYou, "dead": cmdDead, "scale": cmdScale,
-			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "mark-app": cmdMarkApp, "same-app": cmdSameApp, "probe": cmdProbe, "probed": cmdProbed, "damage": cmdDamage,
-			"settings": cmdSettings, "kept": cmdKept,
+			"mark": cmdMark, "unchanged": cmdUnchanged, "dokku-version": cmdDokkuVersion, "mark-app": cmdMarkApp, "same-app": cmdSameApp, "probe": cmdProbe, "probed": cmdProbed, "asked": cmdAsked, "damage": cmdDamage,
+			"settings": cmdSettings, "kept": cmdKept, "stage": cmdStage, "stages": cmdStages,
 			"letsencrypt": cmdLetsencrypt, "issue": cmdIssue,
 		},
 		Condition: func(cond string) (bool, error) {

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -73,11 +74,29 @@ func settings(ts *testscript.TestScript) map[string]string {
 		}
 		for _, phase := range []string{"build", "deploy", "run"} {
 			for _, option := range files.DockerOptions(name, phase) {
-				if !strings.HasPrefix(option, "--restart") && !strings.HasPrefix(option, "-v ") {
+				if policy, ok := strings.CutPrefix(option, "--restart="); ok {
+					set(name, "restart policy", policy)
+				} else if mount, ok := strings.CutPrefix(option, "-v "); ok {
+					set(name, "mount "+mount, "yes")
+				} else {
 					set(name, "docker option "+phase+" "+app.Fingerprint(option), "yes")
 				}
 			}
 		}
+		if !app.Before(state.Dokku, "0.38.0") {
+			mounts, _ := files.Mounts(name)
+			for _, m := range mounts {
+				set(name, "mount "+files.HostPath(m.Entry)+":"+m.At, "yes")
+			}
+			policy, _ := files.Text("lib/config/ps/" + name + "/restart-policy")
+			set(name, "restart policy", cmp.Or(strings.TrimSpace(policy), "on-failure:10")) // as it is where nothing is set
+		}
+		for _, places := range []map[string]string{s.Letsencrypt.Env, s.Letsencrypt.Properties} {
+			for key, value := range places {
+				set(name, "letsencrypt "+key, value)
+			}
+		}
+		set(name, "stopped", fmt.Sprint(s.Stopped))
 		for _, f := range files.Properties(name) {
 			if regexp.MustCompile(`^lib/config/(nginx|network/[^/]+/attach|resource|buildpacks)`).MatchString(f.Path) {
 				set(name, "property "+f.Path, string(f.Data))
