@@ -232,3 +232,19 @@ func attached(s Subject, phase string) (targets map[string]bool, unreadable bool
 	}
 	return targets, !ok
 }
+
+// OptionsOf are docker options from before 0.38 as it keeps them: what stays one, what is
+// mounted, and the restart policy that is in force, "" where none is set.
+func OptionsOf(options []string, phase string) (stay, mounts []string, policy string) {
+	for _, option := range app.CanonicalOptions(options) {
+		switch {
+		case movesMount(option, phase):
+			mounts = append(mounts, strings.TrimPrefix(option, "-v "))
+		case movesPolicy(option, phase, app.NewestKnown):
+			policy = strings.TrimPrefix(option, policyOption) // docker goes by the last
+		default:
+			stay = append(stay, option)
+		}
+	}
+	return stay, mounts, policy
+}

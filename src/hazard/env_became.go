@@ -36,7 +36,7 @@ func (v becameProperty) asVariable(text string) string {
 }
 
 func (v becameProperty) asProperty(value string) string {
-	if v.there != nil {
+	if value = strings.TrimSpace(value); value != "" && v.there != nil {
 		return v.there(value)
 	}
 	return value
@@ -91,8 +91,8 @@ type Counterpart struct {
 	Instead string
 }
 
-// CounterpartOf is what another version has in the place of a variable of an app's; false
-// where it reads the variable, or nobody knows better.
+// CounterpartOf is what another version has in the place of a variable of an app's, or of the
+// host's; false where it reads the variable, or nobody knows better.
 func CounterpartOf(name, variable, value, dokku string) (Counterpart, bool) {
 	for _, v := range becameProperties {
 		if v.variable == variable && v.in(name) && !app.Before(dokku, v.since) {

@@ -158,16 +158,19 @@ func (l *list) environment(scope string, unknown map[app.Part]string) (propertie
 		return properties
 	}
 	values = maps.Clone(values)
-	for _, m := range hazard.MovedVariables(scope, values) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		setting, moved := hazard.CounterpartOf(scope, name, values[name], Target)
 		switch {
-		case m.Variable == "DOKKU_APP_TYPE":
-		case m.Namespace != "":
-			properties[m.Namespace+"/"+m.Property] = m.Value
-		default:
-			l.note(scope, "%s of its environment is not read by Dokku %s; as docker options for build: %s", m.Variable, Target,
+		case !moved:
+			continue
+		case setting.Path == "":
+			l.note(scope, "%s of its environment is not read by Dokku %s; as docker options for build: %s", name, Target,
 				say.Command("dokku docker-options:add", scope, "build")+" ...")
+		case setting.Value != "" && name != "DOKKU_APP_TYPE":
+			parts := strings.Split(setting.Path, "/")
+			properties[parts[2]+"/"+parts[4]] = setting.Value
 		}
-		delete(values, m.Variable)
+		delete(values, name)
 	}
 	if l.letsencrypt() {
 		for _, s := range l.files.LetsencryptVariables(scope, app.LetsencryptPlugin{}) {
