@@ -43,10 +43,10 @@ type page struct{ strings.Builder }
 
 func (p *page) line(format string, args ...any) { fmt.Fprintf(&p.Builder, format+"\n", args...) }
 
-// comment is a sentence behind #, whatever stands in it.
-func (p *page) comment(indent, text string) {
-	p.line("%s# %s", indent, say.Plain(say.Redact(text)))
-}
+// comment is a sentence behind #, whatever stands in it. A command in one has the names of
+// secrets, which look like some.
+func (p *page) comment(indent, text string) { p.spelt(indent, say.Redact(text)) }
+func (p *page) spelt(indent, text string)   { p.line("%s# %s", indent, say.Plain(text)) }
 
 // command is one of an item's commands for a person to read: a secret by its name.
 func command(words []Text) string {
@@ -72,7 +72,7 @@ func (p *page) left(indent, format string, i Item) {
 	default:
 		p.comment(indent, fmt.Sprintf("%s, %s: %s", called(i.Scope), i.title(), format))
 		for _, c := range i.Commands {
-			p.comment(indent, "    "+command(c))
+			p.spelt(indent, "    "+command(c))
 		}
 	}
 }
