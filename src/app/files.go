@@ -37,7 +37,9 @@ func (f File) LeftOut() bool { return strings.HasPrefix(f.Error, leftOut) }
 // Digest is the SHA-256 by which a file's content is checked.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 const (

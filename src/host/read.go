@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/dokku/dokku/plugins/common"
@@ -114,20 +116,89 @@ func readFile(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	large := tooLarge(name, "is larger than "+size(limit))
 	if st.Size() > limit {
-		return nil, large
+		return nil, tooLarge(name, "is larger than "+size(limit))
 	}
-	// The size is only a hint: the file may grow, and those of /proc have none.
-	data := make([]byte, 0, st.Size()+1)
+	return readTo(f, st.Size(), limit)
+}
+
+// Seen is what a name stands for: what it is, where it leads if it is a link, and what it
+// holds if it is a regular file that is no larger than was asked for.
+type Seen struct {
+	Mode fs.FileMode
+	Size int64
+	Link string
+	Data []byte
+}
+
+// See looks at what a name stands for, a link as itself, and reads it. What its directory
+// has just listed need not be looked at once more before it is opened.
+func (l *Local) See(name string, listed fs.DirEntry, limit int64) (Seen, error) {
+	if listed == nil || !listed.Type().IsRegular() {
+		st, err := os.Lstat(name)
+		if err != nil {
+			return Seen{}, err
+		}
+		s := Seen{Mode: st.Mode(), Size: st.Size()}
+		if s.Mode&fs.ModeSymlink != 0 {
+			s.Link, err = os.Readlink(name)
+			return s, err
+		}
+		if !s.Mode.IsRegular() || s.Size > limit {
+			return s, nil
+		}
+	}
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		if errors.Is(err, syscall.ELOOP) && listed != nil { // it is a link by now
+			return l.See(name, nil, limit)
+		}
+		var s Seen
+		if st, e := os.Lstat(name); e == nil {
+			s.Mode = st.Mode() // it is there, and closed to us
+		}
+		return s, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return Seen{}, err
+	}
+	s := Seen{Mode: st.Mode(), Size: st.Size()}
+	if !s.Mode.IsRegular() || s.Size > limit {
+		return s, nil
+	}
+	if s.Data, err = readTo(f, s.Size, limit); errors.Is(err, ErrTooLarge) {
+		return Seen{Mode: s.Mode, Size: limit + 1}, nil // it has grown since
+	}
+	s.Size = int64(len(s.Data))
+	return s, err
+}
+
+// buffers are for files that are smaller than one: a property has five bytes, and there are
+// tens of thousands on a large host.
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+// readTo reads a file to its end. Its size is only a hint: it may grow, and those of /proc
+// have none. What is returned takes no more memory than it is long.
+func readTo(f *os.File, hint, limit int64) ([]byte, error) {
+	buffer := buffers.Get().(*[16 << 10]byte)
+	defer buffers.Put(buffer)
+	data, small := buffer[:0], hint < int64(len(buffer))
+	if !small {
+		data = make([]byte, 0, hint+1)
+	}
 	for {
 		n, err := f.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		switch {
 		case int64(len(data)) > limit:
-			return nil, large
-		case errors.Is(err, io.EOF):
-			return data, nil
+			return nil, tooLarge(f.Name(), "is larger than "+size(limit))
+		case errors.Is(err, io.EOF) || err == nil && n > 0 && int64(len(data)) == hint && len(data) < cap(data):
+			if small {
+				data = bytes.Clone(data)
+			}
+			return data, nil // there was room for more, and no more came
 		case err != nil:
 			return nil, err
 		case len(data) == cap(data):
