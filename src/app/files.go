@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"upgrade-guard/src/host"
 )
@@ -87,6 +88,8 @@ type Files struct {
 	needs sync.Map
 	// failedAt are the failed ones by the names in their paths.
 	failedAt map[string][]File
+	// host is the state that is read from them.
+	host atomic.Pointer[Host]
 }
 
 // NewFiles is a set of files that were captured before.
@@ -183,10 +186,15 @@ func (f *Files) Properties(scope string) []File {
 	return slices.DeleteFunc(found, func(file File) bool { return strings.Count(file.Path, "/") != 4 || strings.HasSuffix(file.Path, "/") })
 }
 
-// AddFact adds what was found out beside the files: a line of facts/.
+// AddFact adds what was found out beside the files, and that no state is read from: a line
+// of facts/.
 func (f *Files) AddFact(path string, data []byte) {
-	file := File{Path: path, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)}
-	i, there := f.find(path)
+	f.put(File{Path: path, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)})
+}
+
+// put adds a file, or puts it in the place of the one that is there.
+func (f *Files) put(file File) {
+	i, there := f.find(file.Path)
 	if there {
 		f.list[i] = file
 		return
@@ -194,10 +202,14 @@ func (f *Files) AddFact(path string, data []byte) {
 	f.list = slices.Insert(f.list, i, file)
 }
 
-// addFailed adds that a command did not answer.
-func (f *Files) addFailed(path string, err error) {
-	i, _ := f.find(path)
-	f.list = slices.Insert(f.list, i, File{Path: path, Mode: 0o600, Error: err.Error()})
+// answered adds what a command has answered, or that it did not.
+func (f *Files) answered(path string, data []byte, err error) {
+	f.host.Store(nil)
+	if err != nil {
+		f.put(File{Path: path, Mode: 0o600, Error: err.Error()})
+		return
+	}
+	f.AddFact(path, data)
 }
 
 // Under are the files whose path begins with prefix.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"upgrade-guard/src/host"
 )
 
@@ -29,6 +27,8 @@ const (
 	// maxAllSmall is as much as those of a host have together, a quarter of what a
 	// snapshot holds.
 	maxAllSmall = 48 << 20
+	// smallAtOnce are as many as are read before it is known whether they still fit.
+	smallAtOnce = 8
 )
 
 // notCapturedData are the data directories that are never captured: what apps store, our
@@ -110,23 +110,16 @@ func (c *capture) captureSmall(what What) {
 	slices.SortFunc(c.smalls, func(a, b small) int { return cmp.Compare(a.logical, b.logical) })
 	c.smalls = slices.Compact(c.smalls)
 	left := maxAllSmall
-	for some := range slices.Chunk(c.smalls, 2*atOnce()) {
+	for some := range slices.Chunk(c.smalls, smallAtOnce) {
 		walks, whys := make([]walk, len(some)), make([]string, len(some))
-		var g errgroup.Group
-		g.SetLimit(atOnce())
-		for i, s := range some {
-			g.Go(func() error {
-				defer c.keepPanic()
-				most := maxSmall
-				if strings.HasPrefix(s.logical, entriesDir[:len(entriesDir)-1]) {
-					most = maxTree // of all apps
-				}
-				walks[i].capture = c
-				whys[i] = walks[i].small(s, nil, most, 0)
-				return nil
-			})
-		}
-		_ = g.Wait()
+		Each(len(some), func(i int) {
+			most := maxSmall
+			if strings.HasPrefix(some[i].logical, entriesDir[:len(entriesDir)-1]) {
+				most = maxTree // of all apps
+			}
+			walks[i].capture = c
+			whys[i] = walks[i].small(some[i], nil, most, 0)
+		})
 		for i, s := range some {
 			w, why := &walks[i], whys[i]
 			if why == "" && w.bytes > left {
