@@ -62,6 +62,8 @@ type Host interface {
 	// Link makes name a symbolic link to target, in the place of the file or link
 	// that it is now.
 	Link(target, name string) error
+	// Twin gives a file another name, which is not there yet, beside its own.
+	Twin(name, other string) error
 	// Remove removes a file. One that is missing is no error.
 	Remove(name string) error
 	// CopyTree copies a directory. Killed anywhere, the copy is whole or not

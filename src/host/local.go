@@ -195,6 +195,14 @@ func (l *Local) Link(target, name string) error {
 	return syncDir(filepath.Dir(name))
 }
 
+// Twin gives a file another name.
+func (l *Local) Twin(name, other string) error {
+	if err := os.Link(name, other); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(other))
+}
+
 // Remove removes a file.
 func (l *Local) Remove(name string) error {
 	if err := os.Remove(name); err != nil {

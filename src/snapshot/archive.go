@@ -114,12 +114,9 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 		return Manifest{}, err
 	}
 	zr.Multistream(false)
-	unpacking, end := beside(func(w io.Writer) error {
-		_, err := io.CopyBuffer(w, onlyReader{zr}, make([]byte, pieceSize))
-		return err
-	})
+	there, end := unpacking(zr)
 	defer end()
-	unpacked := &bounded{bufio.NewReaderSize(unpacking, pieceSize), maxManifest + overhead}
+	unpacked := &bounded{there, maxManifest + overhead}
 	tr := tar.NewReader(unpacked)
 	head, err := tr.Next()
 	if err != nil || head.Name != manifestName || head.Typeflag != tar.TypeReg || head.Size > maxManifest {
@@ -172,6 +169,15 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 		m.recover()
 	}
 	return m, nil
+}
+
+// unpacking reads ahead, in a goroutine of its own.
+func unpacking(zr *gzip.Reader) (r *bufio.Reader, end func()) {
+	pr, end := beside(func(w io.Writer) error {
+		_, err := io.CopyBuffer(w, onlyReader{zr}, make([]byte, pieceSize))
+		return err
+	})
+	return bufio.NewReaderSize(pr, pieceSize), end
 }
 
 // onlyReader is a reader that is read piece by piece, whatever else it can do.
