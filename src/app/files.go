@@ -77,6 +77,9 @@ type Files struct {
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.
 	Partial bool
+	// Spent tells that nobody asks for the files' contents once they are stored: they are
+	// let go of then.
+	Spent bool
 	// Refused are sentences about what a snapshot named and what was left out when
 	// it was read.
 	Refused []string

@@ -44,7 +44,8 @@ type Manifest struct {
 	// read.
 	Refused []string `json:"-"`
 
-	sum [sha256.Size]byte // of the manifest as it is written
+	sum   [sha256.Size]byte // of the manifest as it is written
+	spent bool              // see app.Files.Spent
 }
 
 // encoding is a manifest as it is written: its head, which is all but the files, and
@@ -176,6 +177,9 @@ func decode(r io.Reader) (m Manifest, files []promised, err error) {
 					return nil
 				}
 				p, err := promise(f)
+				if len(files) == cap(files) {
+					files = slices.Grow(files, max(len(files), 64)) // append takes five times as much on the way
+				}
 				files = append(files, p)
 				return err
 			})

@@ -143,6 +143,11 @@ func (s *Store) store(name string, m Manifest, earlier string) (incomplete []str
 	if err := s.h.WriteFrom(name, 0o600, func(w io.Writer) error { return m.archive(w, manifest, size) }); err != nil {
 		return nil, err
 	}
+	if m.spent {
+		for i := range m.Files {
+			m.Files[i].Data = nil
+		}
+	}
 	back, err := s.open(m.ID, nothing)
 	if err == nil && (len(back.Refused) > 0 || back.sum != manifest.sum) {
 		err = damaged(m.ID, errors.New("it does not hold what was stored"))
@@ -223,6 +228,7 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 	return Manifest{
 		Format: format, Time: now, Reason: reason, Dokku: files.Dokku, Partial: files.Partial,
 		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
+		spent: files.Spent,
 	}
 }
 
