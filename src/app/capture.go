@@ -67,7 +67,7 @@ func listed(h host.Host) (names []string, err error) {
 }
 
 func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
-	c := &capture{h: h, p: h.Paths()}
+	c := &capture{h: h, p: h.Paths(), others: map[string]bool{}}
 	only := what.Apps
 	apps, strays, err := c.apps(only)
 	if err != nil {
@@ -155,6 +155,7 @@ type capture struct {
 	parts  [][]File        // what the walks have found
 	bytes  atomic.Int64    // of its content
 	known  map[string]bool // the apps
+	others map[string]bool // what else stands beside them, where only some are captured
 	smalls []small         // captured by rule, when all else is
 	// panicked is what one of the goroutines ended in.
 	panicked any
@@ -190,7 +191,11 @@ func (c *capture) apps(only []string) (apps []directory, strays []string, err er
 	for _, e := range entries {
 		name := e.Name()
 		// Dokku takes no hidden directory for an app.
-		if name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
+		if name[0] == '.' {
+			continue
+		}
+		if len(only) > 0 && !slices.Contains(only, name) {
+			c.others[name] = true
 			continue
 		}
 		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}

@@ -97,7 +97,14 @@ func (c *capture) properties(only []string, beside func(of func(*walk))) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the properties cannot be listed: %w", err)
 	}
+	ofPlugins := func(string) bool { return true }
+	if len(c.others) > 0 {
+		ofPlugins = c.namespaceNames()
+	}
 	for _, ns := range namespaces {
+		if c.others[ns.Name()] && !ofPlugins(ns.Name()) {
+			continue // where the environment of another app lies
+		}
 		beside(func(w *walk) {
 			logical, dir := "lib/config/"+ns.Name(), config+"/"+ns.Name()
 			if len(only) == 0 || slices.Contains(only, ns.Name()) || ns.Name() == host.GlobalScope {
@@ -115,6 +122,23 @@ func (c *capture) properties(only []string, beside func(of func(*walk))) error {
 		w.tree("lib/data/letsencrypt/--global", letsencrypt+"/--global")
 	})
 	return nil
+}
+
+// namespaceNames tells of a name whether a plugin may keep properties under it: one of
+// Dokku's own, or one that is installed. Where those are not known, any may be one.
+func (c *capture) namespaceNames() func(name string) bool {
+	installed, err := c.h.ReadDir(c.p.PluginPath + "/available")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return func(string) bool { return true }
+	}
+	names := map[string]bool{}
+	for _, p := range installed {
+		names[p.Name()] = true
+	}
+	for _, name := range Namespaces {
+		names[name] = true
+	}
+	return func(name string) bool { return names[name] }
 }
 
 // namespace captures the properties of all apps in a namespace.
