@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// Each does something with each of so many things, as many at once as there are cores. A
+// together does something with each of so many things, as many at once as there are cores. A
 // panic in it is the caller's, as if it had done it all itself: in a goroutine it would end
 // the process, and with it the dpkg or dokku that called us.
-func Each(n int, do func(i int)) {
+func together(n int, do func(i int)) {
 	var next atomic.Int64
 	var panicked atomic.Pointer[any]
 	var workers sync.WaitGroup
