@@ -5,7 +5,7 @@ BUILD = go build -trimpath -buildvcs=false
 LD = -ldflags "-s -w"
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' plugin.toml)
 
-.PHONY: build demo play test torture e2e bench fmt release clean
+.PHONY: build demo play test torture e2e bench ratios fmt release clean
 
 build: ## bin/upgrade-guard, so that ./pre-upgrade FROM TO works in place
 	$(BUILD) -o bin/upgrade-guard ./src
@@ -23,9 +23,12 @@ test: build ## all tests; no root, Docker or network
 torture: ## what the tests do at random, more often: 200 kills of each command
 	UPGRADE_GUARD_TORTURE=200 go test -count=1 -timeout 60m -v ./tests/torture
 
-bench: ## a thousand apps: snapshot, report, a trigger with nothing to do; two hundred behind nginx
-	go test ./tests/host -run '^$$' -bench . -benchtime 5x
+bench: ## a thousand apps beside sha256sum, tar and cp of the same files (make bench APPS="1000 3000 10000"); two hundred behind nginx
+	UPGRADE_GUARD_BENCH_APPS="$(APPS)" go test ./tests/host -run '^$$' -bench '^BenchmarkApps$$' -benchtime 1x -timeout 2h
 	go test ./tests/nginx -run '^$$' -bench . -benchtime 1x
+
+ratios: ## the short form of bench, which fails where a figure is too many times what it is held to
+	UPGRADE_GUARD_RATIOS=yes go test -count=1 -v ./tests/host -run '^TestRatios$$'
 
 e2e: build ## a scenario on this machine's own Dokku: make e2e SCENARIO=… [FROM=… TO=… GUARD=no] (as root, on a host you can lose)
 	UPGRADE_GUARD_REAL_HOST=yes go test -timeout 60m ./tests/scenarios -count=1 -v -run 'TestScenarios/^($(SCENARIO))$$'

@@ -1,16 +1,17 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -66,21 +67,23 @@ func listed(h host.Host) (names []string, err error) {
 }
 
 func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
-	c := &capture{h: h, p: h.Paths()}
+	c := &capture{h: h, p: h.Paths(), others: map[string]bool{}}
 	only := what.Apps
 	apps, strays, err := c.apps(only)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
-		c.file("root/"+name, filepath.Join(c.p.DokkuRoot, name))
-	}
-	for _, name := range []string{"STABLE_VERSION", "VERSION"} {
-		c.file("lib/"+name, filepath.Join(c.p.LibRoot, name))
-	}
+	c.walk(func(w *walk) {
+		for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
+			w.file("root/"+name, filepath.Join(c.p.DokkuRoot, name), nil)
+		}
+		for _, name := range []string{"STABLE_VERSION", "VERSION"} {
+			w.file("lib/"+name, filepath.Join(c.p.LibRoot, name), nil)
+		}
+	})
 
 	var g errgroup.Group
-	g.SetLimit(4)
+	g.SetLimit(atOnce())
 	spawn := func(work func() error) {
 		g.Go(func() error {
 			defer c.keepPanic()
@@ -93,17 +96,22 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	if !what.NoCommands && len(only) == 0 {
 		spawn(func() error { c.crontab(ctx); return nil })
 	}
-	spawn(func() error { return c.properties(only) })
 	if len(only) == 0 {
 		spawn(func() error { c.installed(); return nil })
 	}
 	spawn(func() error { c.letsencryptPlugin(); return nil })
 	c.known = map[string]bool{}
 	for _, app := range apps {
-		c.known[app] = true
-		spawn(func() error { c.app(app); say.Counted(ctx, len(apps)); return nil })
+		c.known[app.name] = true
 	}
-	err = g.Wait()
+	beside := func(of func(*walk)) { spawn(func() error { c.walk(of); return nil }) }
+	for _, app := range apps {
+		beside(func(w *walk) { w.app(app); say.Counted(ctx, len(apps)) })
+	}
+	err = c.properties(only, beside)
+	if waited := g.Wait(); err == nil {
+		err = waited
+	}
 	if err == nil {
 		c.captureSmall(what)
 	}
@@ -111,8 +119,12 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	if dokku == "" {
 		dokku = host.DokkuVersion(h)
 	}
+	var names []string
+	for _, app := range apps {
+		names = append(names, app.name)
+	}
 	if err == nil && what.Images && !what.NoCommands {
-		c.images(ctx, dokku, apps) // by the files and facts that are there now
+		c.images(ctx, dokku, names) // by the files and facts that are there now
 	}
 	if c.panicked != nil {
 		panic(c.panicked)
@@ -120,8 +132,16 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	apps = slices.DeleteFunc(apps, c.gone)
-	files := NewFiles(dokku, apps, strays, c.files)
+	list := slices.Concat(c.parts...)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		_, err := h.Lstat(c.p.App(name))
+		if gone := errors.Is(err, fs.ErrNotExist); !gone { // not destroyed while it was read
+			return false
+		}
+		list = slices.DeleteFunc(list, func(f File) bool { return f.Path == "root/"+name || strings.HasPrefix(f.Path, "root/"+name+"/") })
+		return true
+	})
+	files := NewFiles(dokku, names, strays, list)
 	// A scope that was asked for twice was read twice.
 	files.list = slices.CompactFunc(files.list, func(a, b File) bool { return a.Path == b.Path })
 	files.Partial = len(only) > 0
@@ -135,13 +155,18 @@ type capture struct {
 	h      host.Host
 	p      host.Paths
 	mu     sync.Mutex
-	files  []File
-	bytes  int             // of their content
+	parts  [][]File        // what the walks have found
+	bytes  atomic.Int64    // of its content
 	known  map[string]bool // the apps
+	others map[string]bool // what else stands beside them, where only some are captured
 	smalls []small         // captured by rule, when all else is
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
+
+// atOnce is how many walks there are at once: more than there are cores, since a disk that
+// has not been read yet is waited for.
+func atOnce() int { return min(max(4, runtime.GOMAXPROCS(0)), 16) }
 
 // keepPanic carries a panic over to the goroutine that called Capture: here it
 // would end the process, and with it the dpkg or dokku that called us.
@@ -153,28 +178,15 @@ func (c *capture) keepPanic() {
 	}
 }
 
-// gone takes out an app that was destroyed while it was read.
-func (c *capture) gone(name string) bool {
-	if _, err := c.h.Lstat(c.p.App(name)); !errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
-	c.files = slices.DeleteFunc(c.files, func(f File) bool {
-		return f.Path == "root/"+name || strings.HasPrefix(f.Path, "root/"+name+"/")
-	})
-	return true
-}
-
-func (c *capture) add(f File) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bytes += len(f.Data); c.bytes > maxBytes && len(f.Data) > 0 {
-		f = File{Path: f.Path, Mode: f.Mode, Error: "the small files of this host are larger than 256 MiB together"}
-	}
-	c.files = append(c.files, f)
+// directory is one beside the apps, with what stands in it.
+type directory struct {
+	name    string
+	entries []fs.DirEntry
+	err     error
 }
 
 // apps lists the directories of apps, or those of the named ones that exist.
-func (c *capture) apps(only []string) (apps, strays []string, err error) {
+func (c *capture) apps(only []string) (apps []directory, strays []string, err error) {
 	entries, err := c.h.ReadDir(c.p.DokkuRoot)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the apps cannot be listed: %w", err)
@@ -182,7 +194,11 @@ func (c *capture) apps(only []string) (apps, strays []string, err error) {
 	for _, e := range entries {
 		name := e.Name()
 		// Dokku takes no hidden directory for an app.
-		if name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
+		if name[0] == '.' {
+			continue
+		}
+		if len(only) > 0 && !slices.Contains(only, name) {
+			c.others[name] = true
 			continue
 		}
 		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}
@@ -197,8 +213,10 @@ func (c *capture) apps(only []string) (apps, strays []string, err error) {
 			continue
 		}
 		c.add(f)
-		if c.isApp(name) {
-			apps = append(apps, name)
+		d := directory{name: name}
+		d.entries, d.err = c.h.ReadDir(c.p.App(name))
+		if c.isApp(d) {
+			apps = append(apps, d)
 		} else {
 			strays = append(strays, name)
 		}
@@ -214,182 +232,18 @@ var appFiles = regexp.MustCompile(`^(HEAD|ENV|VHOST|URLS|DOKKU_SCALE|DOKKU_SCALE
 // (Maildir, tls, a backup): an app's holds something that Dokku puts there, or
 // has a scale. A directory that cannot be read is taken for an app, so that it is
 // named.
-func (c *capture) isApp(name string) bool {
+func (c *capture) isApp(d directory) bool {
+	name := d.name
 	if name == "tls" || name[0] >= 'A' && name[0] <= 'Z' {
 		// The host's own certificate; and no app begins so since 0.11.4.
 		return false
 	}
-	entries, err := c.h.ReadDir(c.p.App(name))
-	if err != nil {
-		return !notThere(err)
+	if d.err != nil {
+		return !notThere(d.err)
 	}
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
+	if slices.ContainsFunc(d.entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
 		return true
 	}
-	_, err = c.h.Lstat(c.p.Property("ps", name, "scale"))
+	_, err := c.h.Lstat(c.p.Property("ps", name, "scale"))
 	return err == nil
-}
-
-// app captures an app's directory and its small data files.
-func (c *capture) app(name string) {
-	root := "root/" + name
-	entries, err := c.h.ReadDir(c.p.App(name))
-	if notThere(err) {
-		return // destroyed meanwhile
-	}
-	if err != nil {
-		c.add(File{Path: root + "/", Error: reason(err)})
-		return
-	}
-	for _, e := range entries {
-		logical, real := root+"/"+e.Name(), filepath.Join(c.p.App(name), e.Name())
-		switch {
-		case !Holds(logical):
-			// hooks: git's, and code.
-		case !e.IsDir() && appFiles.MatchString(e.Name()):
-			c.file(logical, real)
-		case !e.IsDir():
-			c.foreign(logical, real)
-		case slices.Contains([]string{"nginx.conf.d", "tls", "letsencrypt", "refs"}, e.Name()):
-			c.tree(logical, real)
-		case slices.Contains([]string{"objects", "info", "logs", "branches", "worktrees", "modules", "lfs", "cache", ".cache"}, e.Name()):
-			// git's objects, build caches: not small, or not state.
-		case appFiles.MatchString(e.Name()):
-			c.add(File{Path: logical + "/", Error: leftOut + "not a directory of Dokku's"})
-		default:
-			c.mu.Lock()
-			c.smalls = append(c.smalls, small{logical, real})
-			c.mu.Unlock()
-		}
-	}
-	c.linked(name)
-	data := filepath.Join(c.p.LibRoot, "data")
-	for _, dir := range []string{"ps/" + name, "app-json/" + name, "nginx-vhosts/app-" + name, "scheduler-docker-local/" + name} {
-		c.tree("lib/data/"+dir, filepath.Join(data, dir))
-	}
-	// Of those that are empty it counts that they are there.
-	for _, dir := range []string{"apps/" + name, "ps/" + name, "app-json/" + name, "scheduler-k3s/" + name} {
-		if st, err := c.h.Stat(filepath.Join(data, dir)); err == nil && st.IsDir() {
-			c.add(File{Path: "lib/data/" + dir, Mode: fs.ModeDir | st.Mode().Perm()})
-		}
-	}
-}
-
-// properties captures the property tree and letsencrypt's markers.
-func (c *capture) properties(only []string) error {
-	config := filepath.Join(c.p.LibRoot, "config")
-	namespaces, err := c.h.ReadDir(config)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the properties cannot be listed: %w", err)
-	}
-	for _, ns := range namespaces {
-		if len(only) == 0 || slices.Contains(only, ns.Name()) || ns.Name() == host.GlobalScope {
-			c.namespace("lib/config/"+ns.Name(), filepath.Join(config, ns.Name()))
-			continue
-		}
-		for _, scope := range append([]string{host.GlobalScope}, only...) {
-			c.tree("lib/config/"+ns.Name()+"/"+scope, filepath.Join(config, ns.Name(), scope))
-		}
-	}
-	letsencrypt := filepath.Join(c.p.LibRoot, "data/letsencrypt")
-	c.file("lib/data/letsencrypt/autorenew", filepath.Join(letsencrypt, "autorenew"))
-	c.tree("lib/data/letsencrypt/--global", filepath.Join(letsencrypt, "--global"))
-	return nil
-}
-
-// namespace captures the properties of all apps in a namespace.
-func (c *capture) namespace(logical, dir string) {
-	for _, e := range c.list(logical, dir) {
-		l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			c.tree(l, d)
-			continue
-		}
-		c.file(l, d)
-	}
-}
-
-// tree captures a directory.
-func (c *capture) tree(logical, dir string) {
-	files := 0
-	var below func(logical, dir string, depth int)
-	below = func(logical, dir string, depth int) {
-		if depth > maxDepth {
-			c.add(File{Path: logical + "/", Error: fmt.Sprintf("%sdirectories stand more than %d deep in one another", leftOut, maxDepth)})
-			return
-		}
-		for _, e := range c.list(logical, dir) {
-			if files++; files > maxTree {
-				c.add(File{Path: logical + "/", Error: fmt.Sprintf("%sthere are more than %d files", leftOut, maxTree)})
-				return
-			}
-			l, d := logical+"/"+e.Name(), filepath.Join(dir, e.Name())
-			if e.IsDir() {
-				if e.Name() == "ENV" || strings.HasPrefix(l, "lib/config/") && strings.Count(l, "/") == 4 {
-					// What is not read as a file is not "no such file".
-					c.add(File{Path: l + "/", Error: leftOut + "a directory in the place of a file"})
-				}
-				below(l, d, depth+1)
-				continue
-			}
-			c.file(l, d)
-		}
-	}
-	below(logical, dir, 0)
-}
-
-// list is what stands in a directory. One that is missing is no error.
-func (c *capture) list(logical, dir string) []fs.DirEntry {
-	entries, err := c.h.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
-		c.file(logical, dir) // a file, or a link to itself, in the directory's place
-	case errors.Is(err, host.ErrTooLarge):
-		c.add(File{Path: logical + "/", Error: leftOut + reason(err)})
-	case err != nil:
-		c.add(File{Path: logical + "/", Error: reason(err)})
-	}
-	return entries
-}
-
-// file captures one file, a link as a link. One that is missing is no error:
-// files come and go while apps are deployed.
-func (c *capture) file(logical, name string) {
-	st, err := c.h.Lstat(name)
-	if notThere(err) {
-		return
-	}
-	if err != nil {
-		c.add(File{Path: logical, Error: reason(err)})
-		return
-	}
-	f := File{Path: logical, Mode: st.Mode()}
-	switch {
-	case st.Mode()&fs.ModeSymlink != 0:
-		if f.Link, err = c.h.Readlink(name); err != nil {
-			f.Error = reason(err)
-		}
-	case !st.Mode().IsRegular():
-		f.Error = leftOut + "it is " + host.Kind(st.Mode())
-	case st.Size() > MaxFile:
-		f.Error = leftOut + "larger than 1 MiB"
-	default:
-		if f.Data, err = c.h.ReadFile(name); err != nil {
-			f.Error = reason(err)
-			break
-		}
-		if len(f.Data) > MaxFile { // it has grown since
-			f.Data, f.Error = nil, leftOut+"larger than 1 MiB"
-			break
-		}
-		// os.ReadFile takes 512 bytes for the five of a property; there are
-		// tens of thousands of them on a large host.
-		f.Data = bytes.Clone(f.Data)
-		f.Size, f.SHA256 = len(f.Data), Digest(f.Data)
-	}
-	if notThere(err) {
-		return // removed since it was looked at
-	}
-	c.add(f)
 }

@@ -68,6 +68,10 @@ func (m *meanwhile) ReadDir(name string) ([]fs.DirEntry, error) {
 	m.look()
 	return m.Host.ReadDir(name)
 }
+func (m *meanwhile) See(name string, listed fs.DirEntry, limit int64) (host.Seen, error) {
+	m.look()
+	return m.Host.See(name, listed, limit)
+}
 func (m *meanwhile) Lstat(name string) (fs.FileInfo, error) { m.look(); return m.Host.Lstat(name) }
 func (m *meanwhile) Stat(name string) (fs.FileInfo, error)  { m.look(); return m.Host.Stat(name) }
 

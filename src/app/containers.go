@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -56,12 +57,16 @@ func readDocker(f *Files) docker {
 	case file.Error != "":
 		d.missing = file.Error
 	}
-	for _, line := range strings.Split(string(file.Data), "\n") {
-		var c inspected
-		if strings.TrimSpace(line) == "" {
-			continue
+	var lines [][]byte
+	for line := range bytes.Lines(file.Data) {
+		if len(bytes.TrimSpace(line)) > 0 {
+			lines = append(lines, line)
 		}
-		if err := json.Unmarshal([]byte(line), &c); err != nil {
+	}
+	containers, errs := make([]inspected, len(lines)), make([]error, len(lines))
+	together(len(lines), func(i int) { errs[i] = json.Unmarshal(lines[i], &containers[i]) })
+	for i, c := range containers {
+		if errs[i] != nil {
 			d.missing = "docker's answer cannot be read"
 			continue
 		}

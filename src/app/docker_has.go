@@ -93,11 +93,7 @@ func askNeeds(ctx context.Context, h host.Host, f *Files) {
 			return
 		}
 		out, err := h.Run(ctx, "docker", args...)
-		if err != nil {
-			f.addFailed(path, err)
-			return
-		}
-		f.AddFact(path, out)
+		f.answered(path, out, err)
 	}
 	ask(versionFacts, true, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
 	ask(imageFacts, true, "image", "ls", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}")
@@ -107,17 +103,14 @@ func askNeeds(ctx context.Context, h host.Host, f *Files) {
 	ask(pluginFacts, compose, "info", "--format", "{{range .ClientInfo.Plugins}}{{.Name}} {{end}}")
 	// Where one of them is no package, dpkg-query fails and tells the others.
 	if out, _ := h.Run(ctx, "dpkg-query", append([]string{"--show", "--showformat", "${Package} ${Version}\n"}, Tools...)...); len(out) > 0 {
-		f.AddFact(toolFacts, out)
+		f.answered(toolFacts, out, nil)
 	}
 	if services {
-		if list, unread := Services(h); len(unread) > 0 {
-			f.addFailed(serviceFacts, errors.Join(unread...))
-		} else {
-			f.AddFact(serviceFacts, []byte(strings.Join(list, "\n")))
-		}
+		list, unread := Services(h)
+		f.answered(serviceFacts, []byte(strings.Join(list, "\n")), errors.Join(unread...))
 	}
 	if len(places) > 0 {
-		f.AddFact(placeFacts, []byte(strings.Join(missing(ctx, h, places), "\n")))
+		f.answered(placeFacts, []byte(strings.Join(missing(ctx, h, places), "\n")), nil)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -62,20 +63,30 @@ func (c *capture) docker(ctx context.Context, only []string) {
 		return
 	}
 	var kept []byte
-	err = c.h.Stream(ctx, func(r io.Reader) (err error) { kept, err = inspectedLines(r); return err },
-		"docker", append([]string{"inspect", "--format", dockerFormat}, ids...)...)
-	if err != nil && !errors.Is(err, errContainers) && ctx.Err() == nil && len(bytes.TrimSpace(kept)) > 0 {
-		err = nil // one of them was removed meanwhile; docker has told the rest
+	for some := range slices.Chunk(ids, mostAsked) {
+		before := len(kept)
+		err = c.h.Stream(ctx, func(r io.Reader) (err error) { kept, err = inspectedLines(r, kept); return err },
+			"docker", append([]string{"inspect", "--format", dockerFormat}, some...)...)
+		if err != nil && !errors.Is(err, errContainers) && ctx.Err() == nil && len(bytes.TrimSpace(kept[before:])) > 0 {
+			err = nil // one of them was removed meanwhile; docker has told the rest
+		}
+		if err != nil {
+			break
+		}
 	}
 	c.fact(dockerFacts, kept, err)
 }
 
+// mostAsked is how many containers docker is asked about at once: the kernel takes two MiB
+// of arguments, and where a person has lowered that, an eighth of it.
+const mostAsked = 3000
+
 // errContainers says that what docker tells of the containers is not known whole.
 var errContainers = errors.New("docker tells more of the containers than can be read")
 
-// inspectedLines are the lines of docker inspect. One that is too long is kept
-// without labels and variables.
-func inspectedLines(r io.Reader) (kept []byte, err error) {
+// inspectedLines adds the lines of docker inspect to those that are kept. One that is too
+// long is kept without labels and variables.
+func inspectedLines(r io.Reader, kept []byte) ([]byte, error) {
 	for br := bufio.NewReaderSize(r, maxContainer); ; {
 		line, long, err := br.ReadLine()
 		if err == io.EOF {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"upgrade-guard/src/host"
 )
@@ -37,7 +38,9 @@ func (f File) LeftOut() bool { return strings.HasPrefix(f.Error, leftOut) }
 // Digest is the SHA-256 by which a file's content is checked.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 const (
@@ -74,6 +77,9 @@ type Files struct {
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.
 	Partial bool
+	// Spent tells that nobody asks for the files' contents once they are stored: they are
+	// let go of then.
+	Spent bool
 	// Refused are sentences about what a snapshot named and what was left out when
 	// it was read.
 	Refused []string
@@ -85,6 +91,8 @@ type Files struct {
 	needs sync.Map
 	// failedAt are the failed ones by the names in their paths.
 	failedAt map[string][]File
+	// host is the state that is read from them.
+	host atomic.Pointer[Host]
 }
 
 // NewFiles is a set of files that were captured before.
@@ -188,10 +196,15 @@ func (f *Files) Properties(scope string) []File {
 	return slices.DeleteFunc(found, func(file File) bool { return strings.Count(file.Path, "/") != 4 || strings.HasSuffix(file.Path, "/") })
 }
 
-// AddFact adds what was found out beside the files: a line of facts/.
+// AddFact adds what was found out beside the files, and that no state is read from: a line
+// of facts/.
 func (f *Files) AddFact(path string, data []byte) {
-	file := File{Path: path, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)}
-	i, there := f.find(path)
+	f.put(File{Path: path, Mode: 0o600, Data: data, Size: len(data), SHA256: Digest(data)})
+}
+
+// put adds a file, or puts it in the place of the one that is there.
+func (f *Files) put(file File) {
+	i, there := f.find(file.Path)
 	if there {
 		f.list[i] = file
 		return
@@ -199,10 +212,14 @@ func (f *Files) AddFact(path string, data []byte) {
 	f.list = slices.Insert(f.list, i, file)
 }
 
-// addFailed adds that a command did not answer.
-func (f *Files) addFailed(path string, err error) {
-	i, _ := f.find(path)
-	f.list = slices.Insert(f.list, i, File{Path: path, Mode: 0o600, Error: err.Error()})
+// answered adds what a command has answered, or that it did not.
+func (f *Files) answered(path string, data []byte, err error) {
+	f.host.Store(nil)
+	if err != nil {
+		f.put(File{Path: path, Mode: 0o600, Error: err.Error()})
+		return
+	}
+	f.AddFact(path, data)
 }
 
 // Under are the files whose path begins with prefix.

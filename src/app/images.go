@@ -68,7 +68,7 @@ func (i imageConfig) directory(dokku, user string) string {
 func (c *capture) images(ctx context.Context, dokku string, apps []string) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	files := NewFiles(dokku, nil, nil, slices.Clone(c.files))
+	files := NewFiles(dokku, nil, nil, slices.Concat(c.parts...))
 	facts := readDocker(files)
 	chosen := map[string]inspected{}
 	var ids []string

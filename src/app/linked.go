@@ -18,25 +18,29 @@ const linkedFacts = "facts/linked/"
 
 // linked captures what the certificate and the key of an app are links to. One that leads
 // nowhere is known to: it has no content.
-func (c *capture) linked(name string) {
-	dir := filepath.Join(c.p.App(name), "tls")
-	_, notLink := c.h.Readlink(dir)
+func (w *walk) linked(name string) {
+	links := map[string]string{}
+	for _, f := range w.files {
+		if f.Link != "" {
+			links[f.Path] = f.Link
+		}
+	}
 	for _, file := range []string{"server.crt", "server.key"} {
-		at := filepath.Join(dir, file)
-		target, err := c.h.Readlink(at)
-		if err != nil && notLink != nil || strings.Contains(target, "/letsencrypt/certs/") {
+		at, tls := filepath.Join(w.p.App(name), "tls", file), "root/"+name+"/tls"
+		target := links[tls+"/"+file]
+		if target == "" && links[tls] == "" || strings.Contains(target, "/letsencrypt/certs/") {
 			continue
 		}
 		f := File{Path: linkedFacts + name + "/" + file}
-		st, err := c.h.Stat(at)
+		st, err := w.h.Stat(at)
 		switch {
 		case notThere(err):
-			c.add(f)
+			w.add(f)
 		case err != nil || !st.Mode().IsRegular() || st.Size() > MaxFile: // a link that is not followed is all there is
 		default:
-			if data, err := c.h.ReadFile(at); err == nil && len(data) <= MaxFile {
+			if data, err := w.h.ReadFile(at); err == nil && len(data) <= MaxFile {
 				f.Mode, f.Data, f.Size, f.SHA256 = st.Mode().Perm(), bytes.Clone(data), len(data), Digest(data)
-				c.add(f)
+				w.add(f)
 			}
 		}
 	}

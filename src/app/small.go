@@ -27,6 +27,8 @@ const (
 	// maxAllSmall is as much as those of a host have together, a quarter of what a
 	// snapshot holds.
 	maxAllSmall = 48 << 20
+	// smallAtOnce are as many as are read before it is known whether they still fit.
+	smallAtOnce = 8
 )
 
 // notCapturedData are the data directories that are never captured: what apps store, our
@@ -51,9 +53,9 @@ func (c *capture) smallData(what What) {
 		switch {
 		case slices.Contains(notCapturedData, ns.Name()):
 		case !ns.IsDir():
-			c.foreign(logical, dir)
+			c.walk(func(w *walk) { w.foreign(logical, dir, ns) })
 		case ns.Name() == "storage-registry" && len(only) > 0 && !what.Entries:
-			for _, f := range c.files {
+			for _, f := range slices.Concat(c.parts...) {
 				if len(f.Data) == 0 || !strings.HasSuffix(f.Path, "/mounts") || !slices.Contains(only, Scope(f.Path)) {
 					continue
 				}
@@ -108,70 +110,69 @@ func (c *capture) captureSmall(what What) {
 	slices.SortFunc(c.smalls, func(a, b small) int { return cmp.Compare(a.logical, b.logical) })
 	c.smalls = slices.Compact(c.smalls)
 	left := maxAllSmall
-	for _, s := range c.smalls {
-		w, most := &capture{h: c.h, p: c.p}, maxSmall
-		if strings.HasPrefix(s.logical, entriesDir[:len(entriesDir)-1]) {
-			most = maxTree // of all apps
-		}
-		if why := w.walkSmall(s, most, 0); why != "" {
-			c.add(File{Path: s.logical + "/", Error: leftOut + why})
-			continue
-		}
-		if w.bytes > left {
-			c.add(File{Path: s.logical + "/", Error: fmt.Sprintf("%sfiles like these are larger than %d MiB together", leftOut, maxAllSmall>>20)})
-			continue
-		}
-		left -= w.bytes
-		for _, f := range w.files {
-			c.add(f)
+	for some := range slices.Chunk(c.smalls, smallAtOnce) {
+		walks, whys := make([]walk, len(some)), make([]string, len(some))
+		together(len(some), func(i int) {
+			most := maxSmall
+			if strings.HasPrefix(some[i].logical, entriesDir[:len(entriesDir)-1]) {
+				most = maxTree // of all apps
+			}
+			walks[i].capture = c
+			whys[i] = walks[i].small(some[i], nil, most, 0)
+		})
+		for i, s := range some {
+			w, why := &walks[i], whys[i]
+			if why == "" && w.bytes > left {
+				why = fmt.Sprintf("files like these are larger than %d MiB together", maxAllSmall>>20)
+			}
+			if why != "" {
+				c.bytes.Add(-int64(w.bytes))
+				c.add(File{Path: s.logical + "/", Error: leftOut + why})
+				continue
+			}
+			left -= w.bytes
+			c.keep(w)
 		}
 	}
 }
 
-// walkSmall captures a file, or what stands below a directory, and says why it is not
-// small, if it is not.
-func (c *capture) walkSmall(s small, most, depth int) string {
-	st, err := c.h.Lstat(s.real)
-	switch {
-	case notThere(err):
-		return ""
-	case err != nil:
-		return reason(err)
-	case !st.IsDir():
-		c.foreign(s.logical, s.real)
+// small captures a file, or what stands below a directory, and says why it is not
+// small, if it is not. listed is what its directory says of it.
+func (w *walk) small(s small, listed fs.DirEntry, most, depth int) string {
+	if listed == nil {
+		st, err := w.h.Lstat(s.real)
 		switch {
-		case len(c.files) > most:
+		case notThere(err):
+			return ""
+		case err != nil:
+			return reason(err)
+		}
+		listed = fs.FileInfoToDirEntry(st)
+	}
+	switch {
+	case !listed.IsDir():
+		w.foreign(s.logical, s.real, listed)
+		switch {
+		case len(w.files) > most:
 			return fmt.Sprintf("there are more than %d files", most)
-		case c.bytes > maxSmallBytes:
+		case w.bytes > maxSmallBytes:
 			return fmt.Sprintf("its files are larger than %d MiB together", maxSmallBytes>>20)
 		}
 		return ""
 	case depth > maxDepth:
 		return fmt.Sprintf("directories stand more than %d deep in one another", maxDepth)
 	}
-	entries, err := c.h.ReadDir(s.real)
+	entries, err := w.h.ReadDir(s.real)
 	if err != nil && !notThere(err) {
 		return reason(err)
 	}
-	if len(c.files)+len(entries) > most {
+	if len(w.files)+len(entries) > most {
 		return fmt.Sprintf("there are more than %d files", most)
 	}
 	for _, e := range entries {
-		if why := c.walkSmall(small{s.logical + "/" + e.Name(), filepath.Join(s.real, e.Name())}, most, depth+1); why != "" {
+		if why := w.small(small{s.logical + "/" + e.Name(), s.real + "/" + e.Name()}, e, most, depth+1); why != "" {
 			return why
 		}
 	}
 	return ""
-}
-
-// foreign captures a file that is not Dokku's. Where that cannot be done, it is
-// left out.
-func (c *capture) foreign(logical, name string) {
-	if st, err := c.h.Lstat(name); err == nil && st.Mode().IsRegular() && st.Size() <= MaxFile {
-		if _, err := c.h.ReadFile(name); err != nil && !notThere(err) {
-			c.add(File{Path: logical, Error: leftOut + reason(err)})
-			return
-		}
-	}
-	c.file(logical, name)
 }

@@ -91,8 +91,17 @@ func (s State) Running() int {
 	return n
 }
 
-// Read reads a host's state out of its files.
+// Read reads a host's state out of its files, once.
 func Read(f *Files) Host {
+	if h := f.host.Load(); h != nil {
+		return *h
+	}
+	h := read(f)
+	f.host.Store(&h)
+	return h
+}
+
+func read(f *Files) Host {
 	facts := readDocker(f)
 	_, domainsFile := f.Get("root/VHOST")
 	global := readEnv(f, host.GlobalScope)
@@ -111,8 +120,10 @@ func Read(f *Files) Host {
 			Unknown:     f.Unknown(host.GlobalScope),
 		},
 	}
-	for _, name := range f.Apps {
-		s := readApp(f, name, global, facts, h.Global.Letsencrypt)
+	states := make([]State, len(f.Apps))
+	together(len(f.Apps), func(i int) {
+		name, s := f.Apps[i], &states[i]
+		*s = readApp(f, name, global, facts, h.Global.Letsencrypt)
 		s.Unreadable, s.Unknown = unreadable[name], f.Unknown(name)
 		s.Proxy.Unknown = s.Unknown[PartProxy]
 		for _, file := range f.failed {
@@ -120,7 +131,9 @@ func Read(f *Files) Host {
 				s.LeftOut = append(s.LeftOut, fmt.Sprintf("%s is not read: %s", Shown(file.Path), file.Reason()))
 			}
 		}
-		h.Apps[name] = s
+	})
+	for i, name := range f.Apps {
+		h.Apps[name] = states[i]
 	}
 	return h
 }

@@ -234,6 +234,7 @@ func (g *Guard) afterwards(ctx context.Context, out outcome) error {
 		return err
 	}
 	addAnswers(files, out.answers)
+	files.Spent = true
 	_, err = g.save(files, snapshot.PostUpgrade)
 	return err
 }

@@ -78,9 +78,16 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 	}
 	// newest takes an app's newest of a version.
 	newest := func(name, version string) {
+		live := manifest("live/"+name, func() (snapshot.Manifest, error) { return g.Store.Live(name) })
+		if live != nil && live.Dokku != version {
+			live = nil
+		}
 		for _, e := range list {
 			if e.Dokku != version {
 				continue
+			}
+			if live != nil && g.Store.Dated(live.Time).After(g.Store.Dated(e.Time)) && !live.Host.Apps[name].EffectiveScale().Empty() && !live.Host.Apps[name].Scale.Unreadable {
+				break // it takes the place of this one and of all that are older
 			}
 			m := manifest(e.ID, func() (snapshot.Manifest, error) { return g.Store.Manifest(e.ID) })
 			if m == nil {
@@ -91,10 +98,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 				break // not there: it did not exist yet
 			}
 		}
-		live := manifest("live/"+name, func() (snapshot.Manifest, error) { return g.Store.Live(name) })
-		if live != nil && live.Dokku == version {
-			take(name, live)
-		}
+		take(name, live)
 	}
 	disk := host.DokkuVersion(g.Host)
 	for _, name := range apps {

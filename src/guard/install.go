@@ -71,6 +71,7 @@ func (g *Guard) firstSnapshot(ctx context.Context, dokku string) error {
 	if err != nil {
 		return err
 	}
+	files.Spent = true
 	return g.locked(ctx, lockTimeout, func() error {
 		if _, err := g.save(files, snapshot.Installed); err != nil {
 			return err
@@ -111,6 +112,7 @@ func (g *Guard) Snapshot(ctx context.Context, label string) (snapshot.Manifest, 
 	if err != nil {
 		return snapshot.Manifest{}, err
 	}
+	files.Spent = true
 	var m snapshot.Manifest
 	err = g.locked(ctx, lockTimeout, func() (err error) {
 		m, err = g.save(files, reason)

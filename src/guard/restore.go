@@ -278,6 +278,7 @@ func (g *Guard) undoable(ctx context.Context, note func() error) (undo snapshot.
 	if err != nil {
 		return undo, err
 	}
+	files.Spent = true
 	err = g.locked(ctx, lockTimeout, func() (err error) {
 		if undo, err = g.save(files, snapshot.PreRestore); err != nil || note == nil {
 			return err

@@ -13,7 +13,7 @@ import (
 // Op is one change to the machine, or one command, that a Faulty host is about
 // to make.
 type Op struct {
-	Kind string // write, append, mkdir, rename, link, remove, copy, merge, run, property
+	Kind string // write, append, mkdir, rename, link, twin, remove, copy, merge, run, property
 	Name string // the file, or the command with its arguments
 }
 
@@ -142,6 +142,11 @@ func (f *Faulty) Rename(from, to string) error {
 // Link is Host.Link, or breaks.
 func (f *Faulty) Link(target, name string) error {
 	return f.do(Op{"link", name}, func() error { return f.Host.Link(target, name) })
+}
+
+// Twin is Host.Twin, or breaks.
+func (f *Faulty) Twin(name, other string) error {
+	return f.do(Op{"twin", other}, func() error { return f.Host.Twin(name, other) })
 }
 
 // Remove is Host.Remove, or breaks.

@@ -43,6 +43,10 @@ type Host interface {
 	Lstat(name string) (fs.FileInfo, error)
 	Stat(name string) (fs.FileInfo, error)
 	Readlink(name string) (string, error)
+	// See is Lstat, Readlink and ReadFile in one, for whoever reads tens of thousands of
+	// files. No link is followed. listed is what ReadDir has just said of it, if it has.
+	// What is larger than limit is not read.
+	See(name string, listed fs.DirEntry, limit int64) (Seen, error)
 
 	// Write replaces a file by data. Killed anywhere, the file is the old one
 	// or the new one. Missing directories are made, with Dokku's mode 0755.
@@ -58,6 +62,8 @@ type Host interface {
 	// Link makes name a symbolic link to target, in the place of the file or link
 	// that it is now.
 	Link(target, name string) error
+	// Twin gives a file another name, which is not there yet, beside its own.
+	Twin(name, other string) error
 	// Remove removes a file. One that is missing is no error.
 	Remove(name string) error
 	// CopyTree copies a directory. Killed anywhere, the copy is whole or not

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -81,7 +82,12 @@ func (l *Local) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) er
 		return err
 	}
 	defer f.Cleanup()
-	if err := fill(f); err != nil {
+	out := bufio.NewWriterSize(f, 64<<10)
+	err = fill(out)
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	// Whoever reads it back is to read the disk, and not what the kernel remembers of
@@ -187,6 +193,14 @@ func (l *Local) Link(target, name string) error {
 		return err
 	}
 	return syncDir(filepath.Dir(name))
+}
+
+// Twin gives a file another name.
+func (l *Local) Twin(name, other string) error {
+	if err := os.Link(name, other); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(other))
 }
 
 // Remove removes a file.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,9 +9,11 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/dokku/dokku/plugins/common"
+	"golang.org/x/sys/unix"
 
 	"upgrade-guard/src/say"
 )
@@ -114,20 +117,130 @@ func readFile(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	large := tooLarge(name, "is larger than "+size(limit))
 	if st.Size() > limit {
-		return nil, large
+		return nil, tooLarge(name, "is larger than "+size(limit))
 	}
-	// The size is only a hint: the file may grow, and those of /proc have none.
-	data := make([]byte, 0, st.Size()+1)
+	return readTo(name, f, st.Size(), limit)
+}
+
+// Seen is what a name stands for: what it is, where it leads if it is a link, and what it
+// holds if it is a regular file that is no larger than was asked for.
+type Seen struct {
+	Mode fs.FileMode
+	Size int64
+	Link string
+	Data []byte
+}
+
+// See looks at what a name stands for, a link as itself, and reads it. What its directory
+// has just listed need not be looked at once more before it is opened.
+func (l *Local) See(name string, listed fs.DirEntry, limit int64) (Seen, error) {
+	if listed == nil || !listed.Type().IsRegular() {
+		st, err := os.Lstat(name)
+		if err != nil {
+			return Seen{}, err
+		}
+		s := Seen{Mode: st.Mode(), Size: st.Size()}
+		if s.Mode&fs.ModeSymlink != 0 {
+			s.Link, err = os.Readlink(name)
+			return s, err
+		}
+		if !s.Mode.IsRegular() || s.Size > limit {
+			return s, nil
+		}
+	}
+	// Without an os.File, which takes half a kilobyte and a cleanup for each of them.
+	fd, err := again(func() (int, error) {
+		return unix.Open(name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		if errors.Is(err, syscall.ELOOP) && listed != nil { // it is a link by now
+			return l.See(name, nil, limit)
+		}
+		var s Seen
+		if st, e := os.Lstat(name); e == nil {
+			s.Mode = st.Mode() // it is there, and closed to us
+		}
+		return s, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if _, err := again(func() (int, error) { return 0, unix.Fstat(fd, &st) }); err != nil {
+		return Seen{}, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG { // any more
+		return Seen{}, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
+	}
+	s := Seen{Mode: regularMode(st.Mode), Size: st.Size}
+	if s.Size > limit {
+		return s, nil
+	}
+	if s.Data, err = readTo(name, descriptor(fd), s.Size, limit); errors.Is(err, ErrTooLarge) {
+		return Seen{Mode: s.Mode, Size: limit + 1}, nil // it has grown since
+	}
+	s.Size = int64(len(s.Data))
+	return s, err
+}
+
+// regularMode is a regular file's mode as os has it.
+func regularMode(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	if mode&unix.S_ISUID != 0 {
+		m |= fs.ModeSetuid
+	}
+	if mode&unix.S_ISGID != 0 {
+		m |= fs.ModeSetgid
+	}
+	if mode&unix.S_ISVTX != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}
+
+// descriptor reads what is open.
+type descriptor int
+
+func (fd descriptor) Read(p []byte) (int, error) {
+	n, err := again(func() (int, error) { return unix.Read(int(fd), p) })
+	if n == 0 && err == nil {
+		return 0, io.EOF
+	}
+	return max(n, 0), err
+}
+
+// again makes a system call anew that a signal has ended.
+func again(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// buffers are for files that are smaller than one: a property has five bytes, and there are
+// tens of thousands on a large host.
+var buffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+// readTo reads a file to its end. Its size is only a hint: it may grow, and those of /proc
+// have none. What is returned takes no more memory than it is long.
+func readTo(name string, f io.Reader, hint, limit int64) ([]byte, error) {
+	buffer := buffers.Get().(*[16 << 10]byte)
+	defer buffers.Put(buffer)
+	data, small := buffer[:0], hint < int64(len(buffer))
+	if !small {
+		data = make([]byte, 0, hint+1)
+	}
 	for {
 		n, err := f.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		switch {
 		case int64(len(data)) > limit:
-			return nil, large
-		case errors.Is(err, io.EOF):
-			return data, nil
+			return nil, tooLarge(name, "is larger than "+size(limit))
+		case errors.Is(err, io.EOF) || err == nil && n > 0 && int64(len(data)) == hint && len(data) < cap(data):
+			if small {
+				data = bytes.Clone(data)
+			}
+			return data, nil // there was room for more, and no more came
 		case err != nil:
 			return nil, err
 		case len(data) == cap(data):

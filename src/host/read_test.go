@@ -178,3 +178,52 @@ func TestAPropertyThatIsNone(t *testing.T) {
 		t.Errorf("reads as %q", v)
 	}
 }
+
+// What See says of a name, whatever its directory has said of it before: it may be another
+// thing by now, and no link is followed.
+func TestSee(t *testing.T) {
+	h := NewLocal(Paths{})
+	dir := t.TempDir()
+	for name, content := range map[string]string{"small": "value", "empty": "", "full": strings.Repeat("x", 100), "large": strings.Repeat("x", 40_000)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listed, err := h.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range listed {
+		for _, e := range []fs.DirEntry{e, nil} {
+			name := filepath.Join(dir, listed[0].Name())
+			if e != nil {
+				name = filepath.Join(dir, e.Name())
+			}
+			want, _ := os.ReadFile(name)
+			for _, limit := range []int64{100_000, int64(len(want)), int64(len(want)) - 1} {
+				s, err := h.See(name, e, limit)
+				if read := int64(len(want)) <= limit; err != nil || s.Mode != 0o640 || s.Size != int64(len(want)) || read != (string(s.Data) == string(want) && s.Data != nil) {
+					t.Errorf("%s, limit %d: %v %d %q %v", name, limit, s.Mode, s.Size, s.Data, err)
+				}
+			}
+		}
+	}
+	for name, want := range places(t) {
+		inTime(t, 5*time.Second, func() {
+			for _, e := range []fs.DirEntry{nil, listed[0]} { // which says that it is a file
+				s, err := h.See(name, e, 1<<20)
+				link, _ := os.Readlink(name)
+				if s.Data != nil || s.Link != link || err == nil && link == "" && s.Size <= 1<<20 && !strings.HasSuffix(want, strings.TrimPrefix(Kind(s.Mode), "a ")) {
+					t.Errorf("%s: %v %q %v", name, s.Mode, s.Link, err)
+				}
+			}
+		})
+	}
+	if _, err := h.See(filepath.Join(dir, "none"), nil, 1); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	// The files of /proc say that they are empty.
+	if s, err := h.See("/proc/self/status", nil, 1<<20); len(s.Data) == 0 || err != nil {
+		t.Error(s, err)
+	}
+}

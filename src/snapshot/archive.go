@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,6 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/klauspost/compress/gzip"
+
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/rawjson"
 )
@@ -24,19 +25,37 @@ import (
 const manifestName = "manifest.json"
 
 // archive writes the snapshot. tar wants sizes first, and fit has measured the manifest.
+// While one goroutine puts together what the next piece is, this one packs.
 func (m Manifest) archive(w io.Writer, manifest encoding, size int) error {
 	zw, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
 	if err != nil {
 		return err
 	}
-	tw := tar.NewWriter(zw)
+	pr, end := beside(func(w io.Writer) error {
+		out := bufio.NewWriterSize(w, pieceSize)
+		if err := m.entries(out, manifest, size); err != nil {
+			return err
+		}
+		return out.Flush()
+	})
+	defer end()
+	if _, err := io.CopyBuffer(zw, pr, make([]byte, pieceSize)); err != nil {
+		return err
+	}
+	return zw.Close()
+}
+
+// entries writes what is packed.
+func (m Manifest) entries(w io.Writer, manifest encoding, size int) error {
+	tw := tar.NewWriter(w)
 	if err := tw.WriteHeader(header(manifestName, m.Time, int64(size))); err != nil {
 		return err
 	}
 	if err := manifest.write(tw); err != nil {
 		return err
 	}
-	for _, f := range m.Files {
+	for i := range m.Files {
+		f := &m.Files[i]
 		if f.SHA256 == "" {
 			continue // a link, a directory, or one that could not be read
 		}
@@ -47,10 +66,33 @@ func (m Manifest) archive(w io.Writer, manifest encoding, size int) error {
 			return err
 		}
 	}
-	if err := tw.Close(); err != nil {
-		return err
+	return tw.Close()
+}
+
+// pieceSize is how much is handed from one goroutine to the other at once.
+const pieceSize = 128 << 10
+
+// beside writes in a goroutine of its own what is read from r here. end must be called, and
+// waits until it has ended. It panics in no other goroutine than its caller's.
+func beside(write func(io.Writer) error) (r io.Reader, end func()) {
+	pr, pw := io.Pipe()
+	ended := make(chan struct{})
+	var panicked any
+	go func() {
+		defer close(ended)
+		defer func() {
+			if panicked = recover(); panicked != nil {
+				pw.CloseWithError(errors.New("it cannot be gone on with"))
+			}
+		}()
+		pw.CloseWithError(write(pw))
+	}()
+	return pr, func() {
+		pr.Close()
+		if <-ended; panicked != nil {
+			panic(panicked)
+		}
 	}
-	return zw.Close()
 }
 
 func header(name string, t time.Time, size int64) *tar.Header {
@@ -66,13 +108,15 @@ func header(name string, t time.Time, size int64) *tar.Header {
 // A path that no snapshot of ours holds is left out and named; it costs no other its
 // snapshot. What is not as it was written costs the whole.
 func read(in io.Reader, want func(path string) bool) (Manifest, error) {
-	src := bufio.NewReader(in)
+	src := bufio.NewReaderSize(in, pieceSize)
 	zr, err := gzip.NewReader(src)
 	if err != nil {
 		return Manifest{}, err
 	}
 	zr.Multistream(false)
-	unpacked := &bounded{zr, maxManifest + overhead}
+	there, end := unpacking(zr)
+	defer end()
+	unpacked := &bounded{there, maxManifest + overhead}
 	tr := tar.NewReader(unpacked)
 	head, err := tr.Next()
 	if err != nil || head.Name != manifestName || head.Typeflag != tar.TypeReg || head.Size > maxManifest {
@@ -126,6 +170,18 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 	}
 	return m, nil
 }
+
+// unpacking reads ahead, in a goroutine of its own.
+func unpacking(zr *gzip.Reader) (r *bufio.Reader, end func()) {
+	pr, end := beside(func(w io.Writer) error {
+		_, err := io.CopyBuffer(w, onlyReader{zr}, make([]byte, pieceSize))
+		return err
+	})
+	return bufio.NewReaderSize(pr, pieceSize), end
+}
+
+// onlyReader is a reader that is read piece by piece, whatever else it can do.
+type onlyReader struct{ io.Reader }
 
 // promised is what a manifest says of a file's content. There are tens of thousands of
 // them, of which most are only looked at.

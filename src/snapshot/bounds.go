@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/rawjson"
 )
 
 // The bounds of a snapshot are about ten times what a host with a thousand apps has
@@ -49,7 +50,7 @@ type meter struct {
 
 	depth            int
 	inText, inEscape bool
-	last             [6]byte
+	ofLost           int // how much of rawjson.Lost the last bytes are
 }
 
 func (m *meter) Write(p []byte) (int, error) {
@@ -57,14 +58,15 @@ func (m *meter) Write(p []byte) (int, error) {
 	if m.sum != nil {
 		m.sum.Write(p)
 	}
-	for _, c := range p {
+	for i := 0; i < len(p); i++ {
 		if m.inText {
-			m.textByte(c)
-			continue
+			if i = m.text(p, i); i == len(p) {
+				break
+			}
 		}
-		switch c {
+		switch p[i] {
 		case '"':
-			m.inText = true
+			m.inText = !m.inText
 		case '{':
 			m.objects++
 			m.depth++
@@ -91,23 +93,33 @@ func (m *meter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// textByte is a byte inside of a string.
-func (m *meter) textByte(c byte) {
-	copy(m.last[:], m.last[1:])
-	m.last[5] = c
-	switch {
-	case m.inEscape:
-		m.inEscape = false
-		if c != 'u' { // not to be taken for the beginning of \ufffd
-			m.last = [6]byte{}
+// text goes on from i to the quote at the end of a string, or to the end of p.
+func (m *meter) text(p []byte, i int) int {
+	for ; i < len(p); i++ {
+		for !m.inEscape && m.ofLost == 0 && i < len(p)-1 && p[i] != '"' && p[i] != '\\' {
+			i++ // what stands as it is, which is nearly all
 		}
-	case c == '\\':
-		m.inEscape = true
-	case c == '"':
-		m.inText = false
-	default:
-		m.lost = m.lost || string(m.last[:]) == `\ufffd`
+		c := p[i]
+		switch {
+		case m.inEscape:
+			m.inEscape, m.ofLost = false, 0
+			if c == 'u' {
+				m.ofLost = 2
+			}
+		case c == '\\':
+			m.inEscape = true
+		case c == '"':
+			m.ofLost = 0
+			return i
+		case m.ofLost > 0 && c == rawjson.Lost[m.ofLost]:
+			if m.ofLost++; m.ofLost == len(rawjson.Lost) {
+				m.lost, m.ofLost = true, 0
+			}
+		default:
+			m.ofLost = 0
+		}
 	}
+	return i
 }
 
 // bounded ends the reading of what unpacks to more than it may.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -43,7 +44,8 @@ type Manifest struct {
 	// read.
 	Refused []string `json:"-"`
 
-	sum [sha256.Size]byte // of the manifest as it is written
+	sum   [sha256.Size]byte // of the manifest as it is written
+	spent bool              // see app.Files.Spent
 }
 
 // encoding is a manifest as it is written: its head, which is all but the files, and
@@ -75,17 +77,54 @@ func (e encoding) write(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	_, _ = out.Write(bytes.TrimSuffix(e.head, []byte("}")))
 	_, _ = out.WriteString(`,"files":[`)
-	enc := json.NewEncoder(out)
 	for i := range e.files {
 		if i > 0 {
 			_ = out.WriteByte(',') // Flush tells it
 		}
-		if err := enc.Encode(&e.files[i]); err != nil {
+		line, err := appendFile(out.AvailableBuffer(), &e.files[i])
+		if err != nil {
 			return err
 		}
+		_, _ = out.Write(append(line, '\n'))
 	}
 	_, _ = out.WriteString("]}\n")
 	return out.Flush()
+}
+
+// appendFile adds a file as encoding/json writes it. There are tens of thousands of them,
+// and in nearly all of them is nothing that has to be written in another way than as it is.
+func appendFile(line []byte, f *app.File) ([]byte, error) {
+	if !plain(f.Path) || !plain(f.Link) || !plain(f.SHA256) || !plain(f.Error) {
+		b, err := json.Marshal(f)
+		return append(line, b...), err
+	}
+	text := func(key, value string) {
+		if value != "" {
+			line = append(append(append(append(line, key...), '"'), value...), '"')
+		}
+	}
+	line = append(append(append(line, `{"path":"`...), f.Path...), '"')
+	if f.Mode != 0 {
+		line = strconv.AppendUint(append(line, `,"mode":`...), uint64(f.Mode), 10)
+	}
+	text(`,"link":`, f.Link)
+	if f.Size != 0 {
+		line = strconv.AppendInt(append(line, `,"size":`...), int64(f.Size), 10)
+	}
+	text(`,"sha256":`, f.SHA256)
+	text(`,"error":`, f.Error)
+	return append(line, '}'), nil
+}
+
+// plain tells of a text that it stands in JSON as it is.
+func plain(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ' || c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
 }
 
 // errFormat says that a snapshot was taken by another version of the plugin.
@@ -138,6 +177,9 @@ func decode(r io.Reader) (m Manifest, files []promised, err error) {
 					return nil
 				}
 				p, err := promise(f)
+				if len(files) == cap(files) {
+					files = slices.Grow(files, max(len(files), 64)) // append takes five times as much on the way
+				}
 				files = append(files, p)
 				return err
 			})

@@ -110,7 +110,7 @@ func (s *Store) livePath(name string) string { return s.h.Paths().Data("live", n
 func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
 	m := s.manifest(files, reason)
 	m.ID = newID(m.Time, files.Dokku, reason)
-	incomplete, err := s.store(s.path(m.ID), m)
+	incomplete, err := s.store(s.path(m.ID), m, s.earlier())
 	m.Incomplete = incomplete
 	if err != nil {
 		return m, fmt.Errorf("the snapshot cannot be stored: %w", err)
@@ -119,8 +119,9 @@ func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
 }
 
 // store writes a snapshot and reads it back, by the code that every restore reads it
-// with. It returns what is missing in it.
-func (s *Store) store(name string, m Manifest) (incomplete []string, err error) {
+// with; or gives it the file of an earlier one in which all is as it is now. It returns what
+// is missing in it.
+func (s *Store) store(name string, m Manifest, earlier string) (incomplete []string, err error) {
 	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
 		return nil, err
 	}
@@ -136,8 +137,16 @@ func (s *Store) store(name string, m Manifest) (incomplete []string, err error) 
 			return nil, err
 		}
 	}
+	if earlier != "" && s.holds(earlier, m, manifest) && s.h.Twin(earlier, name) == nil {
+		return m.Incomplete, nil
+	}
 	if err := s.h.WriteFrom(name, 0o600, func(w io.Writer) error { return m.archive(w, manifest, size) }); err != nil {
 		return nil, err
+	}
+	if m.spent {
+		for i := range m.Files {
+			m.Files[i].Data = nil
+		}
 	}
 	back, err := s.open(m.ID, nothing)
 	if err == nil && (len(back.Refused) > 0 || back.sum != manifest.sum) {
@@ -180,7 +189,7 @@ var leftover = regexp.MustCompile(`^\..*\.tar\.gz[0-9]+$`)
 func (s *Store) SaveLive(files *app.Files, name string) error {
 	m := s.manifest(files, live)
 	m.ID = "live/" + name
-	if _, err := s.store(s.livePath(name), m); err != nil {
+	if _, err := s.store(s.livePath(name), m, ""); err != nil {
 		return fmt.Errorf("the live snapshot of %s cannot be stored: %w", name, err)
 	}
 	return nil
@@ -219,6 +228,7 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 	return Manifest{
 		Format: format, Time: now, Reason: reason, Dokku: files.Dokku, Partial: files.Partial,
 		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
+		spent: files.Spent,
 	}
 }
 

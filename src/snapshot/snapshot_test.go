@@ -3,6 +3,7 @@ package snapshot
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -384,5 +385,20 @@ func TestWhatCannotBeStoredIsNamed(t *testing.T) {
 		"root/shop/hooks/pre-receive: no snapshot holds a file there", "root/shop/nul\x00: no snapshot holds a file there",
 	}, m.Incomplete); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A file stands in a manifest as encoding/json writes it, whatever it is called.
+func TestFilesAreWrittenAsJSON(t *testing.T) {
+	for _, text := range []string{"", "root/blog/ENV", `a"b`, `a\b`, "a<b>&c", "caf\u00e9", "caf\xe9", "\u2028", "a\nb", "a\x7fb", "~", " "} {
+		for _, f := range []app.File{
+			{Path: text}, {Path: "x", Link: text}, {Path: "x", Error: text, Mode: 0o600}, {Path: text, SHA256: app.Digest(nil), Mode: 0o100644, Size: 12345}, {Path: text, Mode: 1 << 31},
+		} {
+			want, err := json.Marshal(f)
+			got, gotErr := appendFile(nil, &f)
+			if err != nil || gotErr != nil || string(got) != string(want) {
+				t.Errorf("%s, and it is %s: %v %v", got, want, gotErr, err)
+			}
+		}
 	}
 }

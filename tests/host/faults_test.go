@@ -354,6 +354,13 @@ func (u unreadable) ReadFile(name string) ([]byte, error) {
 	return u.Host.ReadFile(name)
 }
 
+func (u unreadable) See(name string, listed fs.DirEntry, limit int64) (host.Seen, error) {
+	if _, err := u.ReadFile(name); err != nil && strings.HasSuffix(name, u.suffix) {
+		return host.Seen{Mode: 0o600}, err
+	}
+	return u.Host.See(name, listed, limit)
+}
+
 // An app whose state cannot be read is named and stops nobody else; nothing of
 // it is changed, and it stays open.
 func TestUnreadableApp(t *testing.T) {
