@@ -43,35 +43,49 @@ type What struct {
 // Where an app was renamed, created or destroyed meanwhile it reads once more: half an
 // app is nothing to go by, and one that is gone is no app that cannot be read.
 func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
-	before, err := listed(h)
+	before, err := listed(h, what.Apps)
 	if err != nil {
 		return nil, fmt.Errorf("the apps cannot be listed: %w", err)
 	}
-	files, err := captureOnce(ctx, h, what)
-	if now, listErr := listed(h); err == nil && listErr == nil && !slices.Equal(before, now) {
-		return captureOnce(ctx, h, what)
+	files, err := captureOnce(ctx, h, what, before)
+	now, listErr := listed(h, what.Apps)
+	same := slices.EqualFunc(before, now, func(a, b fs.DirEntry) bool { return a.Name() == b.Name() })
+	if err == nil && listErr == nil && !same {
+		return captureOnce(ctx, h, what, now)
 	}
 	return files, err
 }
 
-// listed are the names beside the apps, the apps' own among them.
-func listed(h host.Host) (names []string, err error) {
-	entries, err := h.ReadDir(h.Paths().DokkuRoot)
-	for _, e := range entries {
-		if e.Name()[0] != '.' {
-			names = append(names, e.Name())
-		}
+// listed is what stands where the apps do, hidden directories left out: Dokku takes none
+// for an app. Where only some are wanted the others are not listed: a deploy waits for it,
+// and there may be thousands.
+func listed(h host.Host, only []string) (entries []fs.DirEntry, err error) {
+	hidden := func(e fs.DirEntry) bool { return e.Name()[0] == '.' }
+	if len(only) == 0 {
+		entries, err = h.ReadDir(h.Paths().DokkuRoot)
+		return slices.DeleteFunc(entries, hidden), err
 	}
-	return names, err
-}
-
-func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
-	c := &capture{h: h, p: h.Paths()}
-	only := what.Apps
-	apps, strays, err := c.apps(only)
-	if err != nil {
+	if _, err := h.Stat(h.Paths().DokkuRoot); err != nil {
 		return nil, err
 	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(only))) {
+		if name == "" || name[0] == '.' || strings.Contains(name, "/") {
+			continue
+		}
+		switch st, err := h.Lstat(h.Paths().App(name)); {
+		case err == nil:
+			entries = append(entries, fs.FileInfoToDirEntry(st))
+		case !notThere(err):
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+func captureOnce(ctx context.Context, h host.Host, what What, entries []fs.DirEntry) (*Files, error) {
+	c := &capture{h: h, p: h.Paths()}
+	only := what.Apps
+	apps, strays := c.apps(entries)
 	for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
 		c.file("root/"+name, filepath.Join(c.p.DokkuRoot, name))
 	}
@@ -100,7 +114,7 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		c.known[app] = true
 		spawn(func() error { c.app(app); say.Counted(ctx, len(apps)); return nil })
 	}
-	err = g.Wait()
+	err := g.Wait()
 	if err == nil {
 		c.captureSmall(what)
 	}
@@ -170,18 +184,10 @@ func (c *capture) add(f File) {
 	c.files = append(c.files, f)
 }
 
-// apps lists the directories of apps, or those of the named ones that exist.
-func (c *capture) apps(only []string) (apps, strays []string, err error) {
-	entries, err := c.h.ReadDir(c.p.DokkuRoot)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the apps cannot be listed: %w", err)
-	}
+// apps are the apps among what stands where they do, and the other directories.
+func (c *capture) apps(entries []fs.DirEntry) (apps, strays []string) {
 	for _, e := range entries {
 		name := e.Name()
-		// Dokku takes no hidden directory for an app.
-		if name[0] == '.' || (len(only) > 0 && !slices.Contains(only, name)) {
-			continue
-		}
 		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}
 		if e.Type()&fs.ModeSymlink != 0 {
 			// An app that was moved to another disk: Dokku follows the link. One that
@@ -200,7 +206,7 @@ func (c *capture) apps(only []string) (apps, strays []string, err error) {
 			strays = append(strays, name)
 		}
 	}
-	return apps, strays, nil
+	return apps, strays
 }
 
 // appFiles are what Dokku puts into an app's directory itself. What else is

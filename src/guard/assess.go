@@ -213,16 +213,9 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 // comes after them.
 func (g *Guard) routing(o *Observation, m *memory, name string, expected []string) *hazard.Routing {
 	s := o.Now.Apps[name]
-	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name]}
+	r := &hazard.Routing{Owners: o.owners, Run: m.run, Locked: o.locked[name], Findings: slices.Concat(o.routing[name], o.judged[name])}
 	if o.culprit == name {
 		r.Complaint = o.refused
-	}
-	for _, list := range [][]nginx.Finding{o.routing, o.judged} {
-		for _, f := range list {
-			if f.App == name {
-				r.Findings = append(r.Findings, f)
-			}
-		}
 	}
 	if slices.Contains(m.state.Unbuilt, name) && !o.wrong(name) && o.Now.DockerMissing == "" {
 		if f := hazard.Unbuilt(o.Files, s); f != nil {

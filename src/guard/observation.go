@@ -15,8 +15,10 @@ type Observation struct {
 	Files *app.Files
 	Now   app.Host
 
-	// routing is what is wrong with how nginx serves the apps, by their files.
-	routing []nginx.Finding
+	// owners are the apps by the addresses of their containers, routing is what is wrong
+	// with how nginx serves each app, by its files.
+	owners  nginx.Owners
+	routing map[string][]nginx.Finding
 	// refused is what nginx -t does not take, culprit the app whose file it names; ""
 	// for a file that is no app's.
 	refused, culprit string
@@ -25,11 +27,11 @@ type Observation struct {
 	tested       bool
 
 	// asked tells that requests were made; answers are what came of them, judged what
-	// is wrong by them, unasked the apps that have more addresses than there was time
+	// is wrong of each app by them, unasked the apps that have more addresses than there was time
 	// to ask for.
 	asked   bool
 	answers []nginx.Answer
-	judged  []nginx.Finding
+	judged  map[string][]nginx.Finding
 	unasked []string
 
 	// renaming are both halves of each rename that is under way or was cut off. What

@@ -223,10 +223,7 @@ func (o *Observation) health() string {
 func (o *Observation) goodAgain(name string) bool {
 	config, err := nginx.Read(o.Files, name)
 	byNginx, _ := o.Now.Apps[name].Proxy.ByNginx()
-	wrong := o.wrong(name)
-	for _, f := range o.judged {
-		wrong = wrong || f.App == name
-	}
+	wrong := o.wrong(name) || len(o.judged[name]) > 0
 	// nginx names one file that it refuses at a time: of the others nothing is known.
 	return err == nil && o.refused == "" && !o.disputes(name) && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
 }

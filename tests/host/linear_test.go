@@ -1,0 +1,69 @@
+package host_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is done for each app costs as much on a host of thirty as on one of ten: files
+// read, directories listed, programs run; and what looks at all apps is done as often. A
+// build that looked at all others was half of the time on a host of a thousand.
+func TestMendingIsLinear(t *testing.T) {
+	for about, work := range map[string]func(*testing.T, int) map[string]int{
+		"pre-upgrade": func(t *testing.T, apps int) map[string]int {
+			c := newCrowd(t, "0.20.4", apps)
+			return c.counted(c.preUpgrade)
+		},
+		"post-upgrade": func(t *testing.T, apps int) map[string]int {
+			c := newCrowd(t, "0.20.4", apps)
+			c.preUpgrade()
+			c.upgraded()
+			return c.counted(func() {
+				if said := c.postUpgrade(); strings.Count(said, "scale web=3") != apps {
+					t.Errorf("%.3000s", said)
+				}
+			})
+		},
+		"addresses": func(t *testing.T, apps int) map[string]int {
+			c := newCrowd(t, "0.35.5", apps)
+			c.takeSnapshot()
+			c.address(1)
+			return c.counted(func() {
+				if said := c.routes(); strings.Count(said, "built by Dokku") != apps {
+					t.Errorf("%.3000s", said)
+				}
+			})
+		},
+	} {
+		t.Run(about, func(t *testing.T) {
+			few, more, many := work(t, 10), work(t, 20), work(t, 30)
+			for _, what := range slices.Sorted(maps.Keys(many)) {
+				if many[what]-more[what] != more[what]-few[what] {
+					t.Errorf("%s: %d times for 10 apps, %d for 20, %d for 30", what, few[what], more[what], many[what])
+				}
+			}
+			if few["apps listed"] != many["apps listed"] {
+				t.Errorf("the apps are listed %d times where there are 10, and %d where there are 30", few["apps listed"], many["apps listed"])
+			}
+		})
+	}
+}
+
+// What a deploy or config:set waits for hangs on that app alone: no other app's files are
+// looked at, and not even the apps are listed.
+func TestARefreshIsOfOneApp(t *testing.T) {
+	refresh := func(apps int) map[string]int {
+		c := newCrowd(t, "0.35.5", apps)
+		c.takeSnapshot()
+		counts := c.counted(c.refresh)
+		if _, err := c.Lstat(c.Paths().Data("live", c.apps[apps/2]+".tar.gz")); err != nil {
+			t.Error(err)
+		}
+		return counts
+	}
+	if one, many := refresh(1), refresh(50); !maps.Equal(one, many) || many["apps listed"] > 0 {
+		t.Errorf("alone: %v\namong fifty: %v", one, many)
+	}
+}
