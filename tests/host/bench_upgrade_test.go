@@ -24,8 +24,10 @@ import (
 	"testing"
 	"time"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/guard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/nginx"
 	"upgrade-guard/tests/sandbox"
 )
 
@@ -361,16 +363,30 @@ func (c *crowd) routes() string {
 	return out.String()
 }
 
-func (c *crowd) check() string {
-	g, out := c.guard()
-	_, err := g.Report(context.Background(), "")
-	c.must(out, err)
-	return out.String()
+// observe is what every command and hook does once: all that is read and asked, and
+// nginx's configurations held to it.
+func (c *crowd) observe() {
+	files, err := app.Capture(context.Background(), c, app.What{Needs: true})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	now := app.Read(files)
+	if found := nginx.Check(files, now, nginx.OwnersOf(now)); len(found) > 0 {
+		c.t.Fatal(found)
+	}
 }
 
 func (c *crowd) refresh() {
 	g, out := c.guard()
 	c.must(out, g.Refresh(context.Background(), c.apps[len(c.apps)/2]))
+}
+
+// deployed plays that every app was deployed since the last snapshot: each has a live one.
+func (c *crowd) deployed() {
+	g, out := c.guard()
+	for _, name := range c.apps {
+		c.must(out, g.Refresh(context.Background(), name))
+	}
 }
 
 // cpu is how long this process has been on the processors.
@@ -399,11 +415,12 @@ func BenchmarkUpgrade(b *testing.B) {
 			return func() *crowd {
 				c := newCrowd(b, version, apps)
 				c.takeSnapshot()
+				c.deployed()
 				return c
 			}
 		}
 		b.Run(fmt.Sprintf("observation/%d", apps), func(b *testing.B) {
-			timed(b, healthy("0.35.5"), func(c *crowd) { c.check() })
+			timed(b, healthy("0.35.5"), (*crowd).observe)
 		})
 		b.Run(fmt.Sprintf("pre-upgrade/%d", apps), func(b *testing.B) {
 			timed(b, healthy("0.20.4"), (*crowd).preUpgrade)
@@ -411,6 +428,7 @@ func BenchmarkUpgrade(b *testing.B) {
 		b.Run(fmt.Sprintf("post-upgrade/%d", apps), func(b *testing.B) {
 			timed(b, func() *crowd {
 				c := newCrowd(b, "0.20.4", apps)
+				c.deployed()
 				c.preUpgrade()
 				c.upgraded()
 				return c
