@@ -231,8 +231,13 @@ func (m *memory) hasNext(found []hazard.Finding, s plan.Step) bool {
 // configuration, when these steps are done.
 func unbuiltAfter(steps plan.Plan, names []string) []string {
 	names = slices.Clone(names)
+	known := map[string]bool{}
+	for _, name := range names {
+		known[name] = true
+	}
 	for _, s := range steps {
-		if hazard.Named(s.Hazard).InNginx && !slices.Contains(names, s.App) {
+		if hazard.Named(s.Hazard).InNginx && !known[s.App] {
+			known[s.App] = true
 			names = append(names, s.App)
 		}
 	}

@@ -24,25 +24,37 @@ type baseline struct {
 	time   time.Time
 }
 
+// opened is what snapshots say of themselves, each read once in a run; nil for one that
+// cannot be read.
+type opened map[string]*snapshot.Manifest
+
+// manifest is what a snapshot says of itself. Whoever reads it first is told why it
+// cannot be read.
+func (g *Guard) manifest(read opened, id string) (*snapshot.Manifest, error) {
+	if m, known := read[id]; known {
+		return m, nil
+	}
+	m, err := g.Store.Manifest(id)
+	if err != nil {
+		read[id] = nil
+		return nil, err
+	}
+	read[id] = &m
+	return &m, nil
+}
+
 // baselines finds for each app, or GlobalScope, the one it is repaired by: the newest of its
 // version that knows the app's scale, in the snapshots, in the app's running
 // snapshot, or in its open baseline. A snapshot in which the scale could not be
 // read is passed over for the one before it; so is one that is damaged, which is
 // named and told by the second result.
-func (g *Guard) baselines(dokku string, apps []string, known state.State) (found map[string]baseline, broken bool) {
+func (g *Guard) baselines(dokku string, apps []string, known state.State, read opened) (found map[string]baseline, broken bool) {
 	found = map[string]baseline{}
-	opened := map[string]*snapshot.Manifest{}
-	manifest := func(id string, read func() (snapshot.Manifest, error)) *snapshot.Manifest {
-		m, known := opened[id]
-		if !known {
-			read, err := read()
-			if err == nil {
-				m = &read
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				g.Out.Error(err)
-				broken = true
-			}
-			opened[id] = m
+	manifest := func(id string) *snapshot.Manifest {
+		m, err := g.manifest(read, id)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			g.Out.Error(err)
+			broken = true
 		}
 		return m
 	}
@@ -82,7 +94,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 			if e.Dokku != version {
 				continue
 			}
-			m := manifest(e.ID, func() (snapshot.Manifest, error) { return g.Store.Manifest(e.ID) })
+			m := manifest(e.ID)
 			if m == nil {
 				continue
 			}
@@ -91,7 +103,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 				break // not there: it did not exist yet
 			}
 		}
-		live := manifest("live/"+name, func() (snapshot.Manifest, error) { return g.Store.Live(name) })
+		live := manifest("live/" + name)
 		if live != nil && live.Dokku == version {
 			take(name, live)
 		}
@@ -100,7 +112,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 	for _, name := range apps {
 		b, open := known.Unresolved[name]
 		if open && b.Snapshot != "" && b.Snapshot != "live/"+name {
-			take(name, manifest(b.Snapshot, func() (snapshot.Manifest, error) { return g.Store.Manifest(b.Snapshot) }))
+			take(name, manifest(b.Snapshot))
 		}
 		if open {
 			if _, has := found[name]; !has {
@@ -118,7 +130,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 // unresolved are the baselines that are unresolved: after a jump, or another run of
 // Dokku's installation, those of all apps; otherwise those of the apps in which
 // something is not resolved.
-func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, known state.State) (found map[string]baseline, broken bool) {
+func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, known state.State, read opened) (found map[string]baseline, broken bool) {
 	names := append([]string{host.GlobalScope}, files.Apps...)
 	if !g.underWay(now.Dokku) {
 		names = slices.DeleteFunc(names, func(name string) bool {
@@ -126,7 +138,7 @@ func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, known s
 			return !open
 		})
 	}
-	return g.baselines(stamp, names, known)
+	return g.baselines(stamp, names, known, read)
 }
 
 // oldFiles are the files of a snapshot, read once; nil, and named, where they
@@ -154,16 +166,15 @@ func (g *Guard) oldFiles(id string) *app.Files {
 // before is an app as it was before whatever has happened to it: in the snapshot that
 // an upgrade has left open, or else in the newest that is not one which an upgrade has
 // just left behind, or a restore was to mend. nil where none holds the app.
-func (g *Guard) before(name string) *hazard.Side {
-	known, _ := g.State.Read() // a damaged one is named by whoever needs it
-	taken := slices.DeleteFunc(g.snapshots(name), func(e snapshot.Entry) bool {
+func (g *Guard) before(name string, m *memory) *hazard.Side {
+	taken := slices.DeleteFunc(g.snapshots(name, m), func(e snapshot.Entry) bool {
 		return e.Reason == snapshot.PostUpgrade || e.Reason == snapshot.PreRestore
 	})
-	if b, open := known.Unresolved[name]; open && b.Snapshot != "" {
+	if b, open := m.state.Unresolved[name]; open && b.Snapshot != "" {
 		taken = append([]snapshot.Entry{{ID: b.Snapshot}}, taken...)
 	}
 	for _, e := range taken {
-		side := g.side(e.ID, name, known)
+		side := g.side(e.ID, name, m.state)
 		if side == nil {
 			continue
 		}
@@ -178,24 +189,17 @@ func (g *Guard) before(name string) *hazard.Side {
 // holding is an app as it was in the newest of all snapshots for which the question is
 // answered with yes; nil where it is for none. All may have to be asked, so it goes by
 // what they say of themselves, and reads the files of that one alone.
-func (g *Guard) holding(name string, want func(app.State) bool) *hazard.Side {
-	known, _ := g.State.Read()
-	for _, e := range g.snapshots(name) {
-		said, asked := g.states[e.ID]
-		if !asked {
-			if m, err := g.Store.Manifest(e.ID); err == nil {
-				said = m.Host.Apps
-			}
-			if g.states == nil {
-				g.states = map[string]map[string]app.State{}
-			}
-			g.states[e.ID] = said
-		}
-		for _, n := range append([]string{name}, known.Formerly(name)...) {
-			if s, there := said[n]; !there || !want(s) {
+func (g *Guard) holding(name string, m *memory, want func(app.State) bool) *hazard.Side {
+	for _, e := range g.snapshots(name, m) {
+		said, _ := g.manifest(m.opened, e.ID)
+		for _, n := range append([]string{name}, m.state.Formerly(name)...) {
+			if said == nil {
 				continue
 			}
-			if side := g.side(e.ID, name, known); side != nil && want(side.State) {
+			if s, there := said.Host.Apps[n]; !there || !want(s) {
+				continue
+			}
+			if side := g.side(e.ID, name, m.state); side != nil && want(side.State) {
 				return side
 			}
 		}
@@ -208,10 +212,9 @@ const someEarlier = 5
 
 // earlier are an app's nginx configurations in all snapshots, newest first, each once. They
 // are read only where nginx refuses what is there.
-func (g *Guard) earlier(name string) (texts []string) {
-	known, _ := g.State.Read()
-	for _, e := range g.snapshots(name) {
-		side := g.side(e.ID, name, known)
+func (g *Guard) earlier(name string, m *memory) (texts []string) {
+	for _, e := range g.snapshots(name, m) {
+		side := g.side(e.ID, name, m.state)
 		if side == nil {
 			continue
 		}
@@ -225,9 +228,9 @@ func (g *Guard) earlier(name string) (texts []string) {
 }
 
 // snapshots are all snapshots, and an app's live snapshot, newest first.
-func (g *Guard) snapshots(name string) []snapshot.Entry {
-	taken, _ := g.Store.List()
-	if live, err := g.Store.Live(name); err == nil {
+func (g *Guard) snapshots(name string, m *memory) []snapshot.Entry {
+	taken := slices.Clone(m.taken())
+	if live, _ := g.manifest(m.opened, "live/"+name); live != nil {
 		taken = append(taken, snapshot.Entry{ID: live.ID, Time: live.Time})
 	}
 	slices.SortStableFunc(taken, func(a, b snapshot.Entry) int { return g.Store.Dated(b.Time).Compare(g.Store.Dated(a.Time)) })

@@ -353,7 +353,7 @@ func (g *Guard) whole(ctx context.Context, from string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	baselines, _ := g.baselines(from, files.Apps, known)
+	baselines, _ := g.baselines(from, files.Apps, known, opened{})
 	for name, now := range app.Read(files).Apps {
 		if r, ok := baselines[name]; ok && now.EffectiveScale().Empty() && !r.state.EffectiveScale().Empty() {
 			return false, nil

@@ -26,13 +26,14 @@ type Observation struct {
 	nginxUnknown string
 	tested       bool
 
-	// asked tells that requests were made; answers are what came of them, judged what
-	// is wrong of each app by them, unasked the apps that have more addresses than there was time
+	// asked tells that requests were made; answers are what came of them, answered the
+	// same by app, judged what is wrong of each by them, unasked the apps that have more addresses than there was time
 	// to ask for.
-	asked   bool
-	answers []nginx.Answer
-	judged  map[string][]nginx.Finding
-	unasked []string
+	asked    bool
+	answers  []nginx.Answer
+	answered map[string][]nginx.Answer
+	judged   map[string][]nginx.Finding
+	unasked  []string
 
 	// renaming are both halves of each rename that is under way or was cut off. What
 	// looks wrong with them is the rename's to end.

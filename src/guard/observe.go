@@ -97,7 +97,10 @@ func (g *Guard) ask(ctx context.Context, o *Observation) {
 			o.unasked = append(o.unasked, a.App)
 		}
 	}
-	o.judged = g.judge(ctx, o)
+	o.judged, o.answered = g.judge(ctx, o), map[string][]nginx.Answer{}
+	for _, a := range o.answers {
+		o.answered[a.App] = append(o.answered[a.App], a)
+	}
 }
 
 // judge finds the apps whose files are right and whose answers are not. For a moment

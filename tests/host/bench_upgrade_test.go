@@ -39,6 +39,8 @@ type crowd struct {
 	t    testing.TB
 	dir  string
 	apps []string
+	// noBuild tells that Dokku fails to build any configuration of nginx.
+	noBuild bool
 
 	mu         sync.Mutex
 	counts     map[string]int
@@ -300,6 +302,8 @@ func (c *crowd) Run(_ context.Context, name string, args ...string) ([]byte, err
 		return []byte("    (ALL) NOPASSWD: /usr/bin/systemctl reload nginx, /usr/sbin/nginx -t\n"), nil
 	case is("sh", "-c"), is("sudo"):
 		return nil, nil
+	case is("dokku", "proxy:build-config") && c.noBuild:
+		return nil, errors.New("dokku failed: invalid scale output stored by dokku")
 	case is("dokku", "proxy:build-config"):
 		c.build(words[2])
 		return nil, nil
@@ -445,6 +449,18 @@ func BenchmarkUpgrade(b *testing.B) {
 				return c
 			}, func(c *crowd) {
 				if said := c.routes(); strings.Count(said, "built by Dokku") != apps {
+					b.Fatalf("%.3000s", said)
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("fallbacks/%d", apps), func(b *testing.B) {
+			timed(b, func() *crowd {
+				c := healthy("0.35.5")()
+				c.address(1)
+				c.noBuild = true
+				return c
+			}, func(c *crowd) {
+				if said := c.routes(); strings.Count(said, ": fallback upstream in its nginx") != apps {
 					b.Fatalf("%.3000s", said)
 				}
 			})
