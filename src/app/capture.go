@@ -83,8 +83,8 @@ func listed(h host.Host, only []string) (entries []fs.DirEntry, err error) {
 }
 
 func captureOnce(ctx context.Context, h host.Host, what What, entries []fs.DirEntry) (*Files, error) {
-	c := &capture{h: h, p: h.Paths()}
 	only := what.Apps
+	c := &capture{h: h, p: h.Paths(), some: len(only) > 0}
 	apps, strays := c.apps(entries)
 	for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
 		c.file("root/"+name, filepath.Join(c.p.DokkuRoot, name))
@@ -150,6 +150,9 @@ type capture struct {
 	bytes  int             // of their content
 	known  map[string]bool // the apps
 	smalls []small         // captured by rule, when all else is
+	some   bool            // of the apps are wanted, and not all
+	// containers are the CONTAINER files of those.
+	containers []string
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
@@ -225,6 +228,11 @@ func (c *capture) isApp(name string) bool {
 	entries, err := c.h.ReadDir(c.p.App(name))
 	if err != nil {
 		return !notThere(err)
+	}
+	for _, e := range entries {
+		if c.some && strings.HasPrefix(e.Name(), "CONTAINER.") {
+			c.containers = append(c.containers, filepath.Join(c.p.App(name), e.Name()))
+		}
 	}
 	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
 		return true

@@ -52,7 +52,7 @@ func TestMendingIsLinear(t *testing.T) {
 }
 
 // What a deploy or config:set waits for hangs on that app alone: no other app's files are
-// looked at, and not even the apps are listed.
+// looked at, not even the apps are listed, and docker is asked once.
 func TestARefreshIsOfOneApp(t *testing.T) {
 	refresh := func(apps int) map[string]int {
 		c := newCrowd(t, "0.35.5", apps)
@@ -63,7 +63,7 @@ func TestARefreshIsOfOneApp(t *testing.T) {
 		}
 		return counts
 	}
-	if one, many := refresh(1), refresh(50); !maps.Equal(one, many) || many["apps listed"] > 0 {
+	if one, many := refresh(1), refresh(50); !maps.Equal(one, many) || many["apps listed"] > 0 || many["docker ps"]+many["docker inspect"] != 1 {
 		t.Errorf("alone: %v\namong fifty: %v", one, many)
 	}
 }
