@@ -13,7 +13,6 @@ import (
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
 	"upgrade-guard/src/say"
-	"upgrade-guard/src/snapshot"
 	"upgrade-guard/src/state"
 )
 
@@ -33,9 +32,7 @@ type memory struct {
 	broken    bool
 	// before are the answers from before the last upgrade, read when they are needed.
 	before func() []nginx.Answer
-	// taken are the snapshots, listed when they are needed, opened those that were read.
-	taken  func() []snapshot.Entry
-	opened opened
+	past   *past
 	// sides are the apps as they were before, as far as they were asked for.
 	sides map[string]*hazard.Side
 	// guesses tells that a person has said yes to all that is guessed.
@@ -64,13 +61,9 @@ func (g *Guard) remember(o *Observation) (*memory, error) {
 	}
 	m := &memory{
 		state: known, lastSeen: lastSeen, upgraded: lastSeen != disk, underWay: g.underWay(o.Now.Dokku),
-		opened: opened{}, sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
+		past: g.pastOf(known), sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
 	}
-	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, known, m.opened)
-	m.taken = sync.OnceValue(func() []snapshot.Entry {
-		list, _ := g.Store.List()
-		return list
-	})
+	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, known, m.past.opened)
 	m.before = sync.OnceValue(func() []nginx.Answer { return g.answersBefore(m) })
 	return m, nil
 }
@@ -233,12 +226,12 @@ func (g *Guard) routing(o *Observation, m *memory, name string, expected []strin
 	r.Before = func() *hazard.Side {
 		side, known := m.sides[name]
 		if !known {
-			side = g.before(name, m)
+			side = g.before(name, m.past)
 			m.sides[name] = side
 		}
 		return side
 	}
-	r.Earlier = sync.OnceValue(func() []string { return g.earlier(name, m) })
+	r.Earlier = sync.OnceValue(func() []string { return g.earlier(name, m.past) })
 	// Each is asked by every hazard of nginx, and reads configurations.
 	r.Public = sync.OnceValue(func() hazard.Verdict {
 		v := hazard.Serving(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before())
@@ -248,7 +241,7 @@ func (g *Guard) routing(o *Observation, m *memory, name string, expected []strin
 		return m.withGuesses(v)
 	})
 	r.Drops = sync.OnceValue(func() hazard.Drop {
-		d := hazard.Drops(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before(), func(want func(app.State) bool) *hazard.Side { return g.holding(name, m, want) }, g.Host.Now())
+		d := hazard.Drops(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before(), func(want func(app.State) bool) *hazard.Side { return g.holding(name, m.past, want) }, g.Host.Now())
 		if d.Part == app.PartCertificate && !slices.Contains(expected, hazard.CertificateLost) || len(expected) == 0 {
 			return d
 		}

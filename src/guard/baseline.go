@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -27,6 +28,21 @@ type baseline struct {
 // opened is what snapshots say of themselves, each read once in a run; nil for one that
 // cannot be read.
 type opened map[string]*snapshot.Manifest
+
+// past is where a run looks for how an app was before.
+type past struct {
+	known state.State
+	// taken are the snapshots, listed when they are needed, opened those that were read.
+	taken  func() []snapshot.Entry
+	opened opened
+}
+
+func (g *Guard) pastOf(known state.State) *past {
+	return &past{known: known, opened: opened{}, taken: sync.OnceValue(func() []snapshot.Entry {
+		list, _ := g.Store.List()
+		return list
+	})}
+}
 
 // manifest is what a snapshot says of itself. Whoever reads it first is told why it
 // cannot be read.
@@ -166,15 +182,15 @@ func (g *Guard) oldFiles(id string) *app.Files {
 // before is an app as it was before whatever has happened to it: in the snapshot that
 // an upgrade has left open, or else in the newest that is not one which an upgrade has
 // just left behind, or a restore was to mend. nil where none holds the app.
-func (g *Guard) before(name string, m *memory) *hazard.Side {
-	taken := slices.DeleteFunc(g.snapshots(name, m), func(e snapshot.Entry) bool {
+func (g *Guard) before(name string, p *past) *hazard.Side {
+	taken := slices.DeleteFunc(g.snapshots(name, p), func(e snapshot.Entry) bool {
 		return e.Reason == snapshot.PostUpgrade || e.Reason == snapshot.PreRestore
 	})
-	if b, open := m.state.Unresolved[name]; open && b.Snapshot != "" {
+	if b, open := p.known.Unresolved[name]; open && b.Snapshot != "" {
 		taken = append([]snapshot.Entry{{ID: b.Snapshot}}, taken...)
 	}
 	for _, e := range taken {
-		side := g.side(e.ID, name, m.state)
+		side := g.side(e.ID, name, p.known)
 		if side == nil {
 			continue
 		}
@@ -189,17 +205,17 @@ func (g *Guard) before(name string, m *memory) *hazard.Side {
 // holding is an app as it was in the newest of all snapshots for which the question is
 // answered with yes; nil where it is for none. All may have to be asked, so it goes by
 // what they say of themselves, and reads the files of that one alone.
-func (g *Guard) holding(name string, m *memory, want func(app.State) bool) *hazard.Side {
-	for _, e := range g.snapshots(name, m) {
-		said, _ := g.manifest(m.opened, e.ID)
-		for _, n := range append([]string{name}, m.state.Formerly(name)...) {
+func (g *Guard) holding(name string, p *past, want func(app.State) bool) *hazard.Side {
+	for _, e := range g.snapshots(name, p) {
+		said, _ := g.manifest(p.opened, e.ID)
+		for _, n := range append([]string{name}, p.known.Formerly(name)...) {
 			if said == nil {
 				continue
 			}
 			if s, there := said.Host.Apps[n]; !there || !want(s) {
 				continue
 			}
-			if side := g.side(e.ID, name, m.state); side != nil && want(side.State) {
+			if side := g.side(e.ID, name, p.known); side != nil && want(side.State) {
 				return side
 			}
 		}
@@ -212,9 +228,9 @@ const someEarlier = 5
 
 // earlier are an app's nginx configurations in all snapshots, newest first, each once. They
 // are read only where nginx refuses what is there.
-func (g *Guard) earlier(name string, m *memory) (texts []string) {
-	for _, e := range g.snapshots(name, m) {
-		side := g.side(e.ID, name, m.state)
+func (g *Guard) earlier(name string, p *past) (texts []string) {
+	for _, e := range g.snapshots(name, p) {
+		side := g.side(e.ID, name, p.known)
 		if side == nil {
 			continue
 		}
@@ -228,9 +244,9 @@ func (g *Guard) earlier(name string, m *memory) (texts []string) {
 }
 
 // snapshots are all snapshots, and an app's live snapshot, newest first.
-func (g *Guard) snapshots(name string, m *memory) []snapshot.Entry {
-	taken := slices.Clone(m.taken())
-	if live, _ := g.manifest(m.opened, "live/"+name); live != nil {
+func (g *Guard) snapshots(name string, p *past) []snapshot.Entry {
+	taken := slices.Clone(p.taken())
+	if live, _ := g.manifest(p.opened, "live/"+name); live != nil {
 		taken = append(taken, snapshot.Entry{ID: live.ID, Time: live.Time})
 	}
 	slices.SortStableFunc(taken, func(a, b snapshot.Entry) int { return g.Store.Dated(b.Time).Compare(g.Store.Dated(a.Time)) })

@@ -169,7 +169,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	if len(list) > 0 && !list[0].Future {
 		r.Newest, r.NewestAt = list[0].ID, list[0].Time
 	}
-	recorded, _ := g.baselines(m.lastSeen, o.Files.Apps, m.state, m.opened)
+	recorded, _ := g.baselines(m.lastSeen, o.Files.Apps, m.state, m.past.opened)
 	found := map[string][]hazard.Finding{}
 	for _, f := range g.assess(o, m) {
 		found[f.App] = append(found[f.App], f)
