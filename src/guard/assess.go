@@ -40,6 +40,9 @@ type memory struct {
 	// occasion is what the run is for.
 	occasion occasion
 	run      *hazard.Run
+	// lost and routed are what was found last of the host and of each app, which stands
+	// for those that are not looked at again between two rounds.
+	lost, routed map[string][]hazard.Finding
 	// tried are the rungs that were tried in this run, why what those of the next round
 	// are for.
 	tried map[string]bool
@@ -62,6 +65,7 @@ func (g *Guard) remember(o *Observation) (*memory, error) {
 	m := &memory{
 		state: known, lastSeen: lastSeen, upgraded: lastSeen != disk, underWay: g.underWay(o.Now.Dokku),
 		past: g.pastOf(known), sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
+		lost: map[string][]hazard.Finding{}, routed: map[string][]hazard.Finding{},
 	}
 	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, known, m.past.opened)
 	m.before = sync.OnceValue(func() []nginx.Answer { return g.answersBefore(m) })
@@ -128,6 +132,10 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		if o.renaming[name] {
 			continue
 		}
+		if !o.seenAgain(name) {
+			found = append(found, m.routed[name]...)
+			continue
+		}
 		s := g.subject(o.Files, o.Now, name, "", o.Now.Dokku, m.state)
 		s.Disputed = o.disputed[name]
 		s.Routing = g.routing(o, m, name, expected[name])
@@ -139,10 +147,12 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		if slices.Contains(expected[name], hazard.CertificateLost) { // that nginx finds none is said by its loss
 			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Certificate })
 		}
+		var routed []hazard.Finding
 		if !o.disputes(name) {
-			found = append(found, g.cutOff(s, m.state)...) // its build ends what is wrong by it, too
+			routed = g.cutOff(s, m.state) // its build ends what is wrong by it, too
 		}
-		found = append(found, hazard.Route(s)...)
+		m.routed[name] = append(routed, hazard.Route(s)...)
+		found = append(found, m.routed[name]...)
 	}
 	if len(m.state.Upgrades) > 0 {
 		found = append(found, g.keptNames(o.Files, o.Now)...)
@@ -160,12 +170,10 @@ func (m *memory) comes(f hazard.Finding) bool {
 // unresolved has a Before: what was resolved is not held against anybody. That goes for
 // each hazard by itself, once the upgrade has been looked after.
 func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
-	var found []hazard.Finding
-	look := func(name string, ask func(*baseline) []hazard.Finding) {
+	of := func(name string, ask func(*baseline) []hazard.Finding) []hazard.Finding {
 		b, ok := m.baselines[name]
 		if !ok {
-			found = append(found, ask(nil)...)
-			return
+			return ask(nil)
 		}
 		recorded, present := ask(&b), ask(nil)
 		for i := range recorded {
@@ -176,12 +184,17 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 		}
 		unresolved := m.state.Unresolved[name].Hazards
 		if len(unresolved) == 0 || m.underWay {
-			found = append(found, recorded...)
-			return
+			return recorded
 		}
 		is := func(f hazard.Finding) bool { return slices.Contains(unresolved, f.Hazard) }
-		found = append(found, slices.DeleteFunc(present, is)...)
-		found = append(found, slices.DeleteFunc(recorded, func(f hazard.Finding) bool { return !is(f) })...)
+		return append(slices.DeleteFunc(present, is), slices.DeleteFunc(recorded, func(f hazard.Finding) bool { return !is(f) })...)
+	}
+	var found []hazard.Finding
+	look := func(name string, ask func(*baseline) []hazard.Finding) {
+		if o.seenAgain(name) {
+			m.lost[name] = of(name, ask)
+		}
+		found = append(found, m.lost[name]...)
 	}
 	if !o.Files.Partial {
 		look(host.GlobalScope, func(b *baseline) []hazard.Finding {

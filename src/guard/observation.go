@@ -35,6 +35,9 @@ type Observation struct {
 	judged   map[string][]nginx.Finding
 	unasked  []string
 
+	// again are the apps that differ from an earlier look of the same run, nil where all
+	// were looked at; see lookAgain.
+	again map[string]bool
 	// renaming are both halves of each rename that is under way or was cut off. What
 	// looks wrong with them is the rename's to end.
 	renaming map[string]bool

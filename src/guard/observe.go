@@ -31,7 +31,12 @@ func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, e
 	if err != nil {
 		return nil, err
 	}
-	o := &Observation{Files: files, Now: app.Read(files), renaming: g.halves(), locked: map[string]bool{}}
+	return g.observed(ctx, files, app.Read(files))
+}
+
+// observed is what there is to be seen of a host by its files, and by asking nginx.
+func (g *Guard) observed(ctx context.Context, files *app.Files, now app.Host) (*Observation, error) {
+	o := &Observation{Files: files, Now: now, renaming: g.halves(), locked: map[string]bool{}}
 	g.confirm(ctx, o, o.scopes()...)
 	if o.Now.DockerMissing != "" {
 		return o, nil // nothing can be said of what leads to a container

@@ -300,12 +300,20 @@ func (c *crowd) Run(_ context.Context, name string, args ...string) ([]byte, err
 		return nil, errors.New("crontab failed: no crontab for dokku")
 	case is("sudo", "-n", "-l"):
 		return []byte("    (ALL) NOPASSWD: /usr/bin/systemctl reload nginx, /usr/sbin/nginx -t\n"), nil
-	case is("sh", "-c"), is("sudo"):
+	case is("sh", "-c"):
+		if refused := c.refused(); refused != "" {
+			return []byte("nginx: [emerg] " + refused + "\n"), errors.New("sh failed")
+		}
+		return nil, nil
+	case is("sudo"):
 		return nil, nil
 	case is("dokku", "proxy:build-config") && c.noBuild:
 		return nil, errors.New("dokku failed: invalid scale output stored by dokku")
 	case is("dokku", "proxy:build-config"):
 		c.build(words[2])
+		if refused := c.refused(); refused != "" {
+			return nil, errors.New("dokku failed: nginx: [emerg] " + refused)
+		}
 		return nil, nil
 	case is("plugn", "trigger", "ps-current-scale"):
 		return os.ReadFile(c.Paths().Property("ps", words[3], "scale"))
@@ -364,6 +372,41 @@ func (c *crowd) postUpgrade() string {
 func (c *crowd) routes() string {
 	g, out := c.guard()
 	c.must(out, g.Routes(context.Background()))
+	return out.String()
+}
+
+// refuse gives the first apps a snippet that nginx refuses, and the last one an address
+// that nobody has any more: it waits for a reload.
+func (c *crowd) refuse(apps int) {
+	for _, name := range c.apps[:apps] {
+		c.put(c.Paths().App(name)+"/nginx.conf.d/bad.conf", "no_such_directive on;\n")
+	}
+	last := c.Paths().App(c.apps[len(c.apps)-1]) + "/nginx.conf"
+	conf, err := os.ReadFile(last)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.put(last, strings.ReplaceAll(string(conf), "server 10.", "server 11."))
+}
+
+// refused is what nginx -t says of the first of them that includes its snippet.
+func (c *crowd) refused() string {
+	for _, name := range c.apps {
+		bad := c.Paths().App(name) + "/nginx.conf.d/bad.conf"
+		if _, err := os.Stat(bad); err != nil {
+			return "" // they are the first
+		}
+		if conf, err := os.ReadFile(c.Paths().App(name) + "/nginx.conf"); err == nil && strings.Contains(string(conf), "include ") {
+			return `unknown directive "no_such_directive" in ` + bad + ":1"
+		}
+	}
+	return ""
+}
+
+// mended is what routes prints where not all can be mended.
+func (c *crowd) mended() string {
+	g, out := c.guard()
+	_ = g.Routes(context.Background())
 	return out.String()
 }
 
@@ -461,6 +504,17 @@ func BenchmarkUpgrade(b *testing.B) {
 				return c
 			}, func(c *crowd) {
 				if said := c.routes(); strings.Count(said, ": fallback upstream in its nginx") != apps {
+					b.Fatalf("%.3000s", said)
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("twenty-refused/%d", apps), func(b *testing.B) {
+			timed(b, func() *crowd {
+				c := healthy("0.35.5")()
+				c.refuse(20)
+				return c
+			}, func(c *crowd) {
+				if said := c.mended(); strings.Count(said, "nginx configuration, quarantined") != 20 {
 					b.Fatalf("%.3000s", said)
 				}
 			})

@@ -51,6 +51,33 @@ func TestMendingIsLinear(t *testing.T) {
 	}
 }
 
+// nginx names one file that it refuses at a time. What is done about one of them costs as
+// much on a host of forty apps as on one of twenty: only it is looked at again, and all
+// others are when all is done.
+func TestARoundIsOfWhatWasTouched(t *testing.T) {
+	each := func(apps int) map[string]int {
+		var counts []map[string]int
+		for _, refused := range []int{2, 5} {
+			c := newCrowd(t, "0.35.5", apps)
+			c.takeSnapshot()
+			c.refuse(refused)
+			counts = append(counts, c.counted(func() {
+				if said := c.mended(); strings.Count(said, "nginx configuration, quarantined") != refused {
+					t.Errorf("%.3000s", said)
+				}
+			}))
+		}
+		for what, n := range counts[0] {
+			counts[1][what] -= n
+		}
+		return counts[1]
+	}
+	few, many := each(20), each(40)
+	if !maps.Equal(few, many) {
+		t.Errorf("three more among 20: %v\namong 40: %v", few, many)
+	}
+}
+
 // What a deploy or config:set waits for hangs on that app alone: no other app's files are
 // looked at, not even the apps are listed, and docker is asked once.
 func TestARefreshIsOfOneApp(t *testing.T) {
