@@ -102,7 +102,7 @@ func captureOnce(ctx context.Context, h host.Host, what What, entries []fs.DirEn
 		})
 	}
 	if !what.NoCommands {
-		spawn(func() error { c.docker(ctx, only); return nil })
+		spawn(func() error { c.docker(ctx, what); return nil })
 	}
 	if !what.NoCommands && len(only) == 0 {
 		spawn(func() error { c.crontab(ctx); return nil })

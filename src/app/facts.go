@@ -44,7 +44,12 @@ const (
 // docker asks docker about all containers that bear Dokku's label. Which of them are an
 // app's is told by its CONTAINER files: anybody's container may bear any label. Where only
 // some apps are wanted, those of their files are asked about, and nobody else's.
-func (c *capture) docker(ctx context.Context, only []string) {
+func (c *capture) docker(ctx context.Context, what What) {
+	only := what.Apps
+	if len(only) > 0 && len(c.containers) == 0 && !what.Needs {
+		c.fact(dockerFacts, nil, nil) // never deployed: there is nothing to be known, and config:set waits
+		return
+	}
 	limit := 20 * time.Second
 	if len(only) == 1 {
 		limit = 5 * time.Second // in a deploy

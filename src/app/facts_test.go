@@ -65,7 +65,8 @@ func TestDockerIsAskedAboutAnyNumberOfContainers(t *testing.T) {
 		docker        *manyContainers
 		noted         string // in CONTAINER files, where only some apps are wanted
 		asked, answer int
-		fails         bool
+		fails, needs  bool
+		app           string
 	}{
 		"none":                 {docker: &manyContainers{}},
 		"some":                 {docker: &manyContainers{listed: 900}, asked: 1, answer: 900},
@@ -76,14 +77,19 @@ func TestDockerIsAskedAboutAnyNumberOfContainers(t *testing.T) {
 		"of one app, gone":     {docker: &manyContainers{listed: 10, gone: 9}, noted: fmt.Sprintf("%064x\n", 5), asked: 1},
 		"of one app, down":     {docker: &manyContainers{down: true}, noted: fmt.Sprintf("%064x\n", 5), asked: 1, fails: true},
 		"no id, but an option": {docker: &manyContainers{}, noted: "--size"},
+		"never deployed":       {docker: &manyContainers{down: true}, app: "shop"},
+		"never deployed, seen": {docker: &manyContainers{down: true}, app: "shop", needs: true, fails: true},
 	} {
 		h := smallHost(t)
-		what := What{}
+		what := What{Needs: c.needs}
 		if c.noted != "" {
 			what.Apps = []string{"blog"}
 			if err := h.Write(h.Paths().App("blog")+"/CONTAINER.web.1", 0o644, []byte(c.noted)); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if c.app != "" {
+			what.Apps = []string{c.app}
 		}
 		c.docker.Host = h
 		files, err := Capture(context.Background(), c.docker, what)

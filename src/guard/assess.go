@@ -175,14 +175,18 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 		if !ok {
 			return ask(nil)
 		}
-		recorded, present := ask(&b), ask(nil)
+		unresolved := m.state.Unresolved[name].Hazards
+		recorded := ask(&b)
+		if len(recorded) == 0 && (len(unresolved) == 0 || m.underWay) {
+			return nil
+		}
+		present := ask(nil)
 		for i := range recorded {
 			// What would be found without the baseline too was so before.
 			recorded[i].Recorded = !slices.ContainsFunc(present, func(f hazard.Finding) bool {
 				return f.Hazard == recorded[i].Hazard && f.What == recorded[i].What
 			})
 		}
-		unresolved := m.state.Unresolved[name].Hazards
 		if len(unresolved) == 0 || m.underWay {
 			return recorded
 		}
