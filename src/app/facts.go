@@ -104,6 +104,7 @@ func (c *capture) inspect(ctx context.Context, limit time.Duration, ids []string
 	g.SetLimit(inspectors)
 	for i := range parts {
 		g.Go(func() error {
+			defer c.keepPanic()
 			err := c.h.Stream(ctx, func(r io.Reader) (err error) { parts[i], err = inspectedLines(r); return err },
 				"docker", append([]string{"inspect", "--format", dockerFormat}, ids[i*atOnce:min((i+1)*atOnce, len(ids))]...)...)
 			if err == nil || errors.Is(err, errContainers) || ctx.Err() != nil || len(bytes.TrimSpace(parts[i])) == 0 && !noSuch.MatchString(err.Error()) {

@@ -36,6 +36,18 @@ func TestMendingIsLinear(t *testing.T) {
 				}
 			})
 		},
+		"fallbacks": func(t *testing.T, apps int) map[string]int {
+			c := newCrowd(t, "0.35.5", apps)
+			c.takeSnapshot()
+			c.deployed()
+			c.address(1)
+			c.noBuild = true
+			return c.counted(func() {
+				if said := c.routes(); strings.Count(said, ": fallback upstream in its nginx") != apps {
+					t.Errorf("%.3000s", said)
+				}
+			})
+		},
 	} {
 		t.Run(about, func(t *testing.T) {
 			few, more, many := work(t, 10), work(t, 20), work(t, 30)
