@@ -44,35 +44,49 @@ type What struct {
 // Where an app was renamed, created or destroyed meanwhile it reads once more: half an
 // app is nothing to go by, and one that is gone is no app that cannot be read.
 func Capture(ctx context.Context, h host.Host, what What) (*Files, error) {
-	before, err := listed(h)
+	before, err := listed(h, what.Apps)
 	if err != nil {
 		return nil, fmt.Errorf("the apps cannot be listed: %w", err)
 	}
-	files, err := captureOnce(ctx, h, what)
-	if now, listErr := listed(h); err == nil && listErr == nil && !slices.Equal(before, now) {
-		return captureOnce(ctx, h, what)
+	files, err := captureOnce(ctx, h, what, before)
+	now, listErr := listed(h, what.Apps)
+	same := slices.EqualFunc(before, now, func(a, b fs.DirEntry) bool { return a.Name() == b.Name() })
+	if err == nil && listErr == nil && !same {
+		return captureOnce(ctx, h, what, now)
 	}
 	return files, err
 }
 
-// listed are the names beside the apps, the apps' own among them.
-func listed(h host.Host) (names []string, err error) {
-	entries, err := h.ReadDir(h.Paths().DokkuRoot)
-	for _, e := range entries {
-		if e.Name()[0] != '.' {
-			names = append(names, e.Name())
-		}
+// listed is what stands where the apps do, hidden directories left out: Dokku takes none
+// for an app. Where only some are wanted the others are not listed: a deploy waits for it,
+// and there may be thousands.
+func listed(h host.Host, only []string) (entries []fs.DirEntry, err error) {
+	hidden := func(e fs.DirEntry) bool { return e.Name()[0] == '.' }
+	if len(only) == 0 {
+		entries, err = h.ReadDir(h.Paths().DokkuRoot)
+		return slices.DeleteFunc(entries, hidden), err
 	}
-	return names, err
-}
-
-func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
-	c := &capture{h: h, p: h.Paths(), others: map[string]bool{}}
-	only := what.Apps
-	apps, strays, err := c.apps(only)
-	if err != nil {
+	if _, err := h.Stat(h.Paths().DokkuRoot); err != nil {
 		return nil, err
 	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(only))) {
+		if name == "" || name[0] == '.' || strings.Contains(name, "/") {
+			continue
+		}
+		switch st, err := h.Lstat(h.Paths().App(name)); {
+		case err == nil:
+			entries = append(entries, fs.FileInfoToDirEntry(st))
+		case !notThere(err):
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+func captureOnce(ctx context.Context, h host.Host, what What, entries []fs.DirEntry) (*Files, error) {
+	only := what.Apps
+	c := &capture{h: h, p: h.Paths(), some: len(only) > 0}
+	apps, strays := c.apps(entries)
 	c.walk(func(w *walk) {
 		for _, name := range []string{"ENV", "VHOST", "HOSTNAME"} {
 			w.file("root/"+name, filepath.Join(c.p.DokkuRoot, name), nil)
@@ -91,7 +105,7 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 		})
 	}
 	if !what.NoCommands {
-		spawn(func() error { c.docker(ctx, only); return nil })
+		spawn(func() error { c.docker(ctx, what); return nil })
 	}
 	if !what.NoCommands && len(only) == 0 {
 		spawn(func() error { c.crontab(ctx); return nil })
@@ -108,7 +122,7 @@ func captureOnce(ctx context.Context, h host.Host, what What) (*Files, error) {
 	for _, app := range apps {
 		beside(func(w *walk) { w.app(app); say.Counted(ctx, len(apps)) })
 	}
-	err = c.properties(only, beside)
+	err := c.properties(only, beside)
 	if waited := g.Wait(); err == nil {
 		err = waited
 	}
@@ -158,8 +172,10 @@ type capture struct {
 	parts  [][]File        // what the walks have found
 	bytes  atomic.Int64    // of its content
 	known  map[string]bool // the apps
-	others map[string]bool // what else stands beside them, where only some are captured
 	smalls []small         // captured by rule, when all else is
+	some   bool            // of the apps are wanted, and not all
+	// containers are the CONTAINER files of those.
+	containers []string
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
@@ -185,22 +201,10 @@ type directory struct {
 	err     error
 }
 
-// apps lists the directories of apps, or those of the named ones that exist.
-func (c *capture) apps(only []string) (apps []directory, strays []string, err error) {
-	entries, err := c.h.ReadDir(c.p.DokkuRoot)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the apps cannot be listed: %w", err)
-	}
+// apps are the apps among what stands where they do, and the other directories.
+func (c *capture) apps(entries []fs.DirEntry) (apps []directory, strays []string) {
 	for _, e := range entries {
 		name := e.Name()
-		// Dokku takes no hidden directory for an app.
-		if name[0] == '.' {
-			continue
-		}
-		if len(only) > 0 && !slices.Contains(only, name) {
-			c.others[name] = true
-			continue
-		}
 		f := File{Path: "root/" + name, Mode: fs.ModeDir | 0o755}
 		if e.Type()&fs.ModeSymlink != 0 {
 			// An app that was moved to another disk: Dokku follows the link. One that
@@ -221,7 +225,7 @@ func (c *capture) apps(only []string) (apps []directory, strays []string, err er
 			strays = append(strays, name)
 		}
 	}
-	return apps, strays, nil
+	return apps, strays
 }
 
 // appFiles are what Dokku puts into an app's directory itself. What else is
@@ -240,6 +244,11 @@ func (c *capture) isApp(d directory) bool {
 	}
 	if d.err != nil {
 		return !notThere(d.err)
+	}
+	for _, e := range d.entries {
+		if c.some && strings.HasPrefix(e.Name(), "CONTAINER.") {
+			c.containers = append(c.containers, filepath.Join(c.p.App(name), e.Name()))
+		}
 	}
 	if slices.ContainsFunc(d.entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
 		return true

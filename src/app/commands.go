@@ -71,7 +71,7 @@ var questionsOfHost = []question{
 }
 
 var (
-	domainWord = regexp.MustCompile(`^[0-9A-Za-z_.*-]{1,253}$`)
+	domainWord = regexp.MustCompile(`^[0-9A-Za-z_.*-]+$`)
 	portWord   = regexp.MustCompile(`^[a-z]{1,20}:[0-9]{1,5}:[0-9]{1,5}$`)
 	// scaleSaid is a line of ps:scale: with marks and a heading on a terminal, without
 	// them in a script.

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // fact captures what a command answered.
@@ -38,48 +41,88 @@ const (
 	maxContainers = 64 << 20
 )
 
-// docker asks docker about all containers that bear Dokku's label, in one docker
-// inspect. Which of them are an app's is told by its CONTAINER files: anybody's
-// container may bear any label.
-func (c *capture) docker(ctx context.Context, only []string) {
+// docker asks docker about all containers that bear Dokku's label. Which of them are an
+// app's is told by its CONTAINER files: anybody's container may bear any label. Where only
+// some apps are wanted, those of their files are asked about, and nobody else's.
+func (c *capture) docker(ctx context.Context, what What) {
+	only := what.Apps
+	if len(only) > 0 && len(c.containers) == 0 && !what.Needs {
+		c.fact(dockerFacts, nil, nil) // never deployed: there is nothing to be known, and config:set waits
+		return
+	}
 	limit := 20 * time.Second
 	if len(only) == 1 {
 		limit = 5 * time.Second // in a deploy
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	first, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	filter := "label=com.dokku.app-name"
-	if len(only) == 1 {
-		filter += "=" + only[0]
-	}
-	out, err := c.h.Run(ctx, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
-	if err != nil {
-		c.fact(dockerFacts, nil, err)
-		return
-	}
-	ids := strings.Fields(string(out))
+	ids := c.noted()
 	if len(ids) == 0 {
-		c.fact(dockerFacts, nil, nil)
-		return
-	}
-	var kept []byte
-	for some := range slices.Chunk(ids, mostAsked) {
-		before := len(kept)
-		err = c.h.Stream(ctx, func(r io.Reader) (err error) { kept, err = inspectedLines(r, kept); return err },
-			"docker", append([]string{"inspect", "--format", dockerFormat}, some...)...)
-		if err != nil && !errors.Is(err, errContainers) && ctx.Err() == nil && len(bytes.TrimSpace(kept[before:])) > 0 {
-			err = nil // one of them was removed meanwhile; docker has told the rest
+		filter := "label=com.dokku.app-name"
+		if len(only) == 1 {
+			filter += "=" + only[0]
 		}
+		out, err := c.h.Run(first, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
 		if err != nil {
-			break
+			c.fact(dockerFacts, nil, err)
+			return
 		}
+		ids = strings.Fields(string(out))
 	}
+	kept, err := c.inspect(ctx, limit, ids)
 	c.fact(dockerFacts, kept, err)
 }
 
-// mostAsked is how many containers docker is asked about at once: the kernel takes two MiB
-// of arguments, and where a person has lowered that, an eighth of it.
-const mostAsked = 3000
+// noted are the ids in the CONTAINER files of apps, where only some are wanted.
+func (c *capture) noted() (ids []string) {
+	for _, name := range c.containers {
+		b, _ := c.h.ReadFile(name)
+		// What is none would be an option, or the name of another's container.
+		if id := strings.TrimSpace(string(b)); id != "" && len(id) <= 64 && id[0] != '-' && !strings.ContainsAny(id, " \t\n/.") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+const (
+	// mostAsked is how many containers docker is asked about in one command, which fit into
+	// any argument list, and inspectors how many of these run beside one another: docker
+	// inspect looks at one after the other.
+	mostAsked  = 1000
+	inspectors = 4
+	// eachContainer is more than docker takes for one.
+	eachContainer = 2 * time.Millisecond
+)
+
+// inspect is docker's word on some containers.
+func (c *capture) inspect(ctx context.Context, limit time.Duration, ids []string) (kept []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit+time.Duration(len(ids))*eachContainer)
+	defer cancel()
+	parts := make([][]byte, (len(ids)+mostAsked-1)/mostAsked)
+	var g errgroup.Group
+	g.SetLimit(inspectors)
+	for i := range parts {
+		g.Go(func() error {
+			defer c.keepPanic()
+			err := c.h.Stream(ctx, func(r io.Reader) (err error) { parts[i], err = inspectedLines(r, nil); return err },
+				"docker", append([]string{"inspect", "--format", dockerFormat}, ids[i*mostAsked:min((i+1)*mostAsked, len(ids))]...)...)
+			if err == nil || errors.Is(err, errContainers) || ctx.Err() != nil || len(bytes.TrimSpace(parts[i])) == 0 && !noSuch.MatchString(err.Error()) {
+				return err
+			}
+			return nil // some were removed meanwhile; docker has told the rest
+		})
+	}
+	err = g.Wait()
+	kept = slices.Concat(parts...)
+	if len(kept) > maxContainers {
+		return nil, errContainers
+	}
+	return kept, err
+}
+
+// noSuch is docker's, or podman's, answer to an id that it does not know.
+var noSuch = regexp.MustCompile(`(?i)no such (object|container)`)
 
 // errContainers says that what docker tells of the containers is not known whole.
 var errContainers = errors.New("docker tells more of the containers than can be read")

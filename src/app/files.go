@@ -87,8 +87,9 @@ type Files struct {
 	list   []File   // sorted by path
 	failed []File   // those of list whose content was not captured
 	envs   sync.Map // environments that are read, by path
-	// needs are what apps need, by their names, read once.
-	needs sync.Map
+	// needs are what apps need, unknown what is not known of them, by their names: each is
+	// read once, and asked for by every hazard.
+	needs, unknown sync.Map
 	// failedAt are the failed ones by the names in their paths.
 	failedAt map[string][]File
 	// host is the state that is read from them.

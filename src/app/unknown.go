@@ -140,6 +140,9 @@ func (f *Files) Unknown(scope string) map[Part]string {
 	if len(f.failed) == 0 {
 		return nil
 	}
+	if read, ok := f.unknown.Load(scope); ok {
+		return read.(map[Part]string)
+	}
 	unknown := map[Part]string{}
 	for _, p := range Parts {
 		failed := f.FailedOf(scope, p)
@@ -151,6 +154,7 @@ func (f *Files) Unknown(scope string) map[Part]string {
 			unknown[p] = path + ": " + unknown[p]
 		}
 	}
+	f.unknown.Store(scope, unknown)
 	return unknown
 }
 

@@ -98,11 +98,11 @@ func (c *capture) properties(only []string, beside func(of func(*walk))) error {
 		return fmt.Errorf("the properties cannot be listed: %w", err)
 	}
 	ofPlugins := func(string) bool { return true }
-	if len(c.others) > 0 {
+	if c.some {
 		ofPlugins = c.namespaceNames()
 	}
 	for _, ns := range namespaces {
-		if c.others[ns.Name()] && !ofPlugins(ns.Name()) {
+		if !ofPlugins(ns.Name()) && !slices.Contains(only, ns.Name()) && c.isThere(ns.Name()) {
 			continue // where the environment of another app lies
 		}
 		beside(func(w *walk) {
@@ -122,6 +122,12 @@ func (c *capture) properties(only []string, beside func(of func(*walk))) error {
 		w.tree("lib/data/letsencrypt/--global", letsencrypt+"/--global")
 	})
 	return nil
+}
+
+// isThere tells whether something of this name stands where the apps do.
+func (c *capture) isThere(name string) bool {
+	_, err := c.h.Lstat(c.p.App(name))
+	return err == nil
 }
 
 // namespaceNames tells of a name whether a plugin may keep properties under it: one of

@@ -32,9 +32,10 @@ type outcome struct {
 
 // act does what the findings say can be done, and is the only writing of repairs. Each
 // round takes of every finding the next rung of its ladder that was not tried in this
-// run, and of these only the first stage; then the host is observed again: what one
+// run, and of these only the first stage; then what it touched is observed again: what one
 // stage did may have ended what the next was to end. It ends by itself, when nothing is
-// left that was not tried. Answers are renewed when nothing else is left to do.
+// left that was not tried, and all of the host was seen since. Answers are renewed when
+// nothing else is left to do.
 //
 // The first findings are what assess has found of the first observation.
 //
@@ -47,11 +48,25 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, found []haza
 	var errs *multierror.Error
 	begun := g.Host.Now()
 	stale := false // something was done since the answers were asked for
+	look := func(next *Observation, err error) error {
+		if err != nil {
+			out.cutOff = true
+			return err
+		}
+		out.Observation, out.found = next, g.assess(next, m)
+		return nil
+	}
 	for {
 		steps := m.next(out.found)
 		if ctx.Err() != nil {
 			out.cutOff = true
 			return out, multierror.Append(errs, fmt.Errorf("interrupted: %w", ctx.Err()))
+		}
+		if len(steps) == 0 && out.again != nil {
+			if err := look(g.observe(ctx)); err != nil {
+				return out, multierror.Append(errs, err)
+			}
+			continue
 		}
 		if len(steps) == 0 {
 			if len(m.run.Unloaded) > 0 && out.refused == "" && out.nginxUnknown == "" {
@@ -92,13 +107,13 @@ func (g *Guard) act(ctx context.Context, o *Observation, m *memory, found []haza
 				failed[rung(steps[i])] = err
 			}
 		}
-		next, err := g.observe(ctx)
-		if err != nil {
-			out.cutOff = true
+		touched := steps.Apps()
+		if steps[0].Stage == plan.Files {
+			touched = nil // whatever goes by a setting is seen at once
+		}
+		if err := look(g.lookAgain(ctx, out.Observation, touched)); err != nil {
 			return out, multierror.Append(errs, err)
 		}
-		out.Observation = next
-		out.found = g.assess(next, m)
 	}
 	for i, f := range out.found {
 		if f.Kind != hazard.Repair || !oc.chooses(f) || f.Step == nil {
@@ -231,8 +246,13 @@ func (m *memory) hasNext(found []hazard.Finding, s plan.Step) bool {
 // configuration, when these steps are done.
 func unbuiltAfter(steps plan.Plan, names []string) []string {
 	names = slices.Clone(names)
+	known := map[string]bool{}
+	for _, name := range names {
+		known[name] = true
+	}
 	for _, s := range steps {
-		if hazard.Named(s.Hazard).InNginx && !slices.Contains(names, s.App) {
+		if hazard.Named(s.Hazard).InNginx && !known[s.App] {
+			known[s.App] = true
 			names = append(names, s.App)
 		}
 	}

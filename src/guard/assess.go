@@ -32,6 +32,7 @@ type memory struct {
 	broken    bool
 	// before are the answers from before the last upgrade, read when they are needed.
 	before func() []nginx.Answer
+	past   *past
 	// sides are the apps as they were before, as far as they were asked for.
 	sides map[string]*hazard.Side
 	// guesses tells that a person has said yes to all that is guessed.
@@ -39,6 +40,9 @@ type memory struct {
 	// occasion is what the run is for.
 	occasion occasion
 	run      *hazard.Run
+	// lost and routed are what was found last of the host and of each app, which stands
+	// for those that are not looked at again between two rounds.
+	lost, routed map[string][]hazard.Finding
 	// tried are the rungs that were tried in this run, why what those of the next round
 	// are for.
 	tried map[string]bool
@@ -60,9 +64,10 @@ func (g *Guard) remember(o *Observation) (*memory, error) {
 	}
 	m := &memory{
 		state: known, lastSeen: lastSeen, upgraded: lastSeen != disk, underWay: g.underWay(o.Now.Dokku),
-		sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
+		past: g.pastOf(known), sides: map[string]*hazard.Side{}, run: hazard.NewRun(), tried: map[string]bool{},
+		lost: map[string][]hazard.Finding{}, routed: map[string][]hazard.Finding{},
 	}
-	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, known)
+	m.baselines, m.broken = g.unresolved(o.Files, o.Now, lastSeen, known, m.past.opened)
 	m.before = sync.OnceValue(func() []nginx.Answer { return g.answersBefore(m) })
 	return m, nil
 }
@@ -127,6 +132,10 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		if o.renaming[name] {
 			continue
 		}
+		if !o.seenAgain(name) {
+			found = append(found, m.routed[name]...)
+			continue
+		}
 		s := g.subject(o.Files, o.Now, name, "", o.Now.Dokku, m.state)
 		s.Disputed = o.disputed[name]
 		s.Routing = g.routing(o, m, name, expected[name])
@@ -138,10 +147,12 @@ func (g *Guard) assess(o *Observation, m *memory) []hazard.Finding {
 		if slices.Contains(expected[name], hazard.CertificateLost) { // that nginx finds none is said by its loss
 			s.Routing.Findings = slices.DeleteFunc(s.Routing.Findings, func(f nginx.Finding) bool { return f.Kind == nginx.Certificate })
 		}
+		var routed []hazard.Finding
 		if !o.disputes(name) {
-			found = append(found, g.cutOff(s, m.state)...) // its build ends what is wrong by it, too
+			routed = g.cutOff(s, m.state) // its build ends what is wrong by it, too
 		}
-		found = append(found, hazard.Route(s)...)
+		m.routed[name] = append(routed, hazard.Route(s)...)
+		found = append(found, m.routed[name]...)
 	}
 	if len(m.state.Upgrades) > 0 {
 		found = append(found, g.keptNames(o.Files, o.Now)...)
@@ -159,28 +170,35 @@ func (m *memory) comes(f hazard.Finding) bool {
 // unresolved has a Before: what was resolved is not held against anybody. That goes for
 // each hazard by itself, once the upgrade has been looked after.
 func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
-	var found []hazard.Finding
-	look := func(name string, ask func(*baseline) []hazard.Finding) {
+	of := func(name string, ask func(*baseline) []hazard.Finding) []hazard.Finding {
 		b, ok := m.baselines[name]
 		if !ok {
-			found = append(found, ask(nil)...)
-			return
+			return ask(nil)
 		}
-		recorded, present := ask(&b), ask(nil)
+		unresolved := m.state.Unresolved[name].Hazards
+		recorded := ask(&b)
+		if len(recorded) == 0 && (len(unresolved) == 0 || m.underWay) {
+			return nil
+		}
+		present := ask(nil)
 		for i := range recorded {
 			// What would be found without the baseline too was so before.
 			recorded[i].Recorded = !slices.ContainsFunc(present, func(f hazard.Finding) bool {
 				return f.Hazard == recorded[i].Hazard && f.What == recorded[i].What
 			})
 		}
-		unresolved := m.state.Unresolved[name].Hazards
 		if len(unresolved) == 0 || m.underWay {
-			found = append(found, recorded...)
-			return
+			return recorded
 		}
 		is := func(f hazard.Finding) bool { return slices.Contains(unresolved, f.Hazard) }
-		found = append(found, slices.DeleteFunc(present, is)...)
-		found = append(found, slices.DeleteFunc(recorded, func(f hazard.Finding) bool { return !is(f) })...)
+		return append(slices.DeleteFunc(present, is), slices.DeleteFunc(recorded, func(f hazard.Finding) bool { return !is(f) })...)
+	}
+	var found []hazard.Finding
+	look := func(name string, ask func(*baseline) []hazard.Finding) {
+		if o.seenAgain(name) {
+			m.lost[name] = of(name, ask)
+		}
+		found = append(found, m.lost[name]...)
 	}
 	if !o.Files.Partial {
 		look(host.GlobalScope, func(b *baseline) []hazard.Finding {
@@ -213,16 +231,9 @@ func (g *Guard) losses(o *Observation, m *memory) []hazard.Finding {
 // comes after them.
 func (g *Guard) routing(o *Observation, m *memory, name string, expected []string) *hazard.Routing {
 	s := o.Now.Apps[name]
-	r := &hazard.Routing{Host: o.Now, Run: m.run, Locked: o.locked[name]}
+	r := &hazard.Routing{Owners: o.owners, Run: m.run, Locked: o.locked[name], Findings: slices.Concat(o.routing[name], o.judged[name])}
 	if o.culprit == name {
 		r.Complaint = o.refused
-	}
-	for _, list := range [][]nginx.Finding{o.routing, o.judged} {
-		for _, f := range list {
-			if f.App == name {
-				r.Findings = append(r.Findings, f)
-			}
-		}
 	}
 	if slices.Contains(m.state.Unbuilt, name) && !o.wrong(name) && o.Now.DockerMissing == "" {
 		if f := hazard.Unbuilt(o.Files, s); f != nil {
@@ -232,12 +243,12 @@ func (g *Guard) routing(o *Observation, m *memory, name string, expected []strin
 	r.Before = func() *hazard.Side {
 		side, known := m.sides[name]
 		if !known {
-			side = g.before(name)
+			side = g.before(name, m.past)
 			m.sides[name] = side
 		}
 		return side
 	}
-	r.Earlier = sync.OnceValue(func() []string { return g.earlier(name) })
+	r.Earlier = sync.OnceValue(func() []string { return g.earlier(name, m.past) })
 	// Each is asked by every hazard of nginx, and reads configurations.
 	r.Public = sync.OnceValue(func() hazard.Verdict {
 		v := hazard.Serving(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before())
@@ -247,7 +258,7 @@ func (g *Guard) routing(o *Observation, m *memory, name string, expected []strin
 		return m.withGuesses(v)
 	})
 	r.Drops = sync.OnceValue(func() hazard.Drop {
-		d := hazard.Drops(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before(), func(want func(app.State) bool) *hazard.Side { return g.holding(name, want) }, g.Host.Now())
+		d := hazard.Drops(hazard.Side{State: s, Files: o.Files, Of: "now"}, r.Before(), func(want func(app.State) bool) *hazard.Side { return g.holding(name, m.past, want) }, g.Host.Now())
 		if d.Part == app.PartCertificate && !slices.Contains(expected, hazard.CertificateLost) || len(expected) == 0 {
 			return d
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -24,25 +25,52 @@ type baseline struct {
 	time   time.Time
 }
 
+// opened is what snapshots say of themselves, each read once in a run; nil for one that
+// cannot be read.
+type opened map[string]*snapshot.Manifest
+
+// past is where a run looks for how an app was before.
+type past struct {
+	known state.State
+	// taken are the snapshots, listed when they are needed, opened those that were read.
+	taken  func() []snapshot.Entry
+	opened opened
+}
+
+func (g *Guard) pastOf(known state.State) *past {
+	return &past{known: known, opened: opened{}, taken: sync.OnceValue(func() []snapshot.Entry {
+		list, _ := g.Store.List()
+		return list
+	})}
+}
+
+// manifest is what a snapshot says of itself. Whoever reads it first is told why it
+// cannot be read.
+func (g *Guard) manifest(read opened, id string) (*snapshot.Manifest, error) {
+	if m, known := read[id]; known {
+		return m, nil
+	}
+	m, err := g.Store.Manifest(id)
+	if err != nil {
+		read[id] = nil
+		return nil, err
+	}
+	read[id] = &m
+	return &m, nil
+}
+
 // baselines finds for each app, or GlobalScope, the one it is repaired by: the newest of its
 // version that knows the app's scale, in the snapshots, in the app's running
 // snapshot, or in its open baseline. A snapshot in which the scale could not be
 // read is passed over for the one before it; so is one that is damaged, which is
 // named and told by the second result.
-func (g *Guard) baselines(dokku string, apps []string, known state.State) (found map[string]baseline, broken bool) {
+func (g *Guard) baselines(dokku string, apps []string, known state.State, read opened) (found map[string]baseline, broken bool) {
 	found = map[string]baseline{}
-	opened := map[string]*snapshot.Manifest{}
-	manifest := func(id string, read func() (snapshot.Manifest, error)) *snapshot.Manifest {
-		m, known := opened[id]
-		if !known {
-			read, err := read()
-			if err == nil {
-				m = &read
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				g.Out.Error(err)
-				broken = true
-			}
-			opened[id] = m
+	manifest := func(id string) *snapshot.Manifest {
+		m, err := g.manifest(read, id)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			g.Out.Error(err)
+			broken = true
 		}
 		return m
 	}
@@ -78,7 +106,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 	}
 	// newest takes an app's newest of a version.
 	newest := func(name, version string) {
-		live := manifest("live/"+name, func() (snapshot.Manifest, error) { return g.Store.Live(name) })
+		live := manifest("live/" + name)
 		if live != nil && live.Dokku != version {
 			live = nil
 		}
@@ -89,7 +117,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 			if live != nil && g.Store.Dated(live.Time).After(g.Store.Dated(e.Time)) && !live.Host.Apps[name].EffectiveScale().Empty() && !live.Host.Apps[name].Scale.Unreadable {
 				break // it takes the place of this one and of all that are older
 			}
-			m := manifest(e.ID, func() (snapshot.Manifest, error) { return g.Store.Manifest(e.ID) })
+			m := manifest(e.ID)
 			if m == nil {
 				continue
 			}
@@ -104,7 +132,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 	for _, name := range apps {
 		b, open := known.Unresolved[name]
 		if open && b.Snapshot != "" && b.Snapshot != "live/"+name {
-			take(name, manifest(b.Snapshot, func() (snapshot.Manifest, error) { return g.Store.Manifest(b.Snapshot) }))
+			take(name, manifest(b.Snapshot))
 		}
 		if open {
 			if _, has := found[name]; !has {
@@ -122,7 +150,7 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State) (found
 // unresolved are the baselines that are unresolved: after a jump, or another run of
 // Dokku's installation, those of all apps; otherwise those of the apps in which
 // something is not resolved.
-func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, known state.State) (found map[string]baseline, broken bool) {
+func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, known state.State, read opened) (found map[string]baseline, broken bool) {
 	names := append([]string{host.GlobalScope}, files.Apps...)
 	if !g.underWay(now.Dokku) {
 		names = slices.DeleteFunc(names, func(name string) bool {
@@ -130,7 +158,7 @@ func (g *Guard) unresolved(files *app.Files, now app.Host, stamp string, known s
 			return !open
 		})
 	}
-	return g.baselines(stamp, names, known)
+	return g.baselines(stamp, names, known, read)
 }
 
 // oldFiles are the files of a snapshot, read once; nil, and named, where they
@@ -158,16 +186,15 @@ func (g *Guard) oldFiles(id string) *app.Files {
 // before is an app as it was before whatever has happened to it: in the snapshot that
 // an upgrade has left open, or else in the newest that is not one which an upgrade has
 // just left behind, or a restore was to mend. nil where none holds the app.
-func (g *Guard) before(name string) *hazard.Side {
-	known, _ := g.State.Read() // a damaged one is named by whoever needs it
-	taken := slices.DeleteFunc(g.snapshots(name), func(e snapshot.Entry) bool {
+func (g *Guard) before(name string, p *past) *hazard.Side {
+	taken := slices.DeleteFunc(g.snapshots(name, p), func(e snapshot.Entry) bool {
 		return e.Reason == snapshot.PostUpgrade || e.Reason == snapshot.PreRestore
 	})
-	if b, open := known.Unresolved[name]; open && b.Snapshot != "" {
+	if b, open := p.known.Unresolved[name]; open && b.Snapshot != "" {
 		taken = append([]snapshot.Entry{{ID: b.Snapshot}}, taken...)
 	}
 	for _, e := range taken {
-		side := g.side(e.ID, name, known)
+		side := g.side(e.ID, name, p.known)
 		if side == nil {
 			continue
 		}
@@ -182,24 +209,17 @@ func (g *Guard) before(name string) *hazard.Side {
 // holding is an app as it was in the newest of all snapshots for which the question is
 // answered with yes; nil where it is for none. All may have to be asked, so it goes by
 // what they say of themselves, and reads the files of that one alone.
-func (g *Guard) holding(name string, want func(app.State) bool) *hazard.Side {
-	known, _ := g.State.Read()
-	for _, e := range g.snapshots(name) {
-		said, asked := g.states[e.ID]
-		if !asked {
-			if m, err := g.Store.Manifest(e.ID); err == nil {
-				said = m.Host.Apps
-			}
-			if g.states == nil {
-				g.states = map[string]map[string]app.State{}
-			}
-			g.states[e.ID] = said
-		}
-		for _, n := range append([]string{name}, known.Formerly(name)...) {
-			if s, there := said[n]; !there || !want(s) {
+func (g *Guard) holding(name string, p *past, want func(app.State) bool) *hazard.Side {
+	for _, e := range g.snapshots(name, p) {
+		said, _ := g.manifest(p.opened, e.ID)
+		for _, n := range append([]string{name}, p.known.Formerly(name)...) {
+			if said == nil {
 				continue
 			}
-			if side := g.side(e.ID, name, known); side != nil && want(side.State) {
+			if s, there := said.Host.Apps[n]; !there || !want(s) {
+				continue
+			}
+			if side := g.side(e.ID, name, p.known); side != nil && want(side.State) {
 				return side
 			}
 		}
@@ -212,10 +232,9 @@ const someEarlier = 5
 
 // earlier are an app's nginx configurations in all snapshots, newest first, each once. They
 // are read only where nginx refuses what is there.
-func (g *Guard) earlier(name string) (texts []string) {
-	known, _ := g.State.Read()
-	for _, e := range g.snapshots(name) {
-		side := g.side(e.ID, name, known)
+func (g *Guard) earlier(name string, p *past) (texts []string) {
+	for _, e := range g.snapshots(name, p) {
+		side := g.side(e.ID, name, p.known)
 		if side == nil {
 			continue
 		}
@@ -229,9 +248,9 @@ func (g *Guard) earlier(name string) (texts []string) {
 }
 
 // snapshots are all snapshots, and an app's live snapshot, newest first.
-func (g *Guard) snapshots(name string) []snapshot.Entry {
-	taken, _ := g.Store.List()
-	if live, err := g.Store.Live(name); err == nil {
+func (g *Guard) snapshots(name string, p *past) []snapshot.Entry {
+	taken := slices.Clone(p.taken())
+	if live, _ := g.manifest(p.opened, "live/"+name); live != nil {
 		taken = append(taken, snapshot.Entry{ID: live.ID, Time: live.Time})
 	}
 	slices.SortStableFunc(taken, func(a, b snapshot.Entry) int { return g.Store.Dated(b.Time).Compare(g.Store.Dated(a.Time)) })

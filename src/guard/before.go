@@ -219,7 +219,7 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 	if point != BeforeCore { // what is on the disk calls itself what it likes
 		// A Debian revision is none of Dokku's. A date before the release that a branch
 		// goes back to (1790000000:0.38.27) tells that it is no release.
-		if to = revision.ReplaceAllString(to, ""); !packageVersion.MatchString(to) {
+		if to = revision.ReplaceAllString(to, ""); len(to) > 100 || !packageVersion.MatchString(to) {
 			return fmt.Errorf("%q is no version of a package", to)
 		}
 	}
@@ -286,7 +286,7 @@ func (g *Guard) baselineAt(ctx context.Context, point, from, to string, begins *
 // packageVersion is what Debian takes for the version of a package, revision the part
 // of it that counts how often the same was packaged.
 var (
-	packageVersion = regexp.MustCompile(`^[0-9A-Za-z.+:~-]{1,100}$`)
+	packageVersion = regexp.MustCompile(`^[0-9A-Za-z.+:~-]+$`)
 	revision       = regexp.MustCompile(`-[0-9][0-9.]*$`)
 )
 
@@ -353,7 +353,7 @@ func (g *Guard) whole(ctx context.Context, from string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	baselines, _ := g.baselines(from, files.Apps, known)
+	baselines, _ := g.baselines(from, files.Apps, known, opened{})
 	for name, now := range app.Read(files).Apps {
 		if r, ok := baselines[name]; ok && now.EffectiveScale().Empty() && !r.state.EffectiveScale().Empty() {
 			return false, nil

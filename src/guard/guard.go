@@ -45,11 +45,10 @@ type Guard struct {
 	Version string
 	// NoProbe asks no app by requests, whatever the property probe says.
 	NoProbe bool
-	old     map[string]*app.Files           // the files of snapshots, by id
-	ways    map[string]wayBack              // by the two versions
-	hosts   map[string]app.Host             // and what they say, where it was wanted
-	states  map[string]map[string]app.State // what they say of themselves
-	key     []byte                          // see fingerprint
+	old     map[string]*app.Files // the files of snapshots, by id
+	ways    map[string]wayBack    // by the two versions
+	hosts   map[string]app.Host   // and what they say, where it was wanted
+	key     []byte                // see fingerprint
 	plugins plugins.Facts
 	said    map[string]bool // files that cannot be read, and are said to
 	// confirmed is what Dokku's own commands have said, by app; see confirm.

@@ -15,8 +15,10 @@ type Observation struct {
 	Files *app.Files
 	Now   app.Host
 
-	// routing is what is wrong with how nginx serves the apps, by their files.
-	routing []nginx.Finding
+	// owners are the apps by the addresses of their containers, routing is what is wrong
+	// with how nginx serves each app, by its files.
+	owners  nginx.Owners
+	routing map[string][]nginx.Finding
 	// refused is what nginx -t does not take, culprit the app whose file it names; ""
 	// for a file that is no app's.
 	refused, culprit string
@@ -24,14 +26,18 @@ type Observation struct {
 	nginxUnknown string
 	tested       bool
 
-	// asked tells that requests were made; answers are what came of them, judged what
-	// is wrong by them, unasked the apps that have more addresses than there was time
+	// asked tells that requests were made; answers are what came of them, answered the
+	// same by app, judged what is wrong of each by them, unasked the apps that have more addresses than there was time
 	// to ask for.
-	asked   bool
-	answers []nginx.Answer
-	judged  []nginx.Finding
-	unasked []string
+	asked    bool
+	answers  []nginx.Answer
+	answered map[string][]nginx.Answer
+	judged   map[string][]nginx.Finding
+	unasked  []string
 
+	// again are the apps that differ from an earlier look of the same run, nil where all
+	// were looked at; see lookAgain.
+	again map[string]bool
 	// renaming are both halves of each rename that is under way or was cut off. What
 	// looks wrong with them is the rename's to end.
 	renaming map[string]bool

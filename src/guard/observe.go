@@ -31,16 +31,22 @@ func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, e
 	if err != nil {
 		return nil, err
 	}
-	o := &Observation{Files: files, Now: app.Read(files), renaming: g.halves(), locked: map[string]bool{}}
+	return g.observed(ctx, files, app.Read(files))
+}
+
+// observed is what there is to be seen of a host by its files, and by asking nginx.
+func (g *Guard) observed(ctx context.Context, files *app.Files, now app.Host) (*Observation, error) {
+	o := &Observation{Files: files, Now: now, renaming: g.halves(), locked: map[string]bool{}}
 	g.confirm(ctx, o, o.scopes()...)
 	if o.Now.DockerMissing != "" {
 		return o, nil // nothing can be said of what leads to a container
 	}
-	o.routing = nginx.Check(files, o.Now)
-	for _, f := range o.routing {
-		if f.Kind == nginx.Stopped && !o.locked[f.App] {
-			_, err := g.Host.Lstat(app.DeployLock(g.Host.Paths(), o.Now.Dokku, f.App))
-			o.locked[f.App] = err == nil
+	o.owners = nginx.OwnersOf(o.Now)
+	o.routing = nginx.Check(files, o.Now, o.owners)
+	for name := range o.routing {
+		if o.wrong(name, nginx.Stopped) {
+			_, err := g.Host.Lstat(app.DeployLock(g.Host.Paths(), o.Now.Dokku, name))
+			o.locked[name] = err == nil
 		}
 	}
 	if !slices.ContainsFunc(files.Apps, func(name string) bool { _, has := files.Text(nginx.ConfPath(name)); return has }) {
@@ -57,7 +63,7 @@ func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, e
 		o.refused = complaint
 	}
 	if o.culprit != "" && !o.wrong(o.culprit, nginx.NoUpstream, nginx.Certificate) { // that is why, else, and it is said
-		o.routing = append(o.routing, nginx.Finding{App: o.culprit, Kind: nginx.Refused, What: "nginx refuses to load its configuration: " + complaint})
+		o.routing[o.culprit] = append(o.routing[o.culprit], nginx.Finding{App: o.culprit, Kind: nginx.Refused, What: "nginx refuses to load its configuration: " + complaint})
 	}
 	return o, nil
 }
@@ -74,8 +80,8 @@ func (g *Guard) observeAndAsk(ctx context.Context, apps ...string) (*Observation
 // wrong tells whether anything of these kinds, or anything at all, is known to be wrong
 // with how an app is served.
 func (o *Observation) wrong(name string, kinds ...nginx.Kind) bool {
-	return slices.ContainsFunc(o.routing, func(f nginx.Finding) bool {
-		return f.App == name && (len(kinds) == 0 && f.Kind != nginx.Large || slices.Contains(kinds, f.Kind))
+	return slices.ContainsFunc(o.routing[name], func(f nginx.Finding) bool {
+		return len(kinds) == 0 && f.Kind != nginx.Large || slices.Contains(kinds, f.Kind)
 	})
 }
 
@@ -96,20 +102,28 @@ func (g *Guard) ask(ctx context.Context, o *Observation) {
 			o.unasked = append(o.unasked, a.App)
 		}
 	}
-	o.judged = g.judge(ctx, o)
+	o.judged, o.answered = g.judge(ctx, o), map[string][]nginx.Answer{}
+	for _, a := range o.answers {
+		o.answered[a.App] = append(o.answered[a.App], a)
+	}
 }
 
 // judge finds the apps whose files are right and whose answers are not. For a moment
 // after a reload nginx's old workers answer too, so whoever answers at once is asked
 // again.
-func (g *Guard) judge(ctx context.Context, o *Observation) []nginx.Finding {
+func (g *Guard) judge(ctx context.Context, o *Observation) map[string][]nginx.Finding {
 	ctx, cancel := context.WithTimeout(ctx, askingAgain)
 	defer cancel()
 	for n := 0; ; n++ {
 		var suspects []string
-		found := slices.DeleteFunc(nginx.Judge(o.Now, o.answers), func(f nginx.Finding) bool { return o.wrong(f.App) })
-		for _, f := range found {
-			if !f.Slow && !slices.Contains(suspects, f.App) {
+		found, suspected := map[string][]nginx.Finding{}, map[string]bool{}
+		for _, f := range nginx.Judge(o.Now, o.answers) {
+			if o.wrong(f.App) {
+				continue
+			}
+			found[f.App] = append(found[f.App], f)
+			if !f.Slow && !suspected[f.App] {
+				suspected[f.App] = true
 				suspects = append(suspects, f.App)
 			}
 		}
@@ -121,7 +135,7 @@ func (g *Guard) judge(ctx context.Context, o *Observation) []nginx.Finding {
 		if ctx.Err() != nil {
 			return found // not all were asked
 		}
-		o.answers = append(slices.DeleteFunc(o.answers, func(a nginx.Answer) bool { return slices.Contains(suspects, a.App) }), again...)
+		o.answers = append(slices.DeleteFunc(o.answers, func(a nginx.Answer) bool { return suspected[a.App] }), again...)
 	}
 }
 

@@ -169,7 +169,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	if len(list) > 0 && !list[0].Future {
 		r.Newest, r.NewestAt = list[0].ID, list[0].Time
 	}
-	recorded, _ := g.baselines(m.lastSeen, o.Files.Apps, m.state)
+	recorded, _ := g.baselines(m.lastSeen, o.Files.Apps, m.state, m.past.opened)
 	found := map[string][]hazard.Finding{}
 	for _, f := range g.assess(o, m) {
 		found[f.App] = append(found[f.App], f)
@@ -196,7 +196,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		if slices.Contains(o.unasked, name) {
 			a.Problems = append(a.Problems, notAllAsked)
 		}
-		a.Asked = slices.ContainsFunc(o.answers, func(n nginx.Answer) bool { return n.App == name && n.Error != nginx.NotAsked })
+		a.Asked = slices.ContainsFunc(o.answered[name], func(n nginx.Answer) bool { return n.Error != nginx.NotAsked })
 		s := o.Now.Apps[name]
 		a.NotAsked = slices.Contains(o.unasked, name) || !g.probes(name) && !s.Stopped && len(s.Web()) > 0
 		a.Settings = g.Settings(name)

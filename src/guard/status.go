@@ -77,10 +77,14 @@ func (o *Observation) down(name string, found []hazard.Finding) bool {
 // worstFirst puts findings into the order in which a person needs them: of apps that are
 // down, then what else is a person's, then what is only to be known.
 func (o *Observation) worstFirst(found []hazard.Finding) []hazard.Finding {
+	of := map[string][]hazard.Finding{}
+	for _, f := range found {
+		of[f.App] = append(of[f.App], f)
+	}
 	down := map[string]bool{}
 	for _, f := range found {
 		if _, known := down[f.App]; !known && f.ForYou() {
-			down[f.App] = o.down(f.App, found)
+			down[f.App] = o.down(f.App, of[f.App])
 		}
 	}
 	rank := func(f hazard.Finding) int {
@@ -118,9 +122,9 @@ func (o *Observation) serving(name string) (down, known bool) {
 		return false, true
 	}
 	good, bad := 0, 0
-	for _, a := range o.answers {
+	for _, a := range o.answered[name] {
 		switch {
-		case a.App != name || a.Via != nginx.ViaNginx || a.Error == nginx.NotAsked:
+		case a.Via != nginx.ViaNginx || a.Error == nginx.NotAsked:
 		case a.Good():
 			good++
 		default:
@@ -223,10 +227,7 @@ func (o *Observation) health() string {
 func (o *Observation) goodAgain(name string) bool {
 	config, err := nginx.Read(o.Files, name)
 	byNginx, _ := o.Now.Apps[name].Proxy.ByNginx()
-	wrong := o.wrong(name)
-	for _, f := range o.judged {
-		wrong = wrong || f.App == name
-	}
+	wrong := o.wrong(name) || len(o.judged[name]) > 0
 	// nginx names one file that it refuses at a time: of the others nothing is known.
 	return err == nil && o.refused == "" && !o.disputes(name) && config.Mark == "" && byNginx && o.Now.DockerMissing == "" && o.nginxUnknown == "" && !wrong
 }

@@ -30,8 +30,8 @@ type Routing struct {
 	// Findings are what is wrong, by the app's files, by nginx's own verdict, and by
 	// what was answered.
 	Findings []nginx.Finding
-	// Host are all apps: an address may be another's.
-	Host app.Host
+	// Owners are all apps by their addresses: one may be another's.
+	Owners nginx.Owners
 	// Complaint is what nginx -t says of a file of the app, "" where it says nothing.
 	Complaint string
 	// Locked tells that the app is being deployed, or locked.
@@ -272,7 +272,7 @@ func (s Subject) stillWrong(ctx context.Context, h host.Host, besides ...nginx.K
 	if err != nil {
 		return err
 	}
-	for _, f := range nginx.CheckApp(files, s.Routing.Host, s.Now.Name) {
+	for _, f := range nginx.CheckApp(files, s.Now, s.Routing.Owners) {
 		if !slices.Contains([]nginx.Kind{nginx.Stopped, nginx.Fallback, nginx.Replaced}, f.Kind) && !slices.Contains(besides, f.Kind) {
 			return errors.New(f.What)
 		}

@@ -143,7 +143,7 @@ func TestAHostileConfiguration(t *testing.T) {
 		began := cpu()
 		var findings, questions int
 		grown := peak(func() {
-			findings = len(Check(set, now))
+			findings = len(Check(set, now, OwnersOf(now))["a"])
 			questions = len(Questions(set, s))
 			_, _ = WriteFallback(text, s)
 			WriteSubstitute(set, s, "/home/dokku/a")

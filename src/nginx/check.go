@@ -47,17 +47,18 @@ type Finding struct {
 }
 
 // Check compares each app's configuration with its running containers, its
-// domains, ports and certificate. It asks nobody: everything comes from the files
-// and from what docker said once. Apps that Dokku's nginx does not serve are
-// passed over, and so is everything while docker says nothing.
-func Check(f *app.Files, now app.Host) []Finding {
+// domains, ports and certificate, and returns what is found of each. It asks nobody:
+// everything comes from the files and from what docker said once. Apps that Dokku's
+// nginx does not serve are passed over, and so is everything while docker says nothing.
+func Check(f *app.Files, now app.Host, owners Owners) map[string][]Finding {
+	found := map[string][]Finding{}
 	if now.DockerMissing != "" {
-		return nil
+		return found
 	}
-	var found []Finding
-	owner := owners(now)
 	for _, name := range f.Apps {
-		found = append(found, checkApp(f, now, name, owner)...)
+		if list := CheckApp(f, now.Apps[name], owners); len(list) > 0 {
+			found[name] = list
+		}
 	}
 	return found
 }
@@ -90,18 +91,13 @@ func (l *findings) add(t Finding) {
 	}
 }
 
-// CheckApp is Check for one app, whose files may be newer than the state of the
-// host that they are compared with.
-func CheckApp(f *app.Files, now app.Host, name string) []Finding {
-	return checkApp(f, now, name, owners(now))
-}
-
-func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) []Finding {
-	c := checker{files: f, owner: owner}
-	s := now.Apps[name]
+// CheckApp is Check for one app, whose files may be newer than the state that they are
+// compared with.
+func CheckApp(f *app.Files, s app.State, owners Owners) []Finding {
+	c := checker{files: f, owners: owners}
 	if byNginx, _ := s.Proxy.ByNginx(); byNginx {
 		c.app(s)
-	} else if config, err := Read(f, name); err == nil && len(config.Servers) > 0 && s.Proxy.Disabled && s.Proxy.Unknown == "" {
+	} else if config, err := Read(f, s.Name); err == nil && len(config.Servers) > 0 && s.Proxy.Disabled && s.Proxy.Unknown == "" {
 		c.say(s, Open, "its proxy is disabled, and nginx has a configuration for it all the same")
 	}
 	// That an address leads nowhere says already that its container is left out.
@@ -112,10 +108,13 @@ func checkApp(f *app.Files, now app.Host, name string, owner map[string]string) 
 	return found
 }
 
-// owners are the apps by the addresses of their running containers. The
-// machine's own address is nobody's: containers in its network share it.
-func owners(now app.Host) map[string]string {
-	owner := map[string]string{}
+// Owners are the apps by the addresses of their running containers.
+type Owners map[string]string
+
+// OwnersOf are those of a host. The machine's own address is nobody's: containers in its
+// network share it.
+func OwnersOf(now app.Host) Owners {
+	owner := Owners{}
 	for name, s := range now.Apps {
 		for _, c := range s.Containers {
 			for _, a := range c.Addresses {
@@ -131,9 +130,9 @@ func owners(now app.Host) map[string]string {
 const loopback = "127.0.0.1"
 
 type checker struct {
-	files *app.Files
-	owner map[string]string
-	found findings
+	files  *app.Files
+	owners Owners
+	found  findings
 }
 
 func (c *checker) say(s app.State, kind Kind, format string, args ...any) {
@@ -254,7 +253,7 @@ func (c *checker) upstreams(s app.State, config Config, live []string, byContain
 				break // names and sockets: not as Dokku writes it
 			}
 			hosts = append(hosts, host)
-			switch owner := c.owner[host]; {
+			switch owner := c.owners[host]; {
 			case slices.Contains(live, host):
 			case owner != "" && owner != s.Name:
 				c.say(s, Foreign, "nginx sends its requests to %s, which is a container of %s", server, owner)

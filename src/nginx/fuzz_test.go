@@ -40,7 +40,7 @@ func FuzzRead(f *testing.F) {
 		})
 		soon(t, len(conf)+len(snippet)+len(vhost)+len(ports), func() {
 			now := app.Read(files)
-			Check(files, now)
+			Check(files, now, OwnersOf(now))
 			Serves(files, now.Apps["a"])
 			for _, q := range Questions(files, now.Apps["a"]) {
 				host, port, err := net.SplitHostPort(q.Address)

@@ -44,14 +44,14 @@ func Decode(data []byte) []Answer {
 // same page are not told apart, and a page that changes with each request is
 // nobody's.
 func Judge(now app.Host, answers []Answer) []Finding {
-	pages := map[string][]string{} // by digest, the apps whose containers answer so
+	pages := map[string][]string{} // by digest, the apps whose containers answer so, or two of them
 	alive := map[string]bool{}     // apps whose containers answer
 	for _, a := range answers {
 		if a.Via != Container || !a.Good() {
 			continue
 		}
 		alive[a.App] = true
-		if a.Status/100 == 2 && a.Body != "" && !slices.Contains(pages[a.Body], a.App) {
+		if a.Status/100 == 2 && a.Body != "" && len(pages[a.Body]) < 2 && !slices.Contains(pages[a.Body], a.App) {
 			pages[a.Body] = append(pages[a.Body], a.App)
 		}
 	}

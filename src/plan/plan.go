@@ -107,8 +107,10 @@ func Legend(out *say.Printer, marks []string) {
 // Apps are the apps that steps are for, each once.
 func (p Plan) Apps() []string {
 	var names []string
+	seen := map[string]bool{}
 	for _, s := range p {
-		if !slices.Contains(names, s.App) {
+		if !seen[s.App] {
+			seen[s.App] = true
 			names = append(names, s.App)
 		}
 	}

@@ -142,7 +142,7 @@ func isCore(h host.Host, name string) bool {
 func read(h host.Host, name, dir string, until time.Time) (*reading, error) {
 	p := &reading{Plugin: Plugin{Name: name}, scripts: map[string]*script{}, others: map[string]bool{}, until: until}
 	if b, err := h.ReadFile(filepath.Join(dir, "plugin.toml")); err == nil {
-		if m := tomlVersion.FindSubmatch(b); m != nil {
+		if m := tomlVersion.FindSubmatch(b); m != nil && len(m[1]) <= 100 {
 			p.Version = string(m[1])
 		}
 	}
@@ -176,7 +176,7 @@ func read(h host.Host, name, dir string, until time.Time) (*reading, error) {
 	return p, nil
 }
 
-var tomlVersion = regexp.MustCompile(`(?m)^\s*version\s*=\s*["']([^"']{1,100})["']`)
+var tomlVersion = regexp.MustCompile(`(?m)^\s*version\s*=\s*["']([^"']+)["']`)
 
 // walk looks for scripts below a directory; the other files are kept for what may
 // source them. Links are not followed, except at the top, where they are triggers.

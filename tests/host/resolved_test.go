@@ -175,7 +175,7 @@ func deployIsFaster(t *testing.T, kind nginx.Kind, stage plan.Stage) {
 		Context: hazard.Context{Paths: h.Paths(), To: now.Dokku, Files: files, Old: func() *app.Files { return nil }, Seeded: func(string, string) bool { return false }},
 		Now:     now.Apps["blog"],
 		Routing: &hazard.Routing{
-			Host: now, Run: run, Complaint: "unexpected end of file in " + conf + ":2",
+			Owners: nginx.OwnersOf(now), Run: run, Complaint: "unexpected end of file in " + conf + ":2",
 			Findings: []nginx.Finding{{App: "blog", Kind: kind, What: "nginx refuses it"}},
 			Before:   func() *hazard.Side { return nil },
 			Earlier:  func() []string { return nil },

@@ -22,7 +22,7 @@ var storeys = [][]string{
 	{"newer.go", "names.go", "baseline.go", "log.go"},
 	{"undo.go"},
 	{"observe.go", "cutoff.go"},
-	{"snapshot.go", "occasion.go", "status.go"},
+	{"snapshot.go", "occasion.go", "status.go", "again.go"},
 	{"assess.go"},
 	{"unknown.go", "env.go"},
 	{"act.go", "print.go"},

@@ -583,6 +583,7 @@ func printed(format string, ids []string, raw []json.RawMessage, parsed []inspec
 	if err != nil {
 		return err
 	}
+	known := map[string]bool{}
 	for i, c := range parsed {
 		if !slices.Contains(ids, c.ID) {
 			continue
@@ -595,6 +596,12 @@ func printed(format string, ids []string, raw []json.RawMessage, parsed []inspec
 			return err
 		}
 		fmt.Println()
+		known[c.ID] = true
+	}
+	for _, id := range ids {
+		if !known[id] {
+			return fmt.Errorf("Error: No such object: %s", id)
+		}
 	}
 	return nil
 }
