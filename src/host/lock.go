@@ -22,7 +22,16 @@ func (l *Local) Lock(ctx context.Context, name string, mode fs.FileMode, wait ti
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	lock := flock.New(name, flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NONBLOCK), flock.SetPermissions(mode))
-	taken, err := lock.TryLockContext(ctx, lockPoll)
+	// Tried once in any case: on a busy machine a short wait is over before it begins, and a
+	// lock that nobody has would count as somebody's.
+	taken := false
+	err = ctx.Err()
+	if !errors.Is(err, context.Canceled) {
+		taken, err = lock.TryLock()
+	}
+	if err == nil && !taken {
+		taken, err = lock.TryLockContext(ctx, lockPoll)
+	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), err == nil && !taken:
 		return nil, ErrLocked
