@@ -254,7 +254,7 @@ func (l *list) domains(s app.State) {
 			i.Name = "not all" // what else it has stays
 		}
 		l.add(i)
-	case len(names) == 0 && (s.Domains.File || s.Deployed()):
+	case len(names) == 0 && (s.Domains.File || s.Deployed() || !app.Before(s.Dokku, "0.29.0")): // from then on a new app has some
 		l.add(Item{Scope: name, Kind: DomainsNone, Commands: [][]Text{words("domains:clear", name)}})
 	}
 }
