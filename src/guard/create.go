@@ -146,6 +146,8 @@ func (g *Guard) planCreate(id string, old *app.Files, name, as string) (c creati
 	}
 	switch {
 	case c.name != "":
+	case !app.Before(dokku, "0.38.0") && slices.Contains(app.Namespaces, name):
+		c.name = name + "-app" // whose destruction would take the settings of that part of Dokku along
 	case app.CreatesName(dokku, name):
 		c.name = name
 	default:
