@@ -43,6 +43,13 @@ func cmdStage(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	stages[work] = append(stages[work], stage{strings.Join(args, " "), now})
+	lost, first := 0, stages[work][0].settings
+	for key, was := range first {
+		if now[key] != was {
+			lost++
+		}
+	}
+	ts.Logf("stage %s: %d of %d not as at the first", strings.Join(args, " "), lost, len(first))
 }
 
 // ownVariable are the variables of the prepared apps: Dokku's own are settings, whose places
