@@ -25,12 +25,13 @@ import (
 
 // creating is what making one app anew would do.
 type creating struct {
-	name  string // here
-	was   string // in the snapshot
-	from  string // the snapshot
-	old   *app.Files
-	begun bool              // by a run that was cut off
-	taken map[string]string // which app of this host has a domain
+	name     string // here
+	was      string // in the snapshot
+	from     string // the snapshot
+	old      *app.Files
+	begun    bool              // by a run that was cut off
+	taken    map[string]string // which app of this host has a domain
+	services map[string]bool   // of this host, nil where they are not known
 }
 
 // Create makes an app that this host does not have, and puts it back as a snapshot has it.
@@ -191,7 +192,7 @@ func (g *Guard) restoration(ctx context.Context, c creating) (r restore.Restorat
 		names = append(names, c.was)
 	}
 	r, err = restore.New(s, c.from, names, c.old)
-	r.Taken = c.taken
+	r.Taken, r.Services = c.taken, c.services
 	return r, err
 }
 
@@ -212,13 +213,21 @@ func (g *Guard) taken(ctx context.Context) (map[string]string, error) {
 
 // createEach makes apps anew, once all that is to be done was shown.
 func (g *Guard) createEach(ctx context.Context, o RestoreOptions, word string, list ...creating) (failure error) {
+	services := map[string]bool{}
+	here, unread := app.Services(g.Host)
+	for _, s := range here {
+		services[s] = true
+	}
+	if len(unread) > 0 {
+		services = nil // one of them may be there
+	}
 	taken, err := g.taken(ctx)
 	if err != nil {
 		return err
 	}
 	var due []creating
 	for _, c := range list {
-		c.taken = taken
+		c.taken, c.services = taken, services
 		r, err := g.restoration(ctx, c)
 		if err != nil {
 			failure = joined(failure, fmt.Errorf("%s: %w", c.name, err))

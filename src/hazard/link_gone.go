@@ -37,10 +37,8 @@ var linkGone = Hazard{
 				f.What = fmt.Sprintf("the container %s does not run (%s)", n.name, named(n.by))
 			}
 			f.Consequence = fmt.Sprintf("What runs goes on. %s ends with docker's error %s, or one like it.", n.fails("deploy, ps:rebuild or ps:restart"), said)
-			plugin, service, isService := serviceOf(n.name)
+			plugin, service, isService := ServiceOf(n.name)
 			switch {
-			case isService && s.created && s.Has.Services != nil && !s.Has.Services[plugin+"/"+service]:
-				f.Command = s.linkAnew(plugin, service)
 			case isService && s.Has.Services[plugin+"/"+service]: // with its data: the plugin makes another container
 				f.Command = say.Command("dokku "+say.Word(plugin)+":start", service)
 			case isService && s.Has.Services == nil: // it may have its data
@@ -58,20 +56,19 @@ var linkGone = Hazard{
 	},
 }
 
-// linkAnew is how an app gets a service that has to be made, by the variable by which it
+// LinkAnew is how an app gets a service that has to be made, by the variable by which it
 // knew the one of that name. While that is set, a link takes another name.
-func (s Subject) linkAnew(plugin, service string) string {
-	plugin = "dokku " + say.Word(plugin)
-	create, link := say.Command(plugin+":create", service), []string{service, s.Now.Name}
-	at := strings.NewReplacer(".", "-", "_", "-").Replace("dokku-" + strings.TrimPrefix(plugin, "dokku ") + "-" + service) // the plugins' service_dns_hostname
-	values, _ := s.Files.Environment(s.Now.Name)
+func LinkAnew(app string, values map[string]string, plugin, service string) string {
+	command := "dokku " + say.Word(plugin)
+	create, link := say.Command(command+":create", service), []string{service, app}
+	at := strings.NewReplacer(".", "-", "_", "-").Replace("dokku-" + plugin + "-" + service) // the plugins' service_dns_hostname
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		alias, is := strings.CutSuffix(name, "_URL")
 		if is && (strings.Contains(values[name], "@"+at+":") || strings.Contains(values[name], "//"+at+":")) {
-			return strings.Join([]string{create, say.Command("dokku config:unset --no-restart", s.Now.Name, name), say.Command(plugin+":link", append(link, "--alias", alias)...)}, " && ")
+			return strings.Join([]string{create, say.Command("dokku config:unset --no-restart", app, name), say.Command(command+":link", append(link, "--alias", alias)...)}, " && ")
 		}
 	}
-	return create + " && " + say.Command(plugin+":link", link...)
+	return create + " && " + say.Command(command+":link", link...)
 }
 
 // linksOnly tells whether what is asked of a container needs it to run.
@@ -84,9 +81,9 @@ func linksOnly(needs []app.Need) bool {
 	return false
 }
 
-// serviceOf is the service of a datastore plugin that a container is of:
+// ServiceOf is the service of a datastore plugin that a container is of:
 // dokku.postgres.orders.
-func serviceOf(container string) (plugin, service string, ok bool) {
+func ServiceOf(container string) (plugin, service string, ok bool) {
 	parts := strings.SplitN(container, ".", 3)
 	if len(parts) < 3 || parts[0] != "dokku" {
 		return "", "", false

@@ -190,8 +190,10 @@ func (r Restoration) newDockerOptions() (steps []*plan.Step, left []Left) {
 		}
 	}
 	inDeploy := r.old.DockerOptions(name, "deploy")
+	links, more := r.links()
+	left = append(left, more...)
 	for _, phase := range []string{"build", "deploy", "run"} {
-		options := r.old.DockerOptions(name, phase)
+		options := slices.DeleteFunc(r.old.DockerOptions(name, phase), func(o string) bool { return slices.Contains(links, o) })
 		if lists && !mounted {
 			o := hazard.BecameOf(r.Subject, options, phase)
 			options = o.Stay
@@ -224,6 +226,24 @@ func (r Restoration) newDockerOptions() (steps []*plan.Step, left []Left) {
 		}
 	}
 	return steps, left
+}
+
+// links are the docker options that link it with services which are not here: no deploy comes
+// to its end with one, and each is added again when the app is linked anew.
+func (r Restoration) links() (options []string, left []Left) {
+	values, _ := r.old.Environment(r.Now.Name)
+	for _, n := range r.old.Needs(r.Now.Name) {
+		plugin, service, is := hazard.ServiceOf(n.Name)
+		if n.Kind != app.NeedContainer || n.Flag != "--link" || n.Line == "" || !is || r.Services == nil || r.Services[plugin+"/"+service] {
+			continue
+		}
+		what := fmt.Sprintf("The service %s of %s, which it is linked with, is not here, so the link is left out. Its data is in no snapshot. To make it and link it:", service, plugin)
+		if !slices.ContainsFunc(left, func(l Left) bool { return l.What == what }) {
+			left = append(left, Left{What: what, Command: hazard.LinkAnew(r.Now.Name, values, plugin, service)})
+		}
+		options = append(options, n.Line)
+	}
+	return options, left
 }
 
 // mount is the step for one mount, by Dokku's own command: it makes the entry too, or

@@ -36,6 +36,9 @@ type Restoration struct {
 	Exact bool
 	// Taken are the domains of this host's apps, of an app that is made anew.
 	Taken map[string]string
+	// Services are those of the datastore plugins here, plugin/service; nil where they are
+	// not known.
+	Services map[string]bool
 	// made tells that the app has just been made: what it has is Dokku's own beginning.
 	made bool
 	// Unbuilt tells that nginx's configuration is to be built whatever else is done.
