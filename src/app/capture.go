@@ -104,7 +104,7 @@ func captureOnce(ctx context.Context, h host.Host, what What, entries []fs.DirEn
 			return work()
 		})
 	}
-	if !what.NoCommands {
+	if !what.NoCommands && !c.some {
 		spawn(func() error { c.docker(ctx, what); return nil })
 	}
 	if !what.NoCommands && len(only) == 0 {
@@ -125,6 +125,12 @@ func captureOnce(ctx context.Context, h host.Host, what What, entries []fs.DirEn
 	err := c.properties(only, beside)
 	if waited := g.Wait(); err == nil {
 		err = waited
+	}
+	if !what.NoCommands && c.some { // by the containers that their files name
+		func() {
+			defer c.keepPanic()
+			c.docker(ctx, what)
+		}()
 	}
 	if err == nil {
 		c.captureSmall(what)
@@ -174,8 +180,6 @@ type capture struct {
 	known  map[string]bool // the apps
 	smalls []small         // captured by rule, when all else is
 	some   bool            // of the apps are wanted, and not all
-	// containers are the CONTAINER files of those.
-	containers []string
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }
@@ -244,11 +248,6 @@ func (c *capture) isApp(d directory) bool {
 	}
 	if d.err != nil {
 		return !notThere(d.err)
-	}
-	for _, e := range d.entries {
-		if c.some && strings.HasPrefix(e.Name(), "CONTAINER.") {
-			c.containers = append(c.containers, filepath.Join(c.p.App(name), e.Name()))
-		}
 	}
 	if slices.ContainsFunc(d.entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
 		return true

@@ -46,7 +46,8 @@ const (
 // some apps are wanted, those of their files are asked about, and nobody else's.
 func (c *capture) docker(ctx context.Context, what What) {
 	only := what.Apps
-	if len(only) > 0 && len(c.containers) == 0 && !what.Needs {
+	ids, deployed := c.noted()
+	if len(only) > 0 && !deployed && !what.Needs {
 		c.fact(dockerFacts, nil, nil) // never deployed: there is nothing to be known, and config:set waits
 		return
 	}
@@ -56,7 +57,6 @@ func (c *capture) docker(ctx context.Context, what What) {
 	}
 	first, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ids := c.noted()
 	if len(ids) == 0 {
 		filter := "label=com.dokku.app-name"
 		if len(only) == 1 {
@@ -73,16 +73,26 @@ func (c *capture) docker(ctx context.Context, what What) {
 	c.fact(dockerFacts, kept, err)
 }
 
-// noted are the ids in the CONTAINER files of apps, where only some are wanted.
-func (c *capture) noted() (ids []string) {
-	for _, name := range c.containers {
-		b, _ := c.h.ReadFile(name)
-		// What is none would be an option, or the name of another's container.
-		if id := strings.TrimSpace(string(b)); id != "" && len(id) <= 64 && id[0] != '-' && !strings.ContainsAny(id, " \t\n/.") {
-			ids = append(ids, id)
+// noted are the ids in the CONTAINER files of apps, where only some are wanted, and whether
+// there are such files at all.
+func (c *capture) noted() (ids []string, deployed bool) {
+	if !c.some {
+		return nil, true
+	}
+	for _, part := range c.parts {
+		for _, f := range part {
+			if name := f.Path[strings.LastIndexByte(f.Path, '/')+1:]; !strings.HasPrefix(name, "CONTAINER.") || strings.Count(f.Path, "/") != 2 || !strings.HasPrefix(f.Path, "root/") {
+				continue
+			}
+			deployed = true
+			// What is none would be an option, or the name of another's container.
+			if id := strings.TrimSpace(string(f.Data)); id != "" && len(id) <= 64 && id[0] != '-' && !strings.ContainsAny(id, " \t\n/.") {
+				ids = append(ids, id)
+			}
 		}
 	}
-	return ids
+	slices.Sort(ids) // whichever app was read first
+	return ids, deployed
 }
 
 const (
