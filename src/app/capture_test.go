@@ -184,3 +184,45 @@ func TestTooManyBranches(t *testing.T) {
 		t.Errorf("it has %d files", len(found))
 	}
 }
+
+// What is captured of one app alone is what is captured of it beside the others, with what is
+// the host's: whatever apps and namespaces are called.
+func TestOneAppIsCapturedAsBesideTheOthers(t *testing.T) {
+	h := smallHost(t)
+	for name, content := range map[string]string{
+		"lib/config/--global/ENV":          "G=1\n", // of 0.38
+		"lib/config/blog/ENV":              "B=1\n",
+		"lib/config/shop/ENV":              "C=1\n",
+		"lib/config/shop/blog/url":         "a namespace that is called like an app",
+		"lib/config/shop/--global/url":     "and has something of the host's",
+		"lib/config/gone/blog/x":           "of a plugin that is gone",
+		"lib/config/blog/shop/x":           "a namespace that is called like this app",
+		"lib/config/nginx/blog/hsts":       "false",
+		"lib/config/nginx/shop/hsts":       "false",
+		"lib/config/nginx/--global/hsts":   "true",
+		"root/blog/CONTAINER.web.1":        "abc\n",
+		"lib/data/letsencrypt/autorenew":   "on",
+		"lib/config/letsencrypt/blog/mail": "x",
+	} {
+		path := RealPath(h.Paths(), name)
+		if err := h.Write(path, 0o600, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := Capture(context.Background(), h, What{NoCommands: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := Capture(context.Background(), h, What{Apps: []string{"blog"}, NoCommands: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range whole.All() {
+		if scope := Scope(file.Path); scope == "shop" || strings.HasPrefix(file.Path, "facts/") {
+			continue
+		}
+		if got, there := one.Get(file.Path); !there || got.SHA256 != file.SHA256 {
+			t.Errorf("%s is not captured with blog alone", file.Path)
+		}
+	}
+}

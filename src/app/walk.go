@@ -102,8 +102,13 @@ func (c *capture) properties(only []string, beside func(of func(*walk))) error {
 		ofPlugins = c.namespaceNames()
 	}
 	for _, ns := range namespaces {
-		if !ofPlugins(ns.Name()) && !slices.Contains(only, ns.Name()) && c.isThere(ns.Name()) {
-			continue // where the environment of another app lies
+		scopes := append([]string{host.GlobalScope}, only...)
+		if !ofPlugins(ns.Name()) && !slices.Contains(scopes, ns.Name()) {
+			// Most often where the environment of another app lies.
+			scopes = slices.DeleteFunc(scopes, func(scope string) bool { return !c.isThere(config + "/" + ns.Name() + "/" + scope) })
+			if len(scopes) == 0 {
+				continue
+			}
 		}
 		beside(func(w *walk) {
 			logical, dir := "lib/config/"+ns.Name(), config+"/"+ns.Name()
@@ -111,7 +116,7 @@ func (c *capture) properties(only []string, beside func(of func(*walk))) error {
 				w.namespace(logical, dir)
 				return
 			}
-			for _, scope := range append([]string{host.GlobalScope}, only...) {
+			for _, scope := range scopes {
 				w.tree(logical+"/"+scope, dir+"/"+scope)
 			}
 		})
@@ -124,10 +129,9 @@ func (c *capture) properties(only []string, beside func(of func(*walk))) error {
 	return nil
 }
 
-// isThere tells whether something of this name stands where the apps do.
 func (c *capture) isThere(name string) bool {
-	_, err := c.h.Lstat(c.p.App(name))
-	return err == nil
+	_, err := c.h.Lstat(name)
+	return !notThere(err)
 }
 
 // namespaceNames tells of a name whether a plugin may keep properties under it: one of
