@@ -1,11 +1,11 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,7 +139,7 @@ func (g *Guard) planCreate(id string, old *app.Files, name, as string) (c creati
 		return c, err
 	}
 	if as != "" && !app.CreatesName(dokku, as) {
-		return c, say.Hint(fmt.Errorf("%s is no name that Dokku %s takes for a new app", as, dokku), "For example: %s", app.NearestName(as))
+		return c, say.Hint(fmt.Errorf("%s is no name that Dokku %s takes for a new app", as, dokku), "Another: --as %s", cmp.Or(app.NearestName(as), "NAME"))
 	}
 	c = creating{name: as, was: name, from: id, old: old}
 	if !slices.Contains(c.old.Apps, name) {
@@ -252,7 +252,7 @@ func (g *Guard) createEach(ctx context.Context, o RestoreOptions, word string, l
 			first = nil
 		}
 		all := append(first, steps...)
-		if g.hasCode(c) {
+		if g.hasCode(c.from, c.was) {
 			all = append(all, plan.Step{App: c.name, Mark: plan.Add, Text: "its repository, as it came with the snapshot"})
 		}
 		all.Print(g.Out)
@@ -295,22 +295,26 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 			return joined(g.notCreated(c.name, err), g.State.EndRestore(c.name, restore.Parts))
 		}
 	}
+	if err := g.locked(ctx, lockTimeout, func() error { return g.calledThere(c) }); err != nil {
+		return err
+	}
 	r, err := g.restoration(ctx, c)
 	if err != nil {
 		return err
 	}
+	// What cannot be planned keeps nothing else from being done, and is told at the end.
 	steps, left, failed := r.Creation()
-	if err := joined(failed, g.inStages(ctx, steps, plan.NewJournal(g.Host, restore.Name))); err != nil {
-		return say.Hint(err, "To go on: %s", g.again(c))
+	if err := g.inStages(ctx, steps, plan.NewJournal(g.Host, restore.Name)); err != nil {
+		return say.Hint(joined(failed, err), "To go on: %s", g.again(c))
 	}
 	// From 0.38.0 on apps:create builds a configuration that answers 502, of what there is
 	// then: by now the app has other domains, or its proxy is disabled.
 	if _, err := g.Host.Lstat(g.Host.Paths().App(c.name) + "/nginx.conf"); err == nil {
 		if err := host.BuildProxy(ctx, g.Host, c.name); err != nil {
-			g.Out.Error(say.Hint(fmt.Errorf("%s: %w", c.name, err), "To see why: %s", say.Command("dokku --trace proxy:build-config", c.name)))
+			failed = joined(failed, say.Hint(err, "To see why: %s", say.Command("dokku --trace proxy:build-config", c.name)))
 		}
 	}
-	deploy, err := g.code(ctx, c, r)
+	deploy, err := g.code(ctx, c.from, c.was, c.name, r)
 	if err != nil {
 		return say.Hint(err, "To go on: %s", g.again(c))
 	}
@@ -318,12 +322,7 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 	if err != nil {
 		return err
 	}
-	if err := g.locked(ctx, lockTimeout, func() error {
-		if err := g.calledThere(c); err != nil {
-			return err
-		}
-		return g.endRestore(c.name, restore.Parts, o.Files)
-	}); err != nil {
+	if err := g.locked(ctx, lockTimeout, func() error { return g.endRestore(c.name, restore.Parts, o.Files) }); err != nil {
 		return err
 	}
 	known, err := g.readState()
@@ -332,11 +331,11 @@ func (g *Guard) create(ctx context.Context, c creating) error {
 	}
 	s := g.subject(o.Files, o.Now, c.name, "", o.Now.Dokku, known)
 	for _, f := range hazard.Lacking(s) {
-		left = append(left, restore.Left{What: "Not there: " + f.What + ". " + f.Consequence, Command: f.Command})
+		left = append(left, restore.Left{What: c.name + ": " + f.What + ". " + f.Consequence, Command: f.Command})
 	}
 	g.Out.Step("%s is made. To undo this: %s", c.name, say.Command("dokku apps:destroy", c.name))
 	g.tellLeft(c.name, append(left, deploy))
-	return nil
+	return failed
 }
 
 // notCreated is the error of an app that Dokku did not create, or only began to: one plugin's
@@ -385,50 +384,4 @@ func (g *Guard) tellLeft(name string, left []restore.Left) {
 			g.Out.Detail("    %s", l.Command)
 		}
 	}
-}
-
-func (g *Guard) hasCode(c creating) bool { return slices.Contains(g.Store.Repositories(c.from), c.was) }
-
-// branch is the name of a branch as HEAD has it.
-var branch = regexp.MustCompile(`^refs/heads/[A-Za-z0-9][A-Za-z0-9._/-]*$`)
-
-// code puts the app's repository in place, where it came with the snapshot, and says how
-// the app is deployed.
-func (g *Guard) code(ctx context.Context, c creating, r restore.Restoration) (deploy restore.Left, err error) {
-	image, head, revision := r.Source()
-	if !g.hasCode(c) {
-		if image != "" {
-			return restore.Left{What: "It was deployed from an image, which no snapshot holds.", Command: say.Command("dokku git:from-image", c.name, image)}, nil
-		}
-		return restore.Left{What: "Its code is not in the snapshot (export --with-git). It is deployed by a push:", Command: "git push dokku@HOST:" + say.Word(c.name)}, nil
-	}
-	bundle, err := g.Store.Repository(c.from, c.was)
-	if err != nil {
-		return deploy, err
-	}
-	dir := g.Host.Paths().App(c.name)
-	git := func(args ...string) error {
-		if _, err := g.Host.Run(ctx, "git", append([]string{"--git-dir=" + dir}, args...)...); err != nil {
-			return fmt.Errorf("its repository is not put back: git %s: %w", args[0], err)
-		}
-		return nil
-	}
-	if _, err := g.Host.Stat(dir + "/HEAD"); errors.Is(err, fs.ErrNotExist) {
-		if err := git("init", "--quiet", "--bare", dir); err != nil {
-			return deploy, err
-		}
-	}
-	if err := git("fetch", "--quiet", bundle, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
-		return deploy, err
-	}
-	if branch.MatchString(head) {
-		if err := git("symbolic-ref", "HEAD", head); err != nil {
-			return deploy, err
-		}
-	}
-	deploy = restore.Left{What: "Its code is there. To build and start it:", Command: say.Command("dokku ps:rebuild", c.name)}
-	if revision != "" && git("cat-file", "-e", revision+"^{commit}") != nil {
-		deploy.What = "Its code is there, but not the commit that was deployed last. To build and start what is there:"
-	}
-	return deploy, nil
 }

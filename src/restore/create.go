@@ -87,8 +87,11 @@ func (r Restoration) variables() (steps []*plan.Step, left []Left, err error) {
 		return nil, nil, fmt.Errorf("the environment of %s cannot be read in the snapshot: %w", r.Called, err)
 	}
 	was = merged(was, hazard.KeptOut(r.old, r.Now.Name))
-	wanted, _ := hazard.PresentEnv(r.Context, r.Now.Name)
-	wanted = merged(wanted, nil)
+	now, readable := hazard.PresentEnv(r.Context, r.Now.Name)
+	if now == nil && !readable {
+		return nil, nil, fmt.Errorf("the environment of %s is not written: what it is at present cannot be read, and is not replaced", r.Now.Name)
+	}
+	wanted := merged(now, nil)
 	names := 0
 	set := func(name, value string) {
 		if old, has := wanted[name]; !has || old != value {
@@ -125,6 +128,9 @@ func (r Restoration) variables() (steps []*plan.Step, left []Left, err error) {
 	}
 	title := "environment: " + say.Plural(names, "variable")
 	file := r.file(title, r.Files.EnvPath(r.Now.Name), 0o600, []byte(text))
+	if file == nil && r.Digest(app.RealPath(r.paths, r.Files.EnvPath(r.Now.Name))) != app.Digest([]byte(text)) {
+		return steps, left, fmt.Errorf("the environment of %s is not written: its place is a link, leads through one, or cannot be read", r.Now.Name)
+	}
 	return append([]*plan.Step{hazard.HoldRestored(r.Subject, title, file, wanted)}, steps...), left, nil
 }
 
@@ -141,7 +147,7 @@ func (r Restoration) newProperties() (steps []*plan.Step, left []Left) {
 		case was.Error != "":
 			left = append(left, Left{What: fmt.Sprintf("The snapshot does not hold the property %s (%s).", short, was.Reason())})
 		case app.Before(r.To, r.was.Dokku) && !hazard.KnowsProperty(was.Path, r.Now.Name, r.To):
-			if !slices.ContainsFunc(hazard.CounterpartsOf(r.old, r.Now.Name, r.To), func(c hazard.Counterpart) bool { return c.Path == was.Path }) && path.Base(name) != "restart-policy" {
+			if !slices.ContainsFunc(hazard.CounterpartsOf(r.old, r.Now.Name, r.To), func(c hazard.Counterpart) bool { return c.Path == was.Path }) && name != "ps/"+r.Now.Name+"/restart-policy" {
 				older = append(older, short)
 			}
 		case !slices.Contains(app.Namespaces, namespace) && !r.hasPlugin(namespace):
@@ -247,12 +253,27 @@ func (r Restoration) links() (options []string, left []Left) {
 }
 
 // mount is the step for one mount, by Dokku's own command: it makes the entry too, or
-// finds that there is one of this directory.
+// finds that there is one of this directory. Dokku looks at no error of its own write.
 func mount(name, at string) *plan.Step {
-	return &plan.Step{Mark: plan.Add, Text: "mount " + at, Do: func(ctx context.Context, h host.Host) error {
-		_, err := h.Run(ctx, "dokku", "--quiet", "storage:mount", name, at)
-		return err
-	}}
+	return &plan.Step{
+		Mark: plan.Add, Text: "mount " + at,
+		Do: func(ctx context.Context, h host.Host) error {
+			_, err := h.Run(ctx, "dokku", "--quiet", "storage:mount", name, at)
+			return err
+		},
+		Verify: func(ctx context.Context, h host.Host) error {
+			files, err := app.Capture(ctx, h, app.What{Apps: []string{name}, NoCommands: true})
+			if err != nil {
+				return err
+			}
+			parts := strings.Split(at, ":")
+			mounts, _ := files.Mounts(name)
+			if !slices.ContainsFunc(mounts, func(m app.Mount) bool { return path.Clean(m.At) == path.Clean(parts[1]) }) {
+				return fmt.Errorf("Dokku does not have the mount %s that it was given", at)
+			}
+			return nil
+		},
+	}
 }
 
 // elsewhere is what an app goes by and no snapshot holds.
@@ -271,11 +292,13 @@ func (r Restoration) elsewhere() (left []Left) {
 			left = append(left, Left{What: fmt.Sprintf("%s of this host has the domain %s too, and nginx serves one of them.", other, d), Command: say.Command("dokku domains:remove", other, d)})
 		}
 	}
-	if r.was.Letsencrypt.Active && r.Files.LetsencryptPlugin() == (app.LetsencryptPlugin{}) {
-		left = append(left, Left{
-			What:    "Its certificate is of the letsencrypt plugin, which is not installed here: it is served until it expires, and not renewed.",
-			Command: "dokku plugin:install https://github.com/dokku/dokku-letsencrypt.git && " + say.Command("dokku letsencrypt:enable", name),
-		})
+	set := len(r.old.Under("lib/config/letsencrypt/"+name+"/")) > 0
+	if r.Files.LetsencryptPlugin() == (app.LetsencryptPlugin{}) && (set || r.was.Letsencrypt.Active) {
+		what := "The letsencrypt plugin is not installed here, so its settings are not written. Once it is:"
+		if r.was.Letsencrypt.Active {
+			what = "Its certificate is of the letsencrypt plugin, which is not installed here: it is served until it expires, and not renewed. Once it is installed:"
+		}
+		left = append(left, Left{What: what, Command: say.Command("dokku upgrade-guard:restore", name, "--only", "letsencrypt", "--snapshot", r.id)})
 	}
 	return append(left, r.data()...)
 }

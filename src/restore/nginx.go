@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -77,31 +76,37 @@ func (r Restoration) asPutBack() *app.Files {
 	return app.NewFiles(r.Files.Dokku, r.Files.Apps, nil, list)
 }
 
-// askNginx is the step that has nginx say whether it takes what was put back. What it
-// refuses goes back to what was there.
+// askNginx is the step that has nginx say whether it takes what was put back. It names one
+// file at a time: each that it refuses goes back to what was there, until it names none.
 func (r Restoration) askNginx(put []*plan.Step) *plan.Step {
 	return &plan.Step{
 		Mark: plan.Change, Text: "nginx asked whether it takes them", Stage: plan.Start,
 		Do: func(ctx context.Context, h host.Host) error {
-			dir := app.RealPath(r.paths, r.snippets())
-			complaint, err := host.TestNginx(ctx, h)
-			if err != nil || !strings.Contains(complaint, dir) {
-				return nil // it cannot be asked, or it is no matter of these files
-			}
 			var failed error
-			for _, s := range put {
-				now, there := r.Files.Get(strings.Replace(s.Path, r.paths.DokkuRoot+"/", "root/", 1))
-				switch {
-				case !strings.Contains(complaint, s.Path):
-				case there && now.SHA256 != "":
-					failed = errors.Join(failed, plan.Put(h, s.Path, now.Mode.Perm(), now.Data, app.Digest(s.Data)))
-				default:
-					if err := h.Remove(s.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-						failed = errors.Join(failed, err)
-					}
+			for range put {
+				complaint, err := host.TestNginx(ctx, h)
+				if err != nil {
+					return errors.Join(failed, fmt.Errorf("whether nginx takes what was put back is not known: %w", err))
 				}
+				i := slices.IndexFunc(put, func(s *plan.Step) bool { return strings.Contains(complaint, s.Path) })
+				if i < 0 {
+					return failed // it refuses none of these
+				}
+				failed = errors.Join(failed, fmt.Errorf("nginx refuses what was put back, so that file is as it was: %s", complaint), r.takeBack(h, put[i]))
 			}
-			return errors.Join(fmt.Errorf("nginx refuses what was put back, so that file is as it was: %s", complaint), failed)
+			return failed
 		},
 	}
+}
+
+// takeBack has a snippet hold what it held before, if nobody has changed it since.
+func (r Restoration) takeBack(h host.Host, s *plan.Step) error {
+	now, there := r.Files.Get(r.snippets() + filepath.Base(s.Path))
+	if there {
+		return plan.Put(h, s.Path, now.Mode.Perm(), now.Data, app.Digest(s.Data))
+	}
+	if err := plan.Unchanged(h, s.Path, app.Digest(s.Data)); err != nil {
+		return err
+	}
+	return h.Remove(s.Path)
 }

@@ -29,8 +29,8 @@ var storeys = [][]string{
 	{"queue_renames.go"},
 	{"after.go"},
 	{"routes.go", "install.go", "deploy.go", "before.go", "check.go", "restore.go", "export.go", "forget.go", "diff.go"},
-	{"rename.go", "restore_host.go", "create.go", "show.go", "recipe.go"},
-	{"queue.go", "report.go"},
+	{"rename.go", "restore_host.go", "show.go", "recipe.go", "create_code.go"},
+	{"queue.go", "report.go", "create.go"},
 	{"apply.go", "flags.go", "todo.go", "watch.go", "rollback.go"},
 	{"apply_all.go", "hooks.go"},
 }
