@@ -39,6 +39,9 @@ type Host interface {
 	// ReadDir have limits (ErrTooLarge); whoever calls Open bounds what is read.
 	ReadFile(name string) ([]byte, error)
 	Open(name string) (io.ReadCloser, error)
+	// Uncached has whoever opens a file next read the disk, and not what the kernel
+	// remembers of it, as far as that can be had.
+	Uncached(name string)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	Lstat(name string) (fs.FileInfo, error)
 	Stat(name string) (fs.FileInfo, error)

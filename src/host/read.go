@@ -104,6 +104,14 @@ func (l *Local) Open(name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
+// Uncached has the kernel forget a file.
+func (l *Local) Uncached(name string) {
+	if f, err := openRegular(name, os.O_RDONLY, 0); err == nil {
+		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		_ = f.Close()
+	}
+}
+
 // ReadFile reads a whole file of up to MaxFile.
 func (l *Local) ReadFile(name string) ([]byte, error) { return readFile(name, MaxFile) }
 

@@ -37,6 +37,7 @@ func (s *Store) earlier() string {
 // holds tells whether a file is, byte for byte, what a snapshot would be, but for what that
 // is called, and when and why it was taken.
 func (s *Store) holds(file string, m Manifest, manifest encoding) bool {
+	s.h.Uncached(file) // as what is written anew is read back: a copy that is only remembered is none
 	f, err := s.h.Open(file)
 	if err != nil {
 		return false

@@ -41,7 +41,7 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 
 	// What changes an app's recorded state. The app is the first argument.
 	"post-deploy":             refresh,
-	"post-create":             refresh,
+	"post-create":             created,
 	"post-config-update":      held,
 	"post-domains-update":     refresh,
 	"post-proxy-ports-update": refresh,
@@ -104,6 +104,15 @@ func refresh(ctx context.Context, g *guard.Guard, args []string) error {
 		return nil
 	}
 	return g.Refresh(ctx, name)
+}
+
+// created is post-create APP, by somebody else than restore --create: what that has begun under
+// this name is no longer its to go on with.
+func created(ctx context.Context, g *guard.Guard, args []string) error {
+	if first(args) == "" {
+		return nil
+	}
+	return errors.Join(g.State.ForgetRestores(first(args)), refresh(ctx, g, args))
 }
 
 // held is post-config-update APP OPERATION VARIABLES...: Dokku has written an environment.
