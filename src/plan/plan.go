@@ -143,6 +143,11 @@ func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Pri
 		}
 		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
 		err := s.apply(ctx, h, j)
+		var unknown NotKnown
+		if errors.As(err, &unknown) {
+			out.Trouble("%s: %s", host.Place(s.App), unknown.What)
+			err = unknown.journal
+		}
 		if err != nil {
 			errs[i] = fmt.Errorf("%s: failed: %s: %w", host.Place(s.App), s.Text, err)
 		}
@@ -155,6 +160,16 @@ func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Pri
 
 // ErrInterrupted says that a step was not begun, because the operator has interrupted.
 var ErrInterrupted = errors.New("interrupted, and not begun")
+
+// NotKnown is what a step could not find out that has done what it does: it is told, and
+// is no failure.
+type NotKnown struct {
+	What string
+
+	journal error // of the line about it
+}
+
+func (u NotKnown) Error() string { return u.What }
 
 func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 	if s.Path != "" {
@@ -170,7 +185,10 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 	journalErr := j.write(s, Begin, nil)
 	err := s.do(ctx, h)
 	event := Done
-	if err != nil {
+	switch u := (NotKnown{}); {
+	case errors.As(err, &u):
+		return NotKnown{u.What, errors.Join(journalErr, j.write(s, Done, u))}
+	case err != nil:
 		event = Failed
 	}
 	return errors.Join(err, journalErr, j.write(s, event, err))

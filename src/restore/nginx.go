@@ -85,8 +85,11 @@ func (r Restoration) askNginx(put []*plan.Step) *plan.Step {
 			var failed error
 			for range put {
 				complaint, err := host.TestNginx(ctx, h)
-				if err != nil {
-					return errors.Join(failed, fmt.Errorf("whether nginx takes what was put back is not known: %w", err))
+				switch {
+				case err != nil && failed != nil:
+					return errors.Join(failed, err)
+				case err != nil: // no nginx, where another proxy serves
+					return plan.NotKnown{What: fmt.Sprintf("whether nginx takes what was put back is not known: %s", err)}
 				}
 				i := slices.IndexFunc(put, func(s *plan.Step) bool { return strings.Contains(complaint, s.Path) })
 				if i < 0 {
