@@ -26,7 +26,10 @@ type What struct {
 	Apps []string
 	// NoCommands leaves docker and cron alone, for where every second counts.
 	NoCommands bool
-	Entries    bool // all storage entries, not those alone that the apps' mounts name
+	// Settings tells that none of the apps' containers has changed since these files, but
+	// settings: docker is not asked again about containers that all ran then.
+	Settings *Files
+	Entries  bool // all storage entries, not those alone that the apps' mounts name
 	// Images fetches from the apps' containers what Dokku up to 0.30 takes from
 	// their images whenever it needs it (FromImages).
 	Images bool

@@ -51,6 +51,10 @@ func (c *capture) docker(ctx context.Context, what What) {
 		c.fact(dockerFacts, nil, nil) // never deployed: there is nothing to be known, and config:set waits
 		return
 	}
+	if kept, ok := what.Settings.running(ids); ok {
+		c.add(kept)
+		return
+	}
 	limit := 20 * time.Second
 	if len(only) == 1 {
 		limit = 5 * time.Second // in a deploy
@@ -71,6 +75,25 @@ func (c *capture) docker(ctx context.Context, what What) {
 	}
 	kept, err := c.inspect(ctx, limit, ids)
 	c.fact(dockerFacts, kept, err)
+}
+
+// running is docker's word on these containers, where that is on no other and all of them
+// ran. docker's program takes as long to start as all the rest that config:set waits for.
+func (f *Files) running(ids []string) (facts File, ok bool) {
+	if f == nil || len(ids) == 0 {
+		return facts, false
+	}
+	facts, _ = f.Get(dockerFacts)
+	known := readDocker(f)
+	if known.missing != "" || len(known.byID) != len(ids) {
+		return facts, false
+	}
+	for _, id := range ids {
+		if !known.byID[id].Running {
+			return facts, false
+		}
+	}
+	return facts, true
 }
 
 // noted are the ids in the CONTAINER files of apps, where only some are wanted, and whether

@@ -22,6 +22,20 @@ import (
 // does nothing while an upgrade is unfinished for the app: the live snapshot then says
 // how it was before.
 func (g *Guard) Refresh(ctx context.Context, name string) error {
+	return g.refresh(ctx, name, app.What{Apps: []string{name}})
+}
+
+// RefreshSettings is Refresh where no container has changed, but a setting: of those that
+// the live snapshot has, docker is not asked again.
+func (g *Guard) RefreshSettings(ctx context.Context, name string) error {
+	what := app.What{Apps: []string{name}}
+	if before, err := g.Store.Files("live/" + name); err == nil && before.Dokku == host.DokkuVersion(g.Host) {
+		what.Settings = before
+	}
+	return g.refresh(ctx, name, what)
+}
+
+func (g *Guard) refresh(ctx context.Context, name string, what app.What) error {
 	disk, stamp, err := g.versions()
 	if err != nil || stamp != disk {
 		return err
@@ -31,7 +45,10 @@ func (g *Guard) Refresh(ctx context.Context, name string) error {
 	}
 	// Read without the lock: docker may be slow, and another app's deploy must
 	// not wait for it.
-	files, err := app.Capture(ctx, g.Host, app.What{Apps: []string{name}})
+	files, err := app.Capture(ctx, g.Host, what)
+	if err == nil && what.Settings != nil && app.Read(files).Apps[name].Stopped {
+		files, err = app.Capture(ctx, g.Host, app.What{Apps: what.Apps}) // by ps:stop, which changes containers
+	}
 	if err != nil || !slices.Contains(files.Apps, name) {
 		return err
 	}

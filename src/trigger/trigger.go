@@ -43,10 +43,10 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 	"post-deploy":             refresh,
 	"post-create":             created,
 	"post-config-update":      held,
-	"post-domains-update":     refresh,
-	"post-proxy-ports-update": refresh,
-	"post-certs-update":       refresh,
-	"post-certs-remove":       refresh,
+	"post-domains-update":     settings,
+	"post-proxy-ports-update": settings,
+	"post-certs-update":       settings,
+	"post-certs-remove":       settings,
 	"post-delete": func(ctx context.Context, g *guard.Guard, args []string) error {
 		return g.Forget(ctx, first(args))
 	},
@@ -106,6 +106,15 @@ func refresh(ctx context.Context, g *guard.Guard, args []string) error {
 	return g.Refresh(ctx, name)
 }
 
+// settings is what comes where Dokku has changed a setting, and no container.
+func settings(ctx context.Context, g *guard.Guard, args []string) error {
+	name := first(args)
+	if name == "" || name == host.GlobalScope {
+		return nil
+	}
+	return g.RefreshSettings(ctx, name)
+}
+
 // created is post-create APP, by somebody else than restore --create: what that has begun under
 // this name is no longer its to go on with.
 func created(ctx context.Context, g *guard.Guard, args []string) error {
@@ -121,7 +130,7 @@ func held(ctx context.Context, g *guard.Guard, args []string) error {
 	if len(args) > 1 {
 		errs = g.HoldEnv(ctx, args[0], args[1], args[2:])
 	}
-	return errors.Join(errs, refresh(ctx, g, args))
+	return errors.Join(errs, settings(ctx, g, args))
 }
 
 func first(args []string) string {
