@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -267,26 +266,6 @@ func size(n int64) string {
 		return fmt.Sprintf("%d MiB", n>>20)
 	}
 	return fmt.Sprintf("%d KiB", n>>10)
-}
-
-// ReadDir lists a directory of up to MaxEntries, sorted by name.
-func (l *Local) ReadDir(name string) ([]fs.DirEntry, error) { return readDir(name, MaxEntries) }
-
-func readDir(name string, limit int) ([]fs.DirEntry, error) {
-	d, err := os.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	entries, err := d.ReadDir(limit + 1)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if len(entries) > limit {
-		return nil, tooLarge(name, fmt.Sprintf("has more than %d entries", limit))
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, nil
 }
 
 // maxProperty is far more than any of our own properties holds.
