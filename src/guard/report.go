@@ -135,8 +135,11 @@ type AppReport struct {
 // no lock: every file it reads is replaced in one step.
 func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	var scope []string
+	ahead := func(opened) {}
 	if only != "" {
 		scope = []string{only}
+	} else {
+		ahead = g.ahead()
 	}
 	o, err := g.observeAndAsk(ctx, scope...)
 	if err != nil {
@@ -154,6 +157,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	ahead(m.past.opened)
 	list, err := g.Store.List()
 	if err != nil {
 		return Report{}, err
