@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"slices"
@@ -58,32 +57,6 @@ func (g *Guard) manifest(read opened, id string) (*snapshot.Manifest, error) {
 	}
 	read[id] = &m
 	return &m, nil
-}
-
-// ahead reads what the newest snapshot says of itself while the host is looked at, which
-// takes about as long. What cannot be read is left to whoever needs it.
-func (g *Guard) ahead() (found func(opened)) {
-	var newest snapshot.Entry
-	var m snapshot.Manifest
-	ended := make(chan error, 1)
-	go func() {
-		err := errors.New("it was not read")
-		defer func() {
-			_ = recover() // it comes again where the error is told
-			ended <- err
-		}()
-		disk, version, _ := g.versions()
-		list, _ := g.of(cmp.Or(version, disk))
-		if len(list) > 0 {
-			newest = list[0]
-			m, err = g.Store.Manifest(newest.ID)
-		}
-	}()
-	return func(read opened) {
-		if <-ended == nil {
-			read[newest.ID] = &m
-		}
-	}
 }
 
 // baselines finds for each app, or GlobalScope, the one it is repaired by: the newest of its
