@@ -64,11 +64,14 @@ func (l *list) dockerOption(name, phase, process, option string) {
 		return
 	}
 	v := l.secret(option, name, "option", phase+process)
-	command := words("docker-options:add", name, phase)
-	if process != "" {
-		command = words("docker-options:add", "--process", process, name, phase)
+	command := func(verb string) []Text {
+		if process != "" {
+			return append(words("docker-options:"+verb, "--process", process, name, phase), v)
+		}
+		return append(words("docker-options:"+verb, name, phase), v)
 	}
-	l.add(Item{Scope: name, Kind: DockerOption, Name: phase, Of: process, Values: []Text{v}, Commands: [][]Text{append(command, v)}})
+	// From 0.38.0 on each add puts in one more, and a remove takes all, and none without an error.
+	l.add(Item{Scope: name, Kind: DockerOption, Name: phase, Of: process, Values: []Text{v}, Commands: [][]Text{command("remove"), command("add")}})
 }
 
 var serviceContainer = regexp.MustCompile(`^dokku\.([a-z0-9-]+)\.([A-Za-z0-9_-]+)$`)

@@ -105,6 +105,33 @@ func TestNoSecretIsInARecipe(t *testing.T) {
 	}
 }
 
+// What is played twice is there once: from 0.38.0 on docker-options:add adds the same once more
+// each time. An app that is stopped and not deployed is not stopped again and again.
+func TestASecondRunChangesNothing(t *testing.T) {
+	r := Of(rich(t))
+	var added int
+	for _, i := range r.Items {
+		if i.Kind != DockerOption {
+			continue
+		}
+		added++
+		if len(i.Commands) != 2 || i.Commands[0][0].Plain != "docker-options:remove" || i.Commands[1][0].Plain != "docker-options:add" || !slices.Equal(i.Commands[0][1:], i.Commands[1][1:]) {
+			t.Errorf("%v", i.Commands)
+		}
+	}
+	if added < 3 {
+		t.Errorf("%d options", added)
+	}
+	shell := r.Shell(About{})
+	if n := strings.Count(shell, "docker-options:add"); n != added || strings.Count(shell, "docker-options:remove") != n {
+		t.Errorf("%d of %d options", n, added)
+	}
+	ansible := r.Ansible(About{})
+	if !strings.Contains(ansible, `argv: ["dokku", "--quiet", "ps:report", "blog", "--running"]`) || !strings.Contains(ansible, "blog: a person has stopped it; where it is not deployed yet") {
+		t.Error("a stopped app")
+	}
+}
+
 // A link to a service is not in a recipe: no deploy comes to its end with one to what is not
 // there. It is named, with the command that links it by the variable that the app knows it by.
 func TestLinksToServices(t *testing.T) {
