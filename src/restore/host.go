@@ -146,7 +146,7 @@ func (r HostRestoration) domains() (steps []*plan.Step, notes []string) {
 	}
 	after := now
 	after.Domains, after.DomainsFile = was.Domains, true
-	put(names, after, "global domain", say.Command("dokku domains:set-global", was.Domains...))
+	put(names, after, "global domain", hazard.GlobalDomainsCommand(r.paths, r.To, was.Domains))
 	after = now
 	after.Hostname = was.Hostname
 	put(hostname, after, "HOSTNAME", "echo "+say.Word(was.Hostname)+" > "+say.Word(r.paths.DokkuRoot+"/HOSTNAME"))
