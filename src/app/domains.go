@@ -85,7 +85,13 @@ func DefaultDomains(dokku, name string, hosts []string) (names []string) {
 
 // anyHostName is Dokku's is_global_vhost_enabled.
 func anyHostName(dokku string, hosts []string) bool {
-	return slices.ContainsFunc(hosts, func(h string) bool { return hostName.MatchString(h) || h == "_" && !Before(dokku, "0.30.4") })
+	return slices.ContainsFunc(hosts, func(h string) bool { return TakesDomain(dokku, h) })
+}
+
+// TakesDomain tells whether Dokku's commands take a name for a domain. Its own default for my_app
+// they do not.
+func TakesDomain(dokku, name string) bool {
+	return hostName.MatchString(name) || name == "_" && !Before(dokku, "0.30.4")
 }
 
 var (

@@ -53,7 +53,7 @@ var domainsGuessed = Hazard{
 			// file from 0.27 on, and up to 0.35.16 builds nothing. To enable them is
 			// Dokku's own to write.
 			f.What = fmt.Sprintf("the app's domains are disabled, none were recorded, and it is still served under %s", strings.Join(names, " "))
-			f.Command = domainsCommand(s.Now.Name, names)
+			f.Command = domainsCommand(s, names)
 			return []Finding{f}
 		}
 		names = append(names, now...)

@@ -2,9 +2,11 @@ package hazard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -30,11 +32,11 @@ var domainsLost = Hazard{
 			Consequence: "At the next build of its nginx configuration the app stops answering to them.",
 		}
 		if why := s.Opens(s.Before.Domains.Names, nil); why != "" {
-			return f.leftAlone(why, domainsCommand(s.Now.Name, s.Before.Domains.Names))
+			return f.leftAlone(why, domainsCommand(s, s.Before.Domains.Names))
 		}
 		if s.Now.Domains.Disabled && !s.Before.Domains.Disabled {
 			f.What = fmt.Sprintf("the domains %s, recorded in %s, are gone and disabled", names, s.Baseline)
-			f.Command = domainsCommand(s.Now.Name, s.Before.Domains.Names)
+			f.Command = domainsCommand(s, s.Before.Domains.Names)
 			return []Finding{*f}
 		}
 		path := s.Paths.App(s.Now.Name) + "/VHOST"
@@ -47,6 +49,32 @@ var domainsLost = Hazard{
 }
 
 // domainsCommand is how a person sets domains.
-func domainsCommand(name string, domains []string) string {
-	return say.Command("dokku domains:set", append([]string{name}, domains...)...)
+func domainsCommand(s Subject, domains []string) string {
+	name := s.Now.Name
+	if takesDomains(s.To, domains) {
+		return say.Command("dokku domains:set", append([]string{name}, domains...)...)
+	}
+	command := intoVHOST(domains, s.Paths.App(name)+"/VHOST") + " && " + say.Command("dokku proxy:build-config", name)
+	if s.Now.Domains.Disabled {
+		command = say.Command("dokku config:unset --no-restart", name, "NO_VHOST") + " && " + command
+	}
+	return command
+}
+
+// GlobalDomainsCommand is how a person sets the host's.
+func GlobalDomainsCommand(paths host.Paths, to string, domains []string) string {
+	if takesDomains(to, domains) {
+		return say.Command("dokku domains:set-global", domains...)
+	}
+	return intoVHOST(domains, paths.DokkuRoot+"/VHOST")
+}
+
+func takesDomains(dokku string, domains []string) bool {
+	return !slices.ContainsFunc(domains, func(d string) bool { return !app.TakesDomain(dokku, d) })
+}
+
+// intoVHOST writes names that Dokku's commands refuse and Dokku itself has given: that of
+// my_app, below a domain of the host's.
+func intoVHOST(domains []string, path string) string {
+	return say.Command("printf '%s\\n'", domains...) + " | " + say.Command("sudo -u dokku tee", path) + " >/dev/null"
 }

@@ -67,7 +67,7 @@ var domainsRewritten = Hazard{
 				What:        fmt.Sprintf("the app answered to the host's domains (%s), and %s does not", strings.Join(missing, " "), s.To),
 				Consequence: "At the next build of its nginx configuration the app stops answering to them.",
 				Step:        step,
-			}, domainsCommand(s.Now.Name, names)
+			}, domainsCommand(s, names)
 			if why := s.Opens(missing, nil); why != "" {
 				return f.leftAlone(why, command)
 			}

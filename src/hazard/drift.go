@@ -156,10 +156,13 @@ func (d *differences) globalDomains(s HostSubject) {
 	case len(gone) == 0 || globalDomainsGone(s): // globalLost tells it
 	case len(gone) == len(was):
 		d.add("the global domain was %s, and %s", strings.Join(was, " "), isNow(now))
-		d.found[len(d.found)-1].Command = say.Command("dokku domains:set-global", was...)
+		d.found[len(d.found)-1].Command = GlobalDomainsCommand(s.Paths, s.To, was)
 	default:
 		d.add("the global domain %s is gone", strings.Join(gone, " "))
 		d.found[len(d.found)-1].Command = say.Command("dokku domains:add-global", gone...)
+		if !takesDomains(s.To, gone) {
+			d.found[len(d.found)-1].Command = GlobalDomainsCommand(s.Paths, s.To, slices.Concat(now, gone))
+		}
 	}
 	if was, now := s.Before.Hostname, s.Now.Global.Hostname; inherits(s.To) && was != "" && was != now && len(hostnameWritten(s)) == 0 {
 		d.add("the file HOSTNAME was %s, and %s", was, isNow(strings.Fields(now)))

@@ -61,7 +61,7 @@ var letsencryptLost = Hazard{
 		}
 		if was := s.Before.Domains.Effective(); len(was) > 0 && was[0] != domains[0] {
 			f.What = fmt.Sprintf("the first domain is %s and was %s, by which the certificate's files are called", domains[0], was[0])
-			f.Command = domainsCommand(s.Now.Name, append(was[:1:1], without(domains, was[:1])...))
+			f.Command = domainsCommand(s, append(was[:1:1], without(domains, was[:1])...))
 			if p := s.Files.LetsencryptPlugin(); p.Is("0.14.0") && p.IsBefore("0.18.1") {
 				f.Consequence += " Mind that domains:set orders a certificate on this version of the plugin."
 			}

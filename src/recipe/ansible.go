@@ -290,7 +290,8 @@ func (a *playbook) byCommand(i Item, group []Item, title string, secret bool) {
 	case i.Kind == DomainsOff:
 		asked(words("--quiet", "domains:report", a.scope, "--domains-app-enabled"), Text{Plain: "false"})
 	case i.Kind == Stopped:
-		asked(words("--quiet", "ps:report", a.scope, "--restore"), Text{Plain: "false"})
+		a.notes.comment("    ", a.scope+": "+i.Why)
+		asked(words("--quiet", "ps:report", a.scope, "--running"), Text{Plain: "false"}) // as that of an app that was not deployed
 	case i.Unless != nil && i.Line == "":
 		a.look(title, secret, i.Unless)
 		a.commands(title, i.Commands, secret, []string{"when: " + isNow + ".rc != 0"})

@@ -82,7 +82,7 @@ func (l *list) app(s app.State) {
 	}
 	l.certificate(s)
 	if s.Stopped {
-		l.add(Item{Scope: name, Kind: Stopped, Commands: [][]Text{words("ps:stop", name)}, Why: "a person has stopped it"})
+		l.add(Item{Scope: name, Kind: Stopped, Commands: [][]Text{words("ps:stop", name)}, Why: "a person has stopped it; where it is not deployed yet this does nothing, and its first deploy starts it"})
 	}
 	l.kept(name)
 }

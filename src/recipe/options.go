@@ -22,8 +22,9 @@ var phases = []string{"build", "deploy", "run"}
 func (l *list) dockerOptions(s app.State) {
 	old := app.Before(s.Dokku, "0.38.0")
 	var mounts []Mount
+	links := l.services(s.Name)
 	for _, phase := range phases {
-		options := l.files.DockerOptions(s.Name, phase)
+		options := slices.DeleteFunc(slices.Clone(l.files.DockerOptions(s.Name, phase)), func(o string) bool { return slices.Contains(links, o) })
 		if app.Before(s.Dokku, "0.38.9") { // up to 0.38.8 the restart policy is one of them
 			stay, mounted, policy := hazard.OptionsOf(options, phase)
 			options = stay
@@ -46,7 +47,6 @@ func (l *list) dockerOptions(s app.State) {
 			l.dockerOption(s.Name, "deploy", strings.TrimSuffix(list, ".deploy"), o)
 		}
 	}
-	l.services(s.Name)
 	if !old {
 		mounts = append(mounts, l.attachments(s.Name)...)
 	}
@@ -64,28 +64,40 @@ func (l *list) dockerOption(name, phase, process, option string) {
 		return
 	}
 	v := l.secret(option, name, "option", phase+process)
-	command := words("docker-options:add", name, phase)
-	if process != "" {
-		command = words("docker-options:add", "--process", process, name, phase)
+	command := func(verb string) []Text {
+		if process != "" {
+			return append(words("docker-options:"+verb, "--process", process, name, phase), v)
+		}
+		return append(words("docker-options:"+verb, name, phase), v)
 	}
-	l.add(Item{Scope: name, Kind: DockerOption, Name: phase, Of: process, Values: []Text{v}, Commands: [][]Text{append(command, v)}})
+	// From 0.38.0 on each add puts in one more, and a remove takes all, and none without an error.
+	l.add(Item{Scope: name, Kind: DockerOption, Name: phase, Of: process, Values: []Text{v}, Commands: [][]Text{command("remove"), command("add")}})
 }
 
 var serviceContainer = regexp.MustCompile(`^dokku\.([a-z0-9-]+)\.([A-Za-z0-9_-]+)$`)
 
 // services names those that the app is linked to. They, and their data, are not in a
-// snapshot, and plugins make them.
-func (l *list) services(name string) {
+// snapshot, and plugins make them. Their docker options are not in here: no deploy comes to
+// its end with a link to what is not there, and the plugin's link adds it.
+func (l *list) services(name string) (links []string) {
+	values, _ := l.files.Environment(name)
 	var told []string
 	for _, n := range l.files.Needs(name) {
 		m := serviceContainer.FindStringSubmatch(n.Name)
-		if n.Kind != app.NeedContainer || m == nil || slices.Contains(told, n.Name) {
+		if n.Kind != app.NeedContainer || m == nil {
+			continue
+		}
+		if n.Flag == "--link" && n.Line != "" {
+			links = append(links, n.Line)
+		}
+		if slices.Contains(told, n.Name) {
 			continue
 		}
 		told = append(told, n.Name)
-		l.note(name, "it is linked to the service %s of the plugin %s, which is not in here, nor is its data. A link sets its variable anew. %s; %s",
-			m[2], m[1], say.Command("dokku "+m[1]+":create", m[2]), say.Command("dokku "+m[1]+":link", m[2], name))
+		l.note(name, "it is linked to the service %s of the plugin %s: neither that nor its data nor the link is in here. To make it and link it, after this: %s",
+			m[2], m[1], hazard.LinkAnew(name, values, m[1], m[2]))
 	}
+	return links
 }
 
 // Mount is what an app's containers have mounted.

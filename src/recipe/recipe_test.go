@@ -105,6 +105,72 @@ func TestNoSecretIsInARecipe(t *testing.T) {
 	}
 }
 
+// What is played twice is there once: from 0.38.0 on docker-options:add adds the same once more
+// each time. An app that is stopped and not deployed is not stopped again and again.
+func TestASecondRunChangesNothing(t *testing.T) {
+	r := Of(rich(t))
+	var added int
+	for _, i := range r.Items {
+		if i.Kind != DockerOption {
+			continue
+		}
+		added++
+		if len(i.Commands) != 2 || i.Commands[0][0].Plain != "docker-options:remove" || i.Commands[1][0].Plain != "docker-options:add" || !slices.Equal(i.Commands[0][1:], i.Commands[1][1:]) {
+			t.Errorf("%v", i.Commands)
+		}
+	}
+	if added < 3 {
+		t.Errorf("%d options", added)
+	}
+	shell := r.Shell(About{})
+	if n := strings.Count(shell, "docker-options:add"); n != added || strings.Count(shell, "docker-options:remove") != n {
+		t.Errorf("%d of %d options", n, added)
+	}
+	ansible := r.Ansible(About{})
+	if !strings.Contains(ansible, `argv: ["dokku", "--quiet", "ps:report", "blog", "--running"]`) || !strings.Contains(ansible, "blog: a person has stopped it; where it is not deployed yet") {
+		t.Error("a stopped app")
+	}
+}
+
+// A link to a service is not in a recipe: no deploy comes to its end with one to what is not
+// there. It is named, with the command that links it by the variable that the app knows it by.
+func TestLinksToServices(t *testing.T) {
+	const link = "--link dokku.postgres.main_db:dokku-postgres-main-db\n"
+	for _, c := range []struct {
+		about, env, options, command string
+		stays                        []string
+	}{
+		{"by its own name", `DATABASE_URL="postgres://postgres:x@dokku-postgres-main-db:5432/main"`, link, "dokku postgres:create main_db && dokku config:unset --no-restart blog DATABASE_URL && dokku postgres:link main_db blog --alias DATABASE", nil},
+		{"by another", `ORDERS_URL="postgres://postgres:x@dokku-postgres-main-db:5432/main"`, "-m 1g\n" + link, "dokku config:unset --no-restart blog ORDERS_URL && dokku postgres:link main_db blog --alias ORDERS", []string{"-m 1g"}},
+		{"by none", `A="1"`, link, "dokku postgres:create main_db && dokku postgres:link main_db blog", nil},
+		{"a container that is none of a plugin's", `A="1"`, "--link other:other\n", "", []string{"--link other:other"}},
+		{"among others in one line", `A="1"`, "-m 1g --link dokku.postgres.main_db:db\n", "dokku postgres:create main_db", []string{"-m 1g --link dokku.postgres.main_db:db"}},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			r := Of(app.NewFiles("0.38.27", []string{"blog"}, nil, []app.File{
+				at("lib/config/blog/ENV", c.env+"\n"), at("lib/config/config/blog/env-migrated", "true"), at("root/blog/HEAD", ""),
+				at("lib/config/docker-options/blog/_default_.deploy", c.options), at("lib/config/docker-options/blog/_default_.run", c.options),
+			}))
+			var options []string
+			notes := ""
+			for _, i := range r.Items {
+				switch i.Kind {
+				case DockerOption:
+					options = append(options, r.Secrets[i.Values[0].Secret])
+				case Note:
+					notes += i.Why + "\n"
+				}
+			}
+			if want := append(slices.Clone(c.stays), c.stays...); !slices.Equal(options, want) {
+				t.Errorf("options %q, not %q", options, want)
+			}
+			if !strings.Contains(notes, c.command) || c.command == "" && strings.Contains(notes, "service") {
+				t.Errorf("notes %q, not %q", notes, c.command)
+			}
+		})
+	}
+}
+
 // Of each thing there is something in each format.
 func TestNothingIsDropped(t *testing.T) {
 	for _, i := range Of(rich(t)).Items {

@@ -34,6 +34,7 @@ type Left struct {
 func (r Restoration) Creation() (steps plan.Plan, left []Left, failed error) {
 	// As it will be when its settings are in place, which come first.
 	r.made, r.Now.Proxy.Disabled = true, r.was.Proxy.Disabled
+	none := r.ownDomains()
 	r.Now.Domains = app.Domains{Disabled: r.Now.Domains.Disabled} // Dokku's default goes with the first of its own
 	add := func(list ...*plan.Step) {
 		for _, s := range list {
@@ -61,11 +62,29 @@ func (r Restoration) Creation() (steps plan.Plan, left []Left, failed error) {
 	for i := range rest {
 		add(&rest[i])
 	}
+	add(none)
 	note(notes...)
 	if failed == nil {
 		failed = err
 	}
 	return steps, append(left, r.elsewhere()...), failed
+}
+
+// ownDomains makes the names of the host's that the app answered to its own: the host that it
+// is made on has others, or none that an app answers to. Of one that had none it is the step
+// that leaves it none, where apps:create has given it one.
+func (r *Restoration) ownDomains() *plan.Step {
+	d := &r.was.Domains
+	switch {
+	case r.counts(app.PartDomains) != nil || d.Disabled || len(d.Names) > 0:
+		return nil
+	case !d.File && r.was.Serves() && len(d.Inherited) > 0:
+		d.Names, d.File = d.Inherited, true
+		return nil
+	case !d.File && app.Before(r.was.Dokku, "0.29.0") && (app.Before(r.was.Dokku, "0.25.0") || !r.was.Deployed()):
+		return nil // its first deploy there would have given it the default
+	}
+	return r.file("no domain", "root/"+r.Now.Name+"/VHOST", 0o644, []byte{})
 }
 
 // counts says why a part is not known in the snapshot, "" where it is.
@@ -111,7 +130,7 @@ func (r Restoration) variables() (steps []*plan.Step, left []Left, err error) {
 			set(name, was[name])
 			left = append(left, Left{What: fmt.Sprintf("The variable %s is carried over, and %s does not read it. In its place:", name, r.To), Command: other.Instead})
 		case other.Value != "" && hazard.Restored(strings.TrimPrefix(other.Path, "lib/config/")):
-			steps = append(steps, r.file("property "+strings.TrimPrefix(other.Path, "lib/config/")+", which was the variable "+name, other.Path, 0o600, []byte(other.Value)))
+			steps = append(steps, r.property(other))
 		}
 	}
 	for _, other := range hazard.CounterpartsOf(r.old, r.Now.Name, r.To) {
@@ -279,14 +298,6 @@ func mount(name, at string) *plan.Step {
 // elsewhere is what an app goes by and no snapshot holds.
 func (r Restoration) elsewhere() (left []Left) {
 	name := r.Now.Name
-	if d := r.was.Domains; len(d.Names) == 0 && !d.Disabled {
-		if inherited := d.Effective(); len(inherited) > 0 {
-			left = append(left, Left{
-				What:    fmt.Sprintf("It has no domain of its own; it answered to %s by that host's settings.", strings.Join(inherited, " ")),
-				Command: say.Command("dokku domains:add", append([]string{name}, inherited...)...),
-			})
-		}
-	}
 	for _, d := range r.was.Domains.Names {
 		if other := r.Taken[d]; other != "" && other != name {
 			left = append(left, Left{What: fmt.Sprintf("%s of this host has the domain %s too, and nginx serves one of them.", other, d), Command: say.Command("dokku domains:remove", other, d)})

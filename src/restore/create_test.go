@@ -141,6 +141,65 @@ func TestCreationOfWhatIsNotHeld(t *testing.T) {
 	}
 }
 
+// The domains of an app that is made are those that it answered to, by whatever it did so.
+func TestCreationOfDomains(t *testing.T) {
+	const own, deployed, hosts = "root/blog/VHOST", "root/blog/CONTAINER.web.1", "root/VHOST"
+	for _, c := range []struct {
+		about, from, to string
+		old             map[string]string
+		step            string // what is done about domains, "" for nothing: Dokku's default stays
+	}{
+		{"the host's", "0.20.4", "0.38.27", map[string]string{hosts: "shared_host.example\nb.c\n", deployed: "a"}, "domains shared_host.example b.c"},
+		{"the host's, on an older one", "0.20.4", "0.24.10", map[string]string{hosts: "b.c\n", deployed: "a"}, "domains b.c"},
+		{"its HOSTNAME", "0.24.10", "0.29.4", map[string]string{hosts: "b.c\n", "root/HOSTNAME": "h.c\n", deployed: "a"}, "domains h.c"},
+		{"never deployed", "0.20.4", "0.38.27", map[string]string{hosts: "b.c\n"}, ""},
+		{"without a web process", "0.20.4", "0.38.27", map[string]string{hosts: "b.c\n", "root/blog/CONTAINER.worker.1": "a"}, ""},
+		{"never deployed, of 0.28", "0.28.4", "0.38.27", nil, ""},
+		{"deployed, of 0.28", "0.28.4", "0.38.27", map[string]string{deployed: "a"}, "no domain"},
+		{"cleared", "0.20.4", "0.38.27", map[string]string{hosts: "b.c\n", own: "", deployed: "a"}, "no domain"},
+		{"cleared by a newer one", "0.38.27", "0.38.27", nil, "no domain"},
+		{"disabled", "0.20.4", "0.38.27", map[string]string{hosts: "b.c\n", "root/blog/ENV": "NO_VHOST=1\n", deployed: "a"}, "domains disabled"},
+		{"not held", "0.20.4", "0.38.27", map[string]string{hosts: "b.c\n", own: "unreadable", deployed: "a"}, ""},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			if c.old == nil {
+				c.old = map[string]string{}
+			}
+			c.old["root/blog/URLS"] = ""
+			r, _ := made(t, hostFiles(c.from, c.old), c.to)
+			steps, left, _ := r.Creation()
+			var got []string
+			for _, s := range words(steps, nil) {
+				if strings.Contains(s, "domain") {
+					got = append(got, s)
+				}
+			}
+			if strings.Join(got, "; ") != c.step {
+				t.Errorf("%q, not %q", got, c.step)
+			}
+			if strings.Contains(fmt.Sprint(left), "domains:") {
+				t.Error("left to a person: ", left)
+			}
+		})
+	}
+}
+
+// What a restore finds as a variable in the snapshot, and this Dokku has as a property, is
+// put back as that, and not once more where an older one had it so already.
+func TestRestoreOfVariablesThatBecameProperties(t *testing.T) {
+	old := hostFiles("0.29.4", map[string]string{"root/blog/ENV": "DOKKU_CHECKS_WAIT=7\nDOKKU_CHECKS_TIMEOUT=9\nDOKKU_WAIT_TO_RETIRE=30\nDOKKU_DOCKER_BUILD_OPTS=x\nDOKKU_APP_TYPE=dockerfile\n"})
+	now := hostFiles("0.38.27", map[string]string{"lib/config/blog/ENV": "A=1\n", "lib/config/config/blog/env-migrated": "true", "lib/config/checks/blog/wait": "8", "lib/config/checks/blog/timeout": "9", "root/blog/VHOST": ""})
+	s := hazard.Subject{Context: hazard.Context{Paths: host.Paths{DokkuRoot: "/home/dokku", LibRoot: "/var/lib/dokku"}, From: "0.29.4", To: "0.38.27", Files: now, Old: func() *app.Files { return nil }}, Now: app.Read(now).Apps["blog"]}
+	r, err := New(s, "20260101T000000Z-before", []string{"blog"}, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, _, err := r.Plan([]string{"env"})
+	if got := words(steps, nil); err != nil || !slices.Equal(got, []string{"property checks/blog/wait, which was the variable DOKKU_CHECKS_WAIT"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func made(t *testing.T, old *app.Files, to string) (Restoration, *app.Files) {
 	t.Helper()
 	now := app.NewFiles(to, nil, nil, nil).With("blog")

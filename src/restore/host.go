@@ -71,6 +71,12 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string, 
 		}
 		return note == ""
 	}
+	put := func(step *plan.Step, name, value string) { // a property, unless it opens an app
+		if why := r.propertyOpens(name, value); step != nil && why != "" {
+			notes, step = append(notes, r.notOpened("property "+name, why, propertyCommand(name, value))), nil
+		}
+		add(step)
+	}
 	if has("env") {
 		step, note, err := r.environment()
 		if err != nil {
@@ -78,6 +84,13 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string, 
 		}
 		notes = append(notes, note...)
 		add(step)
+		for _, c := range r.became() {
+			if c.Path == "" {
+				notes = append(notes, fmt.Sprintf("The variable %s is not put back, since %s does not read it. In its place: %s", c.Variable, r.To, c.Instead))
+				continue
+			}
+			put(r.property(c), strings.TrimPrefix(c.Path, "lib/config/"), c.Value)
+		}
 	}
 	if has("domains") {
 		step, note := r.domains()
@@ -85,6 +98,10 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string, 
 		notes = append(notes, note...)
 	}
 	if has("letsencrypt") {
+		if set := r.old.Under("lib/config/letsencrypt/" + host.GlobalScope + "/"); len(set) > 0 && r.Files.LetsencryptPlugin() == (app.LetsencryptPlugin{}) {
+			notes = append(notes, "The letsencrypt plugin is not installed here, so its settings are not written. Once it is: "+
+				say.Command("dokku upgrade-guard:restore", host.GlobalScope, "--only", "letsencrypt", "--snapshot", r.id))
+		}
 		list, note := r.letsencryptSettings()
 		for i := range list {
 			add(&list[i])
@@ -97,11 +114,7 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string, 
 			if !hazard.Restored(name) {
 				continue
 			}
-			step := r.copy(was, "property "+name)
-			if why := r.propertyOpens(name, string(was.Data)); step != nil && why != "" {
-				notes, step = append(notes, r.notOpened("property "+name, why, propertyCommand(name, string(was.Data)))), nil
-			}
-			add(step)
+			put(r.copy(was, "property "+name), name, string(was.Data))
 		}
 		notes = append(notes, r.filesNotKnown(app.PartProperties)...)
 	}
@@ -133,7 +146,7 @@ func (r HostRestoration) domains() (steps []*plan.Step, notes []string) {
 	}
 	after := now
 	after.Domains, after.DomainsFile = was.Domains, true
-	put(names, after, "global domain", say.Command("dokku domains:set-global", was.Domains...))
+	put(names, after, "global domain", hazard.GlobalDomainsCommand(r.paths, r.To, was.Domains))
 	after = now
 	after.Hostname = was.Hostname
 	put(hostname, after, "HOSTNAME", "echo "+say.Word(was.Hostname)+" > "+say.Word(r.paths.DokkuRoot+"/HOSTNAME"))

@@ -65,6 +65,9 @@ func (r Restoration) environment() (step *plan.Step, notes []string, err error) 
 		case "GIT_REV", "NO_VHOST", "DOKKU_PROXY_PORT_MAP":
 			return true // what is deployed; domains; ports
 		}
+		if strings.HasPrefix(name, "DOKKU_LETSENCRYPT_") && r.Files.LetsencryptPlugin() == (app.LetsencryptPlugin{}) {
+			return false // its installation reads them, once it is installed
+		}
 		return strings.HasPrefix(name, "DOKKU_") && app.OwnVariable(name) && r.was.Dokku != r.Now.Dokku
 	}
 	wanted := merged(now, nil)
@@ -126,6 +129,28 @@ func (r Restoration) environment() (step *plan.Step, notes []string, err error) 
 		}
 	}
 	return hazard.HoldRestored(r.Subject, title, file, wanted), notes, nil
+}
+
+// became are the variables of the snapshot that are something else on this Dokku. What its
+// installation found on this host it has moved, once; not what is another host's, or was set
+// otherwise since.
+func (r Restoration) became() (list []hazard.Counterpart) {
+	was, _ := r.old.Environment(r.Now.Name)
+	for _, variable := range slices.Sorted(maps.Keys(was)) {
+		if _, then := hazard.CounterpartOf(r.Now.Name, variable, was[variable], r.was.Dokku); then {
+			continue
+		}
+		c, moved := hazard.CounterpartOf(r.Now.Name, variable, was[variable], r.To)
+		if moved && (c.Path == "" || c.Value != "" && hazard.Restored(strings.TrimPrefix(c.Path, "lib/config/"))) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// property is the step that sets one in the place of a variable.
+func (r Restoration) property(c hazard.Counterpart) *plan.Step {
+	return r.file("property "+strings.TrimPrefix(c.Path, "lib/config/")+", which was the variable "+c.Variable, c.Path, 0o600, []byte(c.Value))
 }
 
 // merged are the values of two environments; the second one's come first.

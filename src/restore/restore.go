@@ -93,6 +93,11 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string, fail
 		}
 		notes = append(notes, note...)
 		add(step)
+		for _, c := range r.became() {
+			if c.Path != "" {
+				add(r.property(c))
+			}
+		}
 	}
 	if has("docker-options") {
 		options, note := r.dockerOptions()
