@@ -84,7 +84,7 @@ func printReport(out *say.Printer, r guard.Report) {
 		out.Result("       Back to Dokku %s, if all else fails: dokku upgrade-guard:rollback", r.Rollback)
 	}
 	if r.Docker != "" {
-		out.Result("       To do: systemctl status docker")
+		out.Result("       To do: %s", r.DockerCommand)
 	}
 	if r.Nginx != "" {
 		out.Result("       To do: sudo nginx -t")
@@ -225,6 +225,10 @@ func PrintCheck(out *say.Printer, c guard.Check) {
 		if !c.AutoApply {
 			out.Trouble("auto-apply is off: nothing of it is prevented, and nothing is put back by itself. To change that: dokku upgrade-guard:set --global auto-apply true")
 		}
+	}
+	if len(c.Ground) > 0 {
+		out.Verdict("%s", c.GroundTitle())
+		printFindings(out, plans{}, c.Ground)
 	}
 	for _, u := range c.Unknown {
 		out.Trouble("%s", u)

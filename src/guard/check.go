@@ -23,6 +23,10 @@ type Check struct {
 	To      string           `json:"to"`
 	Present []hazard.Finding `json:"present"`
 	Upgrade []hazard.Finding `json:"upgrade"`
+	// Ground is what stands in the way of an upgrade of all packages, Moves what that would
+	// make of docker and nginx, in words.
+	Ground []hazard.Finding `json:"ground"`
+	Moves  string           `json:"moves,omitempty"`
 	// AutoApply tells that what can be prevented and repaired is, without being asked.
 	AutoApply bool `json:"auto_apply"`
 	// Unknown says what the check could not look at, and what is not known.
@@ -35,7 +39,7 @@ type Check struct {
 // ForYou tells whether anything is left to a person, or not known: what is wrong now
 // and what of the upgrade is not handled by itself.
 func (c Check) ForYou() bool {
-	return len(c.Unknown) > 0 || open(c.Present) || len(forYou(c.Upgrade)) > 0 ||
+	return len(c.Unknown) > 0 || open(c.Present) || len(forYou(c.Upgrade)) > 0 || len(forYou(c.Ground)) > 0 ||
 		!c.AutoApply && len(repairs(c.Upgrade)) > 0
 }
 
@@ -63,6 +67,16 @@ func (c Check) UpgradeTitle() string {
 		return fmt.Sprintf("Upgrade to %s: %s, as far as is known", c.To, text)
 	}
 	return fmt.Sprintf("Upgrade to %s: %s", c.To, text)
+}
+
+// GroundTitle says what becomes of docker and nginx, and counts what stands in the way, in
+// words: "What Dokku stands on, docker 20.10.24 to 26.1.5: 1 for you".
+func (c Check) GroundTitle() string {
+	moves := c.Moves
+	if moves != "" {
+		moves = ", " + moves
+	}
+	return fmt.Sprintf("What Dokku stands on%s: %d for you", moves, len(forYou(c.Ground)))
 }
 
 // Check changes nothing. Without a target it looks at the upgrade that apt has
@@ -100,6 +114,11 @@ func (g *Guard) Check(ctx context.Context, only, to string) (Check, error) {
 	}
 	c.Unknown = append(c.Unknown, o.partsUnknown()...)
 	c.partly = len(c.Unknown) > 0
+	if only == "" {
+		ground, unknown := g.ground(ctx, o)
+		c.Ground, c.Moves = hazard.AskGround(ground), ground.Moves()
+		c.Unknown = append(c.Unknown, unknown...)
+	}
 	switch {
 	case to == now.Dokku: // no upgrade; whether it is known stands among what is found
 	case !app.Known(to):
@@ -113,7 +132,7 @@ func (g *Guard) Check(ctx context.Context, only, to string) (Check, error) {
 	if of := (occasion{app: only}); only != "" {
 		c.Present, c.Upgrade = of.chosen(c.Present), of.chosen(c.Upgrade)
 	}
-	c.Present, c.Upgrade = orEmpty(c.Present), orEmpty(c.Upgrade)
+	c.Present, c.Upgrade, c.Ground = orEmpty(c.Present), orEmpty(c.Upgrade), orEmpty(c.Ground)
 	return c, nil
 }
 

@@ -26,6 +26,9 @@ type Observation struct {
 	nginxUnknown string
 	tested       bool
 
+	// dockerCommand is what a person types where docker could not be asked.
+	dockerCommand string
+
 	// asked tells that requests were made; answers are what came of them, answered the
 	// same by app, judged what is wrong of each by them, unasked the apps that have more addresses than there was time
 	// to ask for.

@@ -2,7 +2,9 @@ package guard
 
 import (
 	"context"
+	"os/exec"
 	"slices"
+	"strings"
 	"time"
 
 	"upgrade-guard/src/app"
@@ -39,6 +41,7 @@ func (g *Guard) observed(ctx context.Context, files *app.Files, now app.Host) (*
 	o := &Observation{Files: files, Now: now, renaming: g.halves(), locked: map[string]bool{}}
 	g.confirm(ctx, o, o.scopes()...)
 	if o.Now.DockerMissing != "" {
+		o.dockerCommand = g.dockerCommand(o.Now.DockerMissing)
 		return o, nil // nothing can be said of what leads to a container
 	}
 	o.owners = nginx.OwnersOf(o.Now)
@@ -153,4 +156,26 @@ func (g *Guard) questions(o *Observation, names []string) []nginx.Question {
 // probes tells whether an app may be asked.
 func (g *Guard) probes(name string) bool {
 	return !g.NoProbe && g.is("probe", name)
+}
+
+// dockerCommand is what a person types where docker could not be asked, by what it failed
+// with. Debian has the program docker apart from its daemon, from 13 on, and docker's own
+// packages have it apart too.
+func (g *Guard) dockerCommand(failure string) string {
+	if strings.Contains(failure, exec.ErrNotFound.Error()) {
+		for _, of := range []struct{ daemon, client string }{{"docker.io", "docker-cli"}, {"docker-ce", "docker-ce-cli"}} {
+			if g.hasPackage(of.daemon) && !g.hasPackage(of.client) {
+				return "apt-get install " + of.client
+			}
+		}
+	}
+	return dockerStatus
+}
+
+const dockerStatus = "systemctl status docker"
+
+// hasPackage tells whether dpkg has a package's files.
+func (g *Guard) hasPackage(name string) bool {
+	_, err := g.Host.Stat("/var/lib/dpkg/info/" + name + ".list")
+	return err == nil
 }

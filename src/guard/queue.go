@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os/exec"
 	"runtime/debug"
 
 	"github.com/hashicorp/go-multierror"
@@ -63,8 +64,11 @@ func (g *Guard) inTurn(ctx context.Context, work func() error) error {
 
 // QueueRoutes is called when docker or nginx were upgraded: the addresses of all
 // containers may be new. Docker's restart has Dokku restart every app, which
-// takes longer than dpkg's run.
+// takes longer than dpkg's run. Whether the program docker is still there is seen at once.
 func (g *Guard) QueueRoutes(ctx context.Context) error {
+	if _, err := g.Host.Run(ctx, "docker", "--version"); errors.Is(err, exec.ErrNotFound) {
+		g.Out.Trouble("The program docker is not there, so no command of Dokku's that asks docker works. To do: %s", g.dockerCommand(err.Error()))
+	}
 	if !g.autoApply() {
 		g.Out.Step("docker or nginx was upgraded, and auto-apply is off. To see what has come of it: dokku upgrade-guard:check")
 		return nil

@@ -93,6 +93,8 @@ type Report struct {
 	// Health is what ps:report --all and nginx -t would tell, in a line.
 	Health string `json:"health"`
 	Docker string `json:"docker_missing,omitempty"`
+	// DockerCommand is what a person types then.
+	DockerCommand string `json:"-"`
 	// Nginx says why nginx could not be asked about its configuration.
 	Nginx string `json:"nginx_unknown,omitempty"`
 	// NoBaseline says of which apps nothing from before the last upgrade can be read,
@@ -192,7 +194,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 	}
 	r := Report{
 		Version: JSONVersion, Guard: g.Version, Dokku: o.Now.Dokku, LastSeen: g.State.LastSeen(), Unfinished: m.upgraded, AutoApply: g.autoApply(),
-		Snapshots: len(list), Docker: o.Now.DockerMissing, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{}, Apps: []AppReport{},
+		Snapshots: len(list), Docker: o.Now.DockerMissing, DockerCommand: o.dockerCommand, Nginx: o.nginxUnknown, Health: o.health(), Counts: map[string]int{}, Apps: []AppReport{},
 		Settings: g.Settings(host.GlobalScope), NoProbe: g.NoProbe,
 	}
 	if !app.Known(r.Dokku) {

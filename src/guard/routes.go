@@ -30,7 +30,11 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return err
 		}
 		if missing := o.Now.DockerMissing; missing != "" {
-			return say.Hint(fmt.Errorf("nothing is known of the containers: %s", missing), "When docker runs again: dokku upgrade-guard:apply")
+			hint := "When docker runs again: dokku upgrade-guard:apply"
+			if o.dockerCommand != dockerStatus {
+				hint = "To do: " + o.dockerCommand + ", then dokku upgrade-guard:apply"
+			}
+			return say.Hint(fmt.Errorf("nothing is known of the containers: %s", missing), "%s", hint)
 		}
 		oc := occasion{about: hazard.AboutNginx}
 		m.occasion = oc

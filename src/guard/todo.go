@@ -24,7 +24,7 @@ func (r Report) ToDo() []string {
 		add("dpkg --configure -a")
 	}
 	if r.Docker != "" {
-		add("systemctl status docker")
+		add(r.DockerCommand)
 	}
 	if r.Nginx != "" {
 		add("sudo nginx -t")

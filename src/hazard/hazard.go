@@ -64,6 +64,9 @@ type Hazard struct {
 	// settings, stray directories, plugins.
 	ForeseeHost func(HostSubject) []Finding
 	DetectHost  func(HostSubject) []Finding
+	// Ground says what stands in the way where apt upgrades what Dokku stands on: docker,
+	// nginx, the system.
+	Ground func(Ground) []Finding
 }
 
 // All are the hazards the guard knows, in the order in which their steps are
@@ -124,6 +127,12 @@ var All = []Hazard{
 	pluginGone,
 	dockerVersion,
 	toolsOld,
+	aptRemoves,
+	dockerStorage,
+	dockerClient,
+	cgroupV1,
+	nginxSSL,
+	groundMoves,
 	waypoints,
 	wayBack,
 	pluginsSince,

@@ -321,6 +321,10 @@ func TestRoutes(t *testing.T) {
 	h.at("dpkg/nginx.list", time.Hour)
 	h.put("own/phase", "failed")
 	run("dpkg", "A=b", "after dpkg nginx\nqueue") // what has failed before does not stand in its way
+	h.old("dpkg/nginx.list")
+	h.put("dpkg/docker-cli.list", "/.\n") // the program that Debian 13 has apart comes back
+	h.at("dpkg/docker-cli.list", time.Hour)
+	run("apt", "A=b", "after apt docker-cli\nqueue")
 }
 
 // The lines that every dokku command reads: they end no command, say nothing on

@@ -157,6 +157,7 @@ var hosts = []struct {
 		cd $DATA/snapshots
 		cp *-install.tar.gz 20990101T000000Z-0.20.4-pre-upgrade.tar.gz
 		head -c 500 *-manual.tar.gz >x
+		echo 'Inst docker.io [20.10.24+dfsg1-1] (26.1.5+dfsg1-9 Debian:13.8/stable [amd64])' >$SANDBOX/apt-ahead
 		mv x *-manual.tar.gz
 		cd $SANDBOX
 		mkdir -p root/blog/hooks

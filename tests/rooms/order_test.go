@@ -24,6 +24,7 @@ var storeys = [][]string{
 	{"observe.go", "cutoff.go"},
 	{"snapshot.go", "occasion.go", "status.go", "again.go"},
 	{"assess.go"},
+	{"ground.go"},
 	{"unknown.go", "env.go"},
 	{"act.go", "print.go"},
 	{"queue_renames.go"},

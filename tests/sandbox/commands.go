@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -625,6 +626,9 @@ func (h Host) crontab(args []string) error {
 var pinned = regexp.MustCompile(`^dokku=(.+)$`)
 
 func (h Host) aptGet(args []string) error {
+	if slices.Equal(args, simulation) {
+		return h.simulate()
+	}
 	for _, a := range args {
 		if m := pinned.FindStringSubmatch(a); m != nil {
 			return h.Upgrade(m[1])
@@ -633,7 +637,31 @@ func (h Host) aptGet(args []string) error {
 	return errNotRecorded
 }
 
-func (h Host) aptCache([]string) error { return errors.New("no packages in the sandbox") }
+// simulation is what asks apt for its plan.
+var simulation = []string{"--simulate", "-qq", "dist-upgrade"}
+
+// simulate prints what apt-get --simulate dist-upgrade would, from the file apt-ahead: of a
+// host whose packages are the newest there are nothing.
+func (h Host) simulate() error {
+	b, err := os.ReadFile(h.path("apt-ahead"))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	_, err = os.Stdout.Write(b)
+	return err
+}
+
+// aptCache knows one record, from the file apt-docker.
+func (h Host) aptCache(args []string) error {
+	if b, err := os.ReadFile(h.path("apt-docker")); err == nil && slices.Equal(args, []string{"show", "--no-all-versions", "docker.io"}) {
+		_, err = os.Stdout.Write(b)
+		return err
+	}
+	return errors.New("no packages in the sandbox")
+}
 
 var serverName = regexp.MustCompile(`(?m)^\s*server_name\s+([^;]*);`)
 var upstreamServer = regexp.MustCompile(`(?m)^\s*server\s+([0-9.]+):[0-9]+;`)

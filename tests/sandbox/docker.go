@@ -35,9 +35,15 @@ func (h Host) dockerHas(args []string, containers []inspected) (answered bool, e
 	last := args[len(args)-1]
 	switch {
 	case command == "version --format" && format == "{{.Client.Version}} {{.Server.Version}}":
-		fmt.Println(h.dockerVersion(), h.dockerVersion())
+		fmt.Println(h.dockerVersion(), h.daemonVersion())
 	case command == "info --format" && format == "{{range .ClientInfo.Plugins}}{{.Name}} {{end}}":
 		fmt.Println(strings.Join(h.lines("docker-plugins"), " "))
+	case command == "info --format" && format == "{{json .}}":
+		driver := "overlay2"
+		if lines := h.lines("docker-driver"); len(lines) == 1 {
+			driver = lines[0]
+		}
+		fmt.Printf("{\"Driver\":%q}\n", driver)
 	case command == "image ls" && format == "{{.ID}} {{.Repository}}:{{.Tag}}":
 		return true, h.listImages(containers)
 	case command == "image rm" || args[0] == "rmi":
@@ -78,11 +84,19 @@ func (h Host) dockerHas(args []string, containers []inspected) (answered bool, e
 	return true, nil
 }
 
+// dockerVersion is the program's, and the daemon's too where docker-version names no other.
 func (h Host) dockerVersion() string {
-	if lines := h.lines("docker-version"); len(lines) == 1 {
+	if lines := h.lines("docker-version"); len(lines) > 0 {
 		return lines[0]
 	}
 	return "20.10.24+dfsg1"
+}
+
+func (h Host) daemonVersion() string {
+	if lines := h.lines("docker-version"); len(lines) == 2 {
+		return lines[1]
+	}
+	return h.dockerVersion()
 }
 
 // lines are those of a file of the sandbox.

@@ -234,6 +234,8 @@ func (h Host) playApt(args []string) error {
 		to = offered[len(offered)-1]
 	}
 	switch {
+	case slices.Equal(args, simulation):
+		return h.simulate()
 	case len(words) == 1 && words[0] == "update":
 		fmt.Println("Hit:1 the recordings of this sandbox")
 		return nil

@@ -1,0 +1,78 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"upgrade-guard/src/host"
+)
+
+// clientless is a host on which docker's daemon runs, and the program docker is gone: what
+// an upgrade to Debian 13 leaves where apt installs no recommended packages.
+type clientless struct {
+	host.Host
+	packages []string
+}
+
+func (c clientless) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	if name == "docker" {
+		return nil, fmt.Errorf("docker cannot be run: %w", &exec.Error{Name: "docker", Err: exec.ErrNotFound})
+	}
+	return c.Host.Run(ctx, name, args...)
+}
+
+func (c clientless) Stream(ctx context.Context, use func(io.Reader) error, name string, args ...string) error {
+	if _, err := c.Run(ctx, name, args...); name == "docker" {
+		return err
+	}
+	return c.Host.Stream(ctx, use, name, args...)
+}
+
+func (c clientless) Stat(name string) (fs.FileInfo, error) {
+	if list, ok := strings.CutPrefix(name, "/var/lib/dpkg/info/"); ok {
+		if !slices.Contains(c.packages, strings.TrimSuffix(list, ".list")) {
+			return nil, fs.ErrNotExist
+		}
+		name = "/"
+	}
+	return c.Host.Stat(name)
+}
+
+// What is said of it names the package that brings it back, at the end of apt's run already.
+func TestTheProgramDockerIsGone(t *testing.T) {
+	_, local := newHost(t, "issue7253-0.35.5-after")
+	for _, c := range []struct {
+		packages []string
+		want     string
+	}{
+		{[]string{"docker.io"}, "apt-get install docker-cli"},
+		{[]string{"docker-ce"}, "apt-get install docker-ce-cli"},
+		{[]string{"docker.io", "docker-cli"}, "systemctl status docker"}, // it is there by a path that we do not have
+		{nil, "systemctl status docker"},
+	} {
+		var out strings.Builder
+		g := quietGuard(clientless{local, c.packages}, &out)
+		if err := g.Install(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.QueueRoutes(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "The program docker is not there") || !strings.Contains(out.String(), "To do: "+c.want) {
+			t.Errorf("%q: apt's end says %q, want %q", c.packages, out.String(), c.want)
+		}
+		r, err := g.Report(context.Background(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := r.ToDo(); len(list) == 0 || list[0] != c.want {
+			t.Errorf("%q: the report says %q, want %q", c.packages, list, c.want)
+		}
+	}
+}
