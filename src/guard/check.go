@@ -10,6 +10,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/packages"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/state"
 )
@@ -91,6 +92,10 @@ func (g *Guard) Check(ctx context.Context, only, to string) (Check, error) {
 			return Check{}, err
 		}
 	}
+	var told func() (packages.Ahead, error)
+	if only == "" {
+		told = g.plans(ctx)
+	}
 	// Up to 0.28 some of an app's files are in its image, and an upgrade leaves them there.
 	o, err := g.observeWhat(ctx, app.What{Images: app.FromImages(host.DokkuVersion(g.Host))})
 	if err != nil {
@@ -115,7 +120,7 @@ func (g *Guard) Check(ctx context.Context, only, to string) (Check, error) {
 	c.Unknown = append(c.Unknown, o.partsUnknown()...)
 	c.partly = len(c.Unknown) > 0
 	if only == "" {
-		ground, unknown := g.ground(ctx, o)
+		ground, unknown := g.ground(ctx, o, told)
 		c.Ground, c.Moves = hazard.AskGround(ground), ground.Moves()
 		c.Unknown = append(c.Unknown, unknown...)
 	}

@@ -17,11 +17,29 @@ import (
 
 // What Dokku stands on, and what apt would make of it.
 
+// plans asks apt what it would do while the host is looked at: both take as long.
+func (g *Guard) plans(ctx context.Context) (told func() (packages.Ahead, error)) {
+	var ahead packages.Ahead
+	ended := make(chan error, 1)
+	go func() {
+		err := errors.New("asking apt broke off")
+		defer func() {
+			_ = recover()
+			ended <- err
+		}()
+		ahead, err = packages.AskAhead(ctx, g.Host)
+	}()
+	return func() (packages.Ahead, error) {
+		err := <-ended
+		return ahead, err
+	}
+}
+
 // ground is what there is to be known of it before an upgrade of all packages, and a
 // sentence for each thing that could not be asked. Where there is no apt nothing is said.
-func (g *Guard) ground(ctx context.Context, o *Observation) (hazard.Ground, []string) {
+func (g *Guard) ground(ctx context.Context, o *Observation, told func() (packages.Ahead, error)) (hazard.Ground, []string) {
 	var unknown []string
-	ahead, err := packages.AskAhead(ctx, g.Host)
+	ahead, err := told()
 	if errors.Is(err, exec.ErrNotFound) {
 		return hazard.Ground{}, nil
 	}

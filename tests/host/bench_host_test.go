@@ -41,7 +41,7 @@ func newBench(b testing.TB, apps int) *bench {
 		b.Fatal(err)
 	}
 	enter(b, box)
-	remember(b, "docker", "dokku", "crontab", "sudo", "plugn", "apt-cache")
+	remember(b, "docker", "dokku", "crontab", "sudo", "plugn", "apt-cache", "apt-get")
 	t := &bench{TB: b, box: box, program: filepath.Join(dir, "upgrade-guard", "bin", "upgrade-guard"), list: filepath.Join(dir, "list")}
 	if out, err := exec.Command("go", "build", "-C", "../..", "-o", t.program, "./src").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
