@@ -80,6 +80,26 @@ func TestTheProgramDockerIsGone(t *testing.T) {
 	}
 }
 
+// nginx is asked all the same: that it would not start again is said beside it.
+func TestNginxIsAskedWithoutDocker(t *testing.T) {
+	_, local := newHost(t, "issue7253-0.35.5-after")
+	ctx := context.Background()
+	var out strings.Builder
+	g := quietGuard(clientless{local, []string{"docker.io"}}, &out)
+	for _, want := range []string{"nginx accepts its configuration", "nginx refuses its configuration: "} {
+		r, err := g.Report(ctx, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(r.Health, "nothing is known of containers") || !strings.Contains(r.Health, want) {
+			t.Errorf("%q, want %q", r.Health, want)
+		}
+		if err := local.Write(local.Paths().App("blog")+"/nginx.conf", 0o644, []byte("server {\n  listen 80;\n  server_name www.blog.example;\n  location / { proxy_pass http://blog-5000; }\n}\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What has failed while it was gone is over as soon as the same was done, by whatever has
 // come to it: Dokku's timer after the next boot, with nobody typing apply.
 func TestWhatFailedWithoutDockerIsDoneLater(t *testing.T) {
