@@ -58,7 +58,7 @@ func (g *Guard) ground(ctx context.Context, o *Observation, told func() (package
 			ground.CgroupV1 = cgroupWord.FindString(string(line))
 		}
 	}
-	ground.Confs = g.nginxFiles(o)
+	ground.Confs, ground.NginxConf = g.nginxFiles(o), filepath.Join(g.Host.Paths().Nginx, "nginx.conf")
 	return ground, unknown
 }
 

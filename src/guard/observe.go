@@ -42,6 +42,7 @@ func (g *Guard) observed(ctx context.Context, files *app.Files, now app.Host) (*
 	g.confirm(ctx, o, o.scopes()...)
 	if o.Now.DockerMissing != "" {
 		o.dockerCommand = g.dockerCommand(o.Now.DockerMissing)
+		g.askNginx(ctx, o)
 		return o, nil // nothing can be said of what leads to a container
 	}
 	o.owners = nginx.OwnersOf(o.Now)
@@ -52,23 +53,28 @@ func (g *Guard) observed(ctx context.Context, files *app.Files, now app.Host) (*
 			o.locked[name] = err == nil
 		}
 	}
-	if !slices.ContainsFunc(files.Apps, func(name string) bool { _, has := files.Text(nginx.ConfPath(name)); return has }) {
-		return o, nil
+	g.askNginx(ctx, o)
+	if o.culprit != "" && !o.wrong(o.culprit, nginx.NoUpstream, nginx.Certificate) { // that is why, else, and it is said
+		o.routing[o.culprit] = append(o.routing[o.culprit], nginx.Finding{App: o.culprit, Kind: nginx.Refused, What: "nginx refuses to load its configuration: " + o.refused})
+	}
+	return o, nil
+}
+
+// askNginx asks nginx whether it takes its configuration, where an app has one.
+func (g *Guard) askNginx(ctx context.Context, o *Observation) {
+	if !slices.ContainsFunc(o.Files.Apps, func(name string) bool { _, has := o.Files.Text(nginx.ConfPath(name)); return has }) {
+		return
 	}
 	complaint, err := host.TestNginx(ctx, g.Host)
 	if err != nil {
 		o.nginxUnknown = err.Error()
-		return o, nil
+		return
 	}
 	o.tested = true
-	o.culprit = nginx.Culprit(complaint, g.Host.Paths().DokkuRoot, files.Apps)
-	if o.culprit != "" || !files.Partial { // of another app nothing is said here
+	o.culprit = nginx.Culprit(complaint, g.Host.Paths().DokkuRoot, o.Files.Apps)
+	if o.culprit != "" || !o.Files.Partial { // of another app nothing is said here
 		o.refused = complaint
 	}
-	if o.culprit != "" && !o.wrong(o.culprit, nginx.NoUpstream, nginx.Certificate) { // that is why, else, and it is said
-		o.routing[o.culprit] = append(o.routing[o.culprit], nginx.Finding{App: o.culprit, Kind: nginx.Refused, What: "nginx refuses to load its configuration: " + complaint})
-	}
-	return o, nil
 }
 
 // observeAndAsk is observe, and ask.

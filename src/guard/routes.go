@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"upgrade-guard/src/hazard"
@@ -58,6 +59,9 @@ func (g *Guard) Routes(ctx context.Context) error {
 			return g.changeState(func(known *state.State) error {
 				known.Unbuilt = out.unbuilt(known.Unbuilt)
 				enterRun(known, journal)
+				if failure == nil && !out.cutOff { // what has failed of the same before, with docker away perhaps, is done by this
+					known.Queue = slices.DeleteFunc(slices.Clone(known.Queue), func(j state.Job) bool { return j.Kind == JobRoutes && j.State == state.JobFailed })
+				}
 				return g.forgetQuarantined(out.Observation)
 			})
 		}))

@@ -210,8 +210,6 @@ func (o *Observation) health() string {
 		containers = "nothing is known of containers: " + o.Now.DockerMissing
 	}
 	switch {
-	case o.Now.DockerMissing != "": // and nginx was not asked
-		return containers
 	case o.nginxUnknown != "":
 		return containers + "; " + o.nginxUnknown
 	case o.refused != "":

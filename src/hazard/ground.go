@@ -23,8 +23,10 @@ type Ground struct {
 	HasClient bool
 	// CgroupV1 is the word of the kernel's command line that asks for cgroup v1.
 	CgroupV1 string
-	// Confs are nginx's configuration, the apps' and the host's own, by path.
-	Confs map[string]string
+	// Confs are nginx's configuration, the apps' and the host's own, by path; NginxConf is
+	// where that begins.
+	Confs     map[string]string
+	NginxConf string
 }
 
 // What is docker, and what nginx, among the packages: one of each is installed.

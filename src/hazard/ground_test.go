@@ -28,6 +28,12 @@ func TestGround(t *testing.T) {
 		return ahead(packages.Change{Package: name, From: "1.22.1-9", To: to})
 	}
 	ssl := map[string]string{"/etc/nginx/conf.d/tls.conf": "server { listen 443; ssl on; }"}
+	conf := func(own string) map[string]string {
+		return map[string]string{"/etc/nginx/nginx.conf": "http { " + own + "\n }", "/etc/nginx/conf.d/dokku.conf": "include /home/dokku/*/nginx.conf;\nserver_tokens off;"}
+	}
+	debian := func(from, to, own string) Ground {
+		return Ground{Nginx: from, Ahead: nginx("nginx", to), Confs: conf(own), NginxConf: "/etc/nginx/nginx.conf"}
+	}
 	is := func(hazard string, kind Kind) []string { return []string{hazard + " " + string(kind)} }
 	for about, c := range map[string]struct {
 		Ground
@@ -56,6 +62,12 @@ func TestGround(t *testing.T) {
 		"ssl on, to 1.24":                    {Ground{Nginx: "1.24.0", Ahead: nginx("nginx", "1.24.0-2ubuntu7"), Confs: ssl}, nil},
 		"ssl of listen, and others":          {Ground{Nginx: "1.26.0", Ahead: nginx("nginx", "1.26.3-3"), Confs: map[string]string{"x": "server { listen 443 ssl http2; ssl_protocols TLSv1.2; }"}}, nil},
 		"a file that is none":                {Ground{Nginx: "1.22.0", Ahead: nginx("nginx", "1.26.3-3"), Confs: map[string]string{"x": "server {"}}, is("ground-moves", Notice)},
+		"server_tokens, as Debian 12 has it": {debian("1.22.1", "1.26.3-3+deb13u1", "# server_tokens off;"), []string{"nginx-tokens manual", "ground-moves notice"}},
+		"and as Dokku 0.36.7 leaves it":      {debian("1.22.1", "1.26.3-3+deb13u1", ""), []string{"nginx-tokens notice", "ground-moves notice"}},
+		"server_tokens, nginx.org's":         {debian("1.24.0", "1.28.0-1~bookworm", "# server_tokens off;"), is("ground-moves", Notice)},
+		"server_tokens, Ubuntu's":            {debian("1.18.0", "1.24.0-2ubuntu7", "# server_tokens off;"), is("ground-moves", Notice)},
+		"server_tokens, Debian 11 to 12":     {debian("1.18.0", "1.22.1-9", "# server_tokens off;"), is("ground-moves", Notice)},
+		"server_tokens, within Debian 13":    {debian("1.26.3", "1.26.3-3+deb13u10", "server_tokens off;"), nil},
 		"Dokku goes":                         {Ground{Ahead: ahead(packages.Change{Package: "dokku", From: "0.29.4"}, packages.Change{Package: "herokuish", From: "0.5.41"})}, []string{"apt-removes manual", "apt-removes notice"}},
 		"others go":                          {Ground{Ahead: ahead(packages.Change{Package: "libssl3", From: "3.0"}, packages.Change{Package: "usrmerge", From: "1"})}, nil},
 	} {

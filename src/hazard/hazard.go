@@ -132,6 +132,7 @@ var All = []Hazard{
 	dockerClient,
 	cgroupV1,
 	nginxSSL,
+	nginxTokens,
 	groundMoves,
 	waypoints,
 	wayBack,
