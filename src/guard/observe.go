@@ -65,6 +65,10 @@ func (g *Guard) askNginx(ctx context.Context, o *Observation) {
 	if !slices.ContainsFunc(o.Files.Apps, func(name string) bool { _, has := o.Files.Text(nginx.ConfPath(name)); return has }) {
 		return
 	}
+	if why := g.holdsNginx(o.Files); why != "" {
+		o.nginxUnknown = host.ErrNoNginx.Error() + ": " + why
+		return
+	}
 	complaint, err := host.TestNginx(ctx, g.Host)
 	if err != nil {
 		o.nginxUnknown = err.Error()
@@ -75,6 +79,27 @@ func (g *Guard) askNginx(ctx context.Context, o *Observation) {
 	if o.culprit != "" || !o.Files.Partial { // of another app nothing is said here
 		o.refused = complaint
 	}
+}
+
+// holdsNginx names what nginx would wait for, or read for ever, in reading its
+// configuration: an app's owner, or the Dokku user, decides what stands there. "" for nothing.
+func (g *Guard) holdsNginx(files *app.Files) string {
+	for _, name := range files.Apps {
+		for _, f := range slices.Concat(files.Under("root/"+name+"/nginx.conf"), files.Under("root/"+name+"/tls/")) {
+			if f.SHA256 != "" || f.Mode.IsDir() {
+				continue
+			}
+			real := app.RealPath(g.Host.Paths(), f.Path)
+			switch st, err := g.Host.Stat(real); {
+			case err != nil || st.IsDir():
+			case !st.Mode().IsRegular():
+				return real + " is " + host.Kind(st.Mode())
+			case st.Size() > host.MaxFile:
+				return real + " is too large"
+			}
+		}
+	}
+	return ""
 }
 
 // observeAndAsk is observe, and ask.

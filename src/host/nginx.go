@@ -14,8 +14,8 @@ import (
 	"upgrade-guard/src/say"
 )
 
-// errNoNginx says that nginx cannot be asked about its configuration.
-var errNoNginx = errors.New("nginx cannot be asked whether it takes its configuration")
+// ErrNoNginx says that nginx cannot be asked about its configuration.
+var ErrNoNginx = errors.New("nginx cannot be asked whether it takes its configuration")
 
 // TestNginx has nginx read its whole configuration. The complaint is what it
 // refuses and where, "" when it refuses nothing.
@@ -24,7 +24,7 @@ func TestNginx(ctx context.Context, h Host) (complaint string, err error) {
 		return len(words) == 2 && words[1] == "-t" && (path.Base(words[0]) == "nginx" || path.Base(words[0]) == "openresty")
 	})
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", errNoNginx, err)
+		return "", fmt.Errorf("%w: %w", ErrNoNginx, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -39,7 +39,7 @@ func TestNginx(ctx context.Context, h Host) (complaint string, err error) {
 			return withoutValues(m[1]), nil
 		}
 	}
-	return "", fmt.Errorf("%w: %w", errNoNginx, err)
+	return "", fmt.Errorf("%w: %w", ErrNoNginx, err)
 }
 
 // emergency is a complaint in both ways in which nginx writes it: before and after

@@ -88,8 +88,8 @@ func TestWhateverStandsInAPlace(t *testing.T) {
 			if err := h.SetProperty("--global", "probe", "false"); err != nil {
 				t.Fatal(err)
 			}
-			// All of an app's at once, and the host's. Docker is down, so that neither
-			// nginx nor Dokku is called, who would wait for such files themselves.
+			// All of an app's at once, and the host's. Docker is down, so that Dokku is not
+			// called, who would wait for such files itself; nginx is not asked then.
 			if err := os.WriteFile(box.Dir+"/docker-is-down", nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -112,6 +112,26 @@ func TestWhateverStandsInAPlace(t *testing.T) {
 				t.Errorf("that there is no version is not told:\n%s", out)
 			}
 		})
+	}
+}
+
+// nginx reads what stands in an app's snippets, and would have waited for a FIFO until it was
+// ended after 30 s, in each report.
+func TestNginxIsNotHeld(t *testing.T) {
+	for _, kind := range kinds {
+		_, h := newHost(t, "issue7253-0.35.5-after")
+		path := h.Paths().App("blog") + "/nginx.conf.d/x.conf"
+		replaced(t, path, kind.make)
+		var out strings.Builder
+		began := time.Now()
+		r, err := quietGuard(h, &out).Report(context.Background(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		says := path + " " + strings.Replace(kind.says, "is larger than", "is too large", 1)
+		if told := strings.Contains(r.Health, says); told != (kind.name != "directory") || time.Since(began) > 15*time.Second {
+			t.Errorf("%s: after %s: %s", kind.name, time.Since(began), r.Health)
+		}
 	}
 }
 
