@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func sentence(text string) string {
 // unknown is what could not be asked when the host was observed.
 func (o *Observation) unknown() (list []Unknown) {
 	if o.Now.DockerMissing != "" {
-		list = append(list, Unknown{What: "nothing is known of containers: " + strings.TrimSuffix(o.Now.DockerMissing, "."), Command: o.dockerCommand})
+		list = append(list, Unknown{What: "nothing is known of containers: " + strings.TrimSuffix(o.Now.DockerMissing, "."), Command: cmp.Or(o.dockerCommand, dockerStatus)})
 	}
 	for _, what := range o.Now.Has.Unknown {
 		list = append(list, Unknown{What: what, Command: "docker info"})

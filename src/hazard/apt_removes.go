@@ -1,10 +1,6 @@
 package hazard
 
-import (
-	"strings"
-
-	"upgrade-guard/src/say"
-)
+import "strings"
 
 // aptRemoves is about packages that apt would take away to upgrade all others. As long as
 // Dokku stays, so does what its package depends on; the rest nobody holds.
@@ -30,7 +26,7 @@ var aptRemoves = Hazard{
 			found = append(found, Finding{
 				Kind:        Notice,
 				What:        "apt would remove " + strings.Join(beside, ", "),
-				Consequence: "What is built with herokuish, or served by " + say.Plural(len(beside), "such module") + " of nginx, needs them: nginx refuses directives of a module that is gone.",
+				Consequence: "What is built with herokuish, or served by such a module of nginx, needs them: nginx refuses directives of a module that is gone.",
 			})
 		}
 		return found

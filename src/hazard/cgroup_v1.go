@@ -19,8 +19,8 @@ var cgroupV1 = Hazard{
 		}
 		return []Finding{{
 			What:        fmt.Sprintf("systemd %s, which apt would install, does not boot this machine as it is set up: its kernel is started with %s, which asks for cgroup v1", to, g.CgroupV1),
-			Consequence: "Take that word out, and boot once before the upgrade: docker has cgroup v2 from 20.10 on.",
-			Command:     "grep -rn cgroup /etc/default/grub /etc/default/grub.d, then update-grub",
+			Consequence: "Before the upgrade take that word out where the command finds it, run update-grub and boot once: docker has cgroup v2 from 20.10 on.",
+			Command:     "grep -rn cgroup /etc/default/grub /etc/default/grub.d",
 		}}
 	},
 }

@@ -21,8 +21,8 @@ var dockerClient = Hazard{
 		}
 		return []Finding{{
 			What:        fmt.Sprintf("docker.io %s, which apt would install, is without the program docker: that is in the package docker-cli, which nobody would install", g.To("docker.io")),
-			Consequence: "What runs goes on. Every deploy and every command of Dokku's that asks docker fails, until it is there.",
-			Command:     "apt-get install docker-cli, right after the upgrade",
+			Consequence: "What runs goes on. Every deploy and every command of Dokku's that asks docker fails, until it is there. Right after the upgrade:",
+			Command:     "apt-get install docker-cli",
 		}}
 	},
 }

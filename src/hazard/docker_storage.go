@@ -16,14 +16,14 @@ var dockerStorage = Hazard{
 	Guide: "https://dokku.com/docs/getting-started/upgrading/",
 
 	Ground: func(g Ground) []Finding {
-		gone := map[string]string{"aufs": "24", "overlay": "24", "devicemapper": "25"}[g.Driver]
-		if gone == "" {
+		gone := map[string]int{"aufs": 24, "overlay": 24, "devicemapper": 25}[g.Driver]
+		if gone == 0 {
 			return nil
 		}
 		to, by := g.docker()
 		f := Finding{
 			Kind: Notice,
-			What: fmt.Sprintf("docker's storage driver is %s, which docker 23 does not start with by itself, and docker %s and later not at all", g.Driver, gone),
+			What: fmt.Sprintf("docker's storage driver is %s, which docker 23 does not start with by itself, and docker %d and later not at all", g.Driver, gone),
 			Consequence: "Before docker is upgraded so far, it has to have another, overlay2. Images and containers of one driver are not there for another: each app is built anew then, " +
 				"and what is in containers alone, and not in volumes or mounts, is gone. See https://docs.docker.com/engine/storage/drivers/select-storage-driver/",
 		}
@@ -32,7 +32,7 @@ var dockerStorage = Hazard{
 		}
 		f.Kind = Manual
 		f.What = fmt.Sprintf("docker %s, %s, does not start with this docker's storage driver %s", to, comes(by), g.Driver)
-		if fmt.Sprint(app.Major(to)) < gone {
+		if app.Major(to) < gone {
 			f.What += ", unless /etc/docker/daemon.json names it"
 		}
 		f.Consequence = "No app would run. " + f.Consequence

@@ -86,7 +86,7 @@ func (r HostRestoration) Plan(parts []string) (steps plan.Plan, notes []string, 
 		add(step)
 		for _, c := range r.became() {
 			if c.Path == "" {
-				notes = append(notes, fmt.Sprintf("The variable %s is not put back, since %s does not read it. In its place: %s", c.Variable, r.To, c.Instead))
+				notes = append(notes, r.notRead(c))
 				continue
 			}
 			put(r.property(c), strings.TrimPrefix(c.Path, "lib/config/"), c.Value)

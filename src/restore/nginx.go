@@ -95,7 +95,10 @@ func (r Restoration) askNginx(put []*plan.Step) *plan.Step {
 				if i < 0 {
 					return failed // it refuses none of these
 				}
-				failed = errors.Join(failed, fmt.Errorf("nginx refuses what was put back, so that file is as it was: %s", complaint), r.takeBack(h, put[i]))
+				if err := r.takeBack(h, put[i]); err != nil {
+					return errors.Join(failed, fmt.Errorf("nginx refuses what was put back: %s", complaint), err) // and would name it again
+				}
+				failed = errors.Join(failed, fmt.Errorf("nginx refuses what was put back, so that file is as it was: %s", complaint))
 			}
 			return failed
 		},
@@ -105,7 +108,10 @@ func (r Restoration) askNginx(put []*plan.Step) *plan.Step {
 // takeBack has a snippet hold what it held before, if nobody has changed it since.
 func (r Restoration) takeBack(h host.Host, s *plan.Step) error {
 	now, there := r.Files.Get(r.snippets() + filepath.Base(s.Path))
-	if there {
+	switch {
+	case there && now.SHA256 == "": // its content is not known, and nothing is no content
+		return fmt.Errorf("what %s held before was not read, so it stays as it was put back", s.Path)
+	case there:
 		return plan.Put(h, s.Path, now.Mode.Perm(), now.Data, app.Digest(s.Data))
 	}
 	if err := plan.Unchanged(h, s.Path, app.Digest(s.Data)); err != nil {

@@ -148,6 +148,11 @@ func (r Restoration) became() (list []hazard.Counterpart) {
 	return list
 }
 
+// notRead is what is said of a variable that this Dokku has nothing in the place of.
+func (r Restoration) notRead(c hazard.Counterpart) string {
+	return fmt.Sprintf("The variable %s is not put back, since %s does not read it. In its place: %s", c.Variable, r.To, c.Instead)
+}
+
 // property is the step that sets one in the place of a variable.
 func (r Restoration) property(c hazard.Counterpart) *plan.Step {
 	return r.file("property "+strings.TrimPrefix(c.Path, "lib/config/")+", which was the variable "+c.Variable, c.Path, 0o600, []byte(c.Value))

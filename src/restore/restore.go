@@ -94,9 +94,11 @@ func (r Restoration) Plan(parts []string) (steps plan.Plan, notes []string, fail
 		notes = append(notes, note...)
 		add(step)
 		for _, c := range r.became() {
-			if c.Path != "" {
-				add(r.property(c))
+			if c.Path == "" {
+				notes = append(notes, r.notRead(c))
+				continue
 			}
+			add(r.property(c))
 		}
 	}
 	if has("docker-options") {
