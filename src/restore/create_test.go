@@ -194,9 +194,12 @@ func TestRestoreOfVariablesThatBecameProperties(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, _, err := r.Plan([]string{"env"})
+	steps, notes, err := r.Plan([]string{"env"})
 	if got := words(steps, nil); err != nil || !slices.Equal(got, []string{"property checks/blog/wait, which was the variable DOKKU_CHECKS_WAIT"}) {
 		t.Errorf("%q, %v", got, err)
+	}
+	if !strings.Contains(strings.Join(notes, "\n"), "The variable DOKKU_DOCKER_BUILD_OPTS is not put back, since 0.38.27 does not read it. In its place: dokku docker-options:add blog build") {
+		t.Errorf("what has no place here is not named: %q", notes)
 	}
 }
 
