@@ -182,7 +182,9 @@ type capture struct {
 	bytes  atomic.Int64    // of its content
 	known  map[string]bool // the apps
 	smalls []small         // captured by rule, when all else is
-	some   bool            // of the apps are wanted, and not all
+	alike  alike
+	asides asides
+	some   bool // of the apps are wanted, and not all
 	// panicked is what one of the goroutines ended in.
 	panicked any
 }

@@ -29,7 +29,9 @@ type File struct {
 	SHA256 string `json:"sha256,omitempty"`
 	// Error says why the file could not be read, or is left out.
 	Error string `json:"error,omitempty"`
+	// Data is what it holds: see Content.
 	Data  []byte `json:"-"`
+	aside *aside
 }
 
 // LeftOut tells that the file was left out on purpose.
@@ -77,8 +79,7 @@ type Files struct {
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.
 	Partial bool
-	// Spent tells that nobody asks for the files' contents once they are stored: they are
-	// let go of then.
+	// Spent tells that nobody asks for them once they are stored: see LetGo.
 	Spent bool
 	// Refused are sentences about what a snapshot named and what was left out when
 	// it was read.
@@ -102,6 +103,15 @@ func NewFiles(dokku string, apps, strays []string, list []File) *Files {
 	f := &Files{Dokku: dokku, Apps: apps, Strays: strays, list: list, failed: notCaptured(list)}
 	f.failedAt = byName(f.failed)
 	return f
+}
+
+// LetGo empties the set, for what takes memory later: they are stored.
+func (f *Files) LetGo() {
+	f.list, f.failed, f.failedAt = nil, nil, nil
+	f.host.Store(nil)
+	f.envs.Clear()
+	f.needs.Clear()
+	f.unknown.Clear()
 }
 
 // All are the files, sorted by path.
@@ -170,7 +180,8 @@ func (f *Files) With(name string) *Files {
 // Text is the content of a file, and whether it could be read.
 func (f *Files) Text(path string) (string, bool) {
 	file, ok := f.Get(path)
-	return string(file.Data), ok && file.Error == "" && file.Link == ""
+	data, err := file.Content()
+	return string(data), ok && err == nil && file.Error == "" && file.Link == ""
 }
 
 // Lines are a file's lines, trimmed, blank ones left out: what Dokku makes of

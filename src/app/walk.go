@@ -38,10 +38,10 @@ func (c *capture) keep(w *walk) {
 func (c *capture) add(f File) { c.walk(func(w *walk) { w.add(f) }) }
 
 func (w *walk) add(f File) {
-	if n := len(f.Data); n > 0 && w.capture.bytes.Add(int64(n)) > maxBytes {
+	if f.Size > 0 && w.capture.bytes.Add(int64(f.Size)) > maxBytes {
 		f = File{Path: f.Path, Mode: f.Mode, Error: "the small files of this host are larger than 256 MiB together"}
 	}
-	w.bytes += len(f.Data)
+	w.bytes += f.Size
 	w.files = append(w.files, f)
 }
 
@@ -240,7 +240,13 @@ func (w *walk) see(logical, name string, listed fs.DirEntry, unread string) (f F
 	case s.Size > MaxFile:
 		f.Error = leftOut + "larger than 1 MiB"
 	default:
-		f.Data, f.Size, f.SHA256 = s.Data, len(s.Data), Digest(s.Data)
+		c := w.alike.of(s.Data)
+		f.Data, f.Size, f.SHA256 = c.data, len(c.data), c.digest
+		if f.Size >= minAside && isAside(logical) {
+			if f.aside = w.asides.set(w.h, s.Data); f.aside != nil {
+				f.Data = nil
+			}
+		}
 	}
 	return f, true
 }

@@ -50,7 +50,7 @@ func (c commands) snapshots(ctx *cli.Context) error {
 				c.out.Step("[%d/%d] %s", i+1, len(list), e.ID)
 			}
 			l.State = "whole"
-			m, err := c.guard.Store.Manifest(e.ID) // as a restore reads it
+			m, err := c.guard.Store.Verify(e.ID)
 			if err != nil {
 				l.State, l.Error = "damaged", say.Line(err)
 				errs = multierror.Append(errs, err)

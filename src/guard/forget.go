@@ -130,7 +130,7 @@ func (g *Guard) surplus(o ForgetOptions) (surplus []snapshot.Entry, err error) {
 		month := e.Time.Format("2006-01")
 		keep := last < o.KeepLast || len(months) < o.KeepMonthly && !months[month]
 		if keep {
-			if _, err := g.Store.Manifest(e.ID); err != nil {
+			if _, err := g.Store.Verify(e.ID); err != nil {
 				g.Out.Error(err)
 				continue
 			}

@@ -50,6 +50,7 @@ func addAnswers(files *app.Files, answers []nginx.Answer) {
 // save makes a snapshot of what was captured, and lets retention remove what is too
 // much. The caller holds the store's lock.
 func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error) {
+	without := isWithout(files)
 	m, err := g.Store.Save(files, reason)
 	if err != nil {
 		return m, err
@@ -63,13 +64,8 @@ func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error)
 	for _, missing := range m.Incomplete {
 		g.Out.Trouble("The snapshot is incomplete: %s", missing)
 	}
-	for _, line := range files.NotHeld(restore.FilesTold) {
-		g.Out.Trouble("The snapshot does not hold %s", line)
-	}
-	for _, file := range files.Under(app.ImageFacts) {
-		if name, of, ok := strings.Cut(strings.TrimPrefix(file.Path, app.ImageFacts), "/"); ok && file.Error != "" && !file.LeftOut() {
-			g.Out.Trouble("%s: the snapshot is without the %s of its image: %s", name, of, file.Error)
-		}
+	for _, line := range without {
+		g.Out.Trouble("%s", line)
 	}
 	g.tell(Event{
 		Event: EventSnapshot, Snapshot: m.ID, Path: g.Host.Paths().Data("snapshots", m.ID+".tar.gz"),
@@ -80,6 +76,19 @@ func (g *Guard) save(files *app.Files, reason string) (snapshot.Manifest, error)
 		g.Out.Error(err)
 	}
 	return m, nil
+}
+
+// isWithout are sentences about what a snapshot of these files does not hold.
+func isWithout(files *app.Files) (lines []string) {
+	for _, line := range files.NotHeld(restore.FilesTold) {
+		lines = append(lines, "The snapshot does not hold "+line)
+	}
+	for _, file := range files.Under(app.ImageFacts) {
+		if name, of, ok := strings.Cut(strings.TrimPrefix(file.Path, app.ImageFacts), "/"); ok && file.Error != "" && !file.LeftOut() {
+			lines = append(lines, fmt.Sprintf("%s: the snapshot is without the %s of its image: %s", name, of, file.Error))
+		}
+	}
+	return lines
 }
 
 // prune lets retention work: what was just taken, and what is needed, stays.

@@ -41,8 +41,8 @@ var Statuses = []string{StatusDown, StatusLost, StatusActionRequired, StatusUnkn
 // status is an app's status, by what was observed and found.
 func (o *Observation) status(name string, found []hazard.Finding, noBaseline, repaired bool) string {
 	s := o.Now.Apps[name]
-	_, known := o.serving(name)
-	down := o.down(name, found)
+	down, known := o.serving(name)
+	down = down || atZero(name, found)
 	has := func(kinds ...hazard.Kind) bool {
 		return slices.ContainsFunc(found, func(f hazard.Finding) bool { return slices.Contains(kinds, f.Kind) })
 	}
@@ -71,7 +71,12 @@ func (o *Observation) status(name string, found []hazard.Finding, noBaseline, re
 // nobody ran ps:stop.
 func (o *Observation) down(name string, found []hazard.Finding) bool {
 	down, _ := o.serving(name)
-	return down || slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.App == name && f.Hazard == hazard.ScaleZero })
+	return down || atZero(name, found)
+}
+
+// atZero tells that an app is at zero everywhere and nobody ran ps:stop.
+func atZero(name string, found []hazard.Finding) bool {
+	return slices.ContainsFunc(found, func(f hazard.Finding) bool { return f.App == name && f.Hazard == hazard.ScaleZero })
 }
 
 // worstFirst puts findings into the order in which a person needs them: of apps that are

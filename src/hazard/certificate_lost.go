@@ -98,7 +98,7 @@ func tlsFiles(s Subject) []put {
 func RestoreCertificate(s Subject) plan.Plan {
 	var steps plan.Plan
 	puts := tlsFiles(s)
-	if s.asLinks() != "" && slices.ContainsFunc(puts, func(p put) bool { return p.was != app.Digest(p.data) }) {
+	if s.asLinks() != "" && slices.ContainsFunc(puts, func(p put) bool { return p.was != p.file.SHA256 }) {
 		before := s.Before.Certificate
 		return plan.Plan{{
 			Mark: plan.Change, Text: fmt.Sprintf("certificate of %s, until %s", strings.Join(before.Names, " "), before.NotAfter.Format(time.DateOnly)) + s.asLinks(),
@@ -106,7 +106,7 @@ func RestoreCertificate(s Subject) plan.Plan {
 		}}
 	}
 	for _, p := range puts {
-		if p.was != app.Digest(p.data) {
+		if p.was != p.file.SHA256 {
 			mark := plan.Change
 			if p.was == "" {
 				mark = plan.Add
@@ -126,7 +126,7 @@ func RestoreCertificate(s Subject) plan.Plan {
 type put struct {
 	path string
 	mode fs.FileMode
-	data []byte
+	file app.File
 	was  string
 }
 
@@ -138,7 +138,7 @@ func (s Subject) put(name string, file app.File, most fs.FileMode) put {
 	if _, shared, ok := s.Files.LinkOf(s.Now.Name, filepath.Base(name)); ok && filepath.Dir(name) == "tls" {
 		was = shared.SHA256
 	}
-	return put{path, file.Mode.Perm()&most | 0o600, file.Data, was}
+	return put{path, file.Mode.Perm()&most | 0o600, file, was}
 }
 
 // putAll writes files, each read back. One that has been changed since the plan
@@ -153,7 +153,11 @@ func putAll(h host.Host, puts []put) error {
 		if err := h.Mkdir(dir, privateDir(dir)); err != nil {
 			return err
 		}
-		if err := plan.Put(h, p.path, p.mode, p.data, p.was); err != nil {
+		data, err := p.file.Content()
+		if err == nil {
+			err = plan.Put(h, p.path, p.mode, data, p.was)
+		}
+		if err != nil {
 			return err
 		}
 	}

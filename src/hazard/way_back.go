@@ -210,7 +210,11 @@ func putFiles(h host.Host, files []changed) error {
 	var failed error
 	for _, f := range files {
 		if f.want.SHA256 != "" {
-			failed = errors.Join(failed, plan.Put(h, f.path, f.want.Mode.Perm(), f.want.Data, f.was))
+			data, err := f.want.Content()
+			if err == nil {
+				err = plan.Put(h, f.path, f.want.Mode.Perm(), data, f.was)
+			}
+			failed = errors.Join(failed, err)
 			continue
 		}
 		if _, err := h.Lstat(f.path); errors.Is(err, fs.ErrNotExist) {

@@ -51,6 +51,9 @@ type Host interface {
 	// What is larger than limit is not read.
 	See(name string, listed fs.DirEntry, limit int64) (Seen, error)
 
+	// Aside makes a file without a name for what is to wait on the disk.
+	Aside() (*Aside, error)
+
 	// Write replaces a file by data. Killed anywhere, the file is the old one
 	// or the new one. Missing directories are made, with Dokku's mode 0755.
 	Write(name string, mode fs.FileMode, data []byte) error

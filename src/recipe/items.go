@@ -311,15 +311,16 @@ func (l *list) kept(name string) {
 }
 
 func (l *list) file(name string, file app.File) {
+	data, err := file.Content()
 	switch {
 	case !sayable(file.Path):
 		l.note(name, "a file of its directory has a name that cannot be written in a recipe")
-	case file.Link != "" || file.SHA256 == "":
+	case file.Link != "" || file.SHA256 == "" || err != nil:
 		l.note(name, "its file %s is not in here: it is a link, or was not captured", file.Path)
-	case len(file.Data) > longestWord || strings.Contains(string(file.Data), "\x00"):
+	case len(data) > longestWord || strings.Contains(string(data), "\x00"):
 		l.note(name, "its file %s is too large, or no text, and not in here", file.Path)
 	default:
 		l.add(Item{Scope: name, Kind: File, Name: file.Path, Of: fmt.Sprintf("%04o", file.Mode.Perm()),
-			Values: []Text{l.secret(string(file.Data), name, "file", strings.TrimPrefix(file.Path, "root/"+name+"/"))}, Why: "no command of Dokku's writes it"})
+			Values: []Text{l.secret(string(data), name, "file", strings.TrimPrefix(file.Path, "root/"+name+"/"))}, Why: "no command of Dokku's writes it"})
 	}
 }

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
 )
 
@@ -108,7 +110,11 @@ func (r Restoration) copy(was app.File, text string) *plan.Step {
 	if strings.HasPrefix(was.Path, "lib/config/") || strings.HasPrefix(was.Path, "lib/data/storage-registry/") {
 		most = 0o600
 	}
-	return r.file(text, was.Path, was.Mode.Perm()&most|0o600, was.Data)
+	data, err := was.Content()
+	if err != nil {
+		return &plan.Step{Mark: plan.Change, Text: text, Do: func(context.Context, host.Host) error { return err }}
+	}
+	return r.file(text, was.Path, was.Mode.Perm()&most|0o600, data)
 }
 
 // file is the step for one file, by its path among the captured ones; nil where it

@@ -59,10 +59,14 @@ func (m Manifest) entries(w io.Writer, manifest encoding, size int) error {
 		if f.SHA256 == "" {
 			continue // a link, a directory, or one that could not be read
 		}
-		if err := tw.WriteHeader(header(f.Path, m.Time, int64(len(f.Data)))); err != nil {
+		data, err := f.Content()
+		if err != nil {
 			return err
 		}
-		if _, err := tw.Write(f.Data); err != nil {
+		if err := tw.WriteHeader(header(f.Path, m.Time, int64(len(data)))); err != nil {
+			return err
+		}
+		if _, err := tw.Write(data); err != nil {
 			return err
 		}
 	}
@@ -103,7 +107,7 @@ func header(name string, t time.Time, size int64) *tar.Header {
 // is ever taken from a snapshot, and what storing and --verify go by. Nothing is
 // handed out before all of it was held to its digests, and the manifest to gzip's
 // checksum, which comes last. Of the files it keeps the content of those that are
-// wanted.
+// wanted; without want it keeps neither these nor the apps' states, and only checks.
 //
 // A path that no snapshot of ours holds is left out and named; it costs no other its
 // snapshot. What is not as it was written costs the whole.
@@ -117,13 +121,12 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 	there, end := unpacking(zr)
 	defer end()
 	unpacked := &bounded{there, maxManifest + overhead}
-	tr := tar.NewReader(unpacked)
-	head, err := tr.Next()
-	if err != nil || head.Name != manifestName || head.Typeflag != tar.TypeReg || head.Size > maxManifest {
-		return Manifest{}, errors.New("it does not begin with a manifest")
+	tr, err := toManifest(unpacked)
+	if err != nil {
+		return Manifest{}, err
 	}
 	size := meter{sum: sha256.New()}
-	m, files, err := decode(io.TeeReader(tr, &size))
+	m, files, err := decode(io.TeeReader(tr, &size), parts{states: want != nil, files: true})
 	if errors.Is(err, errFormat) { // or a bit of its number is another
 		unpacked.left = maxContent
 		if _, broken := io.Copy(io.Discard, unpacked); broken != nil {
@@ -133,7 +136,7 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 	if err != nil {
 		return m, fmt.Errorf("its manifest cannot be read: %w", err)
 	}
-	m.sum = [sha256.Size]byte(size.sum.Sum(nil))
+	m.sum = digest(size.sum.Sum(nil))
 	if m.Escaped {
 		rawjson.Unescape(&m)
 		for i := range files {
@@ -151,7 +154,7 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 		if err := p.read(tr, &buf); err != nil {
 			return m, err
 		}
-		if !p.odd && (lost || want(p.path)) {
+		if !p.odd && (lost || want != nil && want(p.path)) {
 			m.Files = append(m.Files, app.File{Path: p.path, Mode: p.mode, Size: p.size, SHA256: hex.EncodeToString(p.sum[:]), Data: bytes.Clone(buf.Bytes())})
 		}
 	}
@@ -169,6 +172,16 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 		m.recover()
 	}
 	return m, nil
+}
+
+// toManifest goes to the first entry, which is the manifest.
+func toManifest(unpacked io.Reader) (*tar.Reader, error) {
+	tr := tar.NewReader(unpacked)
+	head, err := tr.Next()
+	if err != nil || head.Name != manifestName || head.Typeflag != tar.TypeReg || head.Size > maxManifest {
+		return nil, errors.New("it does not begin with a manifest")
+	}
+	return tr, nil
 }
 
 // unpacking reads ahead, in a goroutine of its own.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/hex"
+	"encoding/json"
 	"io/fs"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func FuzzManifest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var size meter
-		m, files, err := decode(bytes.NewReader(text))
+		m, files, err := decode(bytes.NewReader(text), parts{states: true, files: true})
 		if _, bad := size.Write(text); err != nil || bad != nil {
 			return
 		}
@@ -79,7 +80,7 @@ func FuzzManifest(f *testing.F) {
 		if err := e.write(&again); err != nil {
 			t.Fatal(err)
 		}
-		back, filesBack, err := decode(bytes.NewReader(again.Bytes()))
+		back, filesBack, err := decode(bytes.NewReader(again.Bytes()), parts{states: true, files: true})
 		if err != nil {
 			t.Fatalf("%v: %s", err, &again)
 		}
@@ -88,6 +89,9 @@ func FuzzManifest(f *testing.F) {
 			files[i].odd, filesBack[i].odd = false, false
 		}
 		head, _ := m.encoding()
+		if plain, err := json.Marshal(m); err == nil && !bytes.HasPrefix(head.head, []byte(`{"format":1,"escaped"`)) && !bytes.Equal(head.head, plain) {
+			t.Errorf("%s\nis not what JSON is:\n%s", head.head, plain)
+		}
 		headBack, err := back.encoding()
 		if err != nil || !bytes.Equal(head.head, headBack.head) || !slices.Equal(files, filesBack) || len(m.Files) != len(back.Files) {
 			t.Errorf("%v: %s\ncame back as\n%s", err, head.head, headBack.head)

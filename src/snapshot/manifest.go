@@ -3,11 +3,11 @@ package snapshot
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -44,8 +44,8 @@ type Manifest struct {
 	// read.
 	Refused []string `json:"-"`
 
-	sum   [sha256.Size]byte // of the manifest as it is written
-	spent bool              // see app.Files.Spent
+	sum  digest // of the manifest as it is written
+	file digest // of the whole file, as it was read
 }
 
 // encoding is a manifest as it is written: its head, which is all but the files, and
@@ -53,13 +53,14 @@ type Manifest struct {
 type encoding struct {
 	head  []byte
 	files []app.File
-	sum   [sha256.Size]byte
+	sum   digest
+	held  digest // of all but what the snapshot is called, and when and why it was taken
 }
 
 // encoding is escaped where a name is not UTF-8.
 func (m Manifest) encoding() (e encoding, err error) {
 	e.files = m.Files
-	if e.head, err = json.Marshal(m); err != nil {
+	if e.head, err = m.marshal(); err != nil {
 		return e, err
 	}
 	if bytes.Contains(e.head, []byte(rawjson.Lost)) || slices.ContainsFunc(m.Files, func(f app.File) bool {
@@ -67,15 +68,53 @@ func (m Manifest) encoding() (e encoding, err error) {
 	}) {
 		m = rawjson.Escaped(m)
 		m.Escaped, e.files = true, m.Files
-		e.head, err = json.Marshal(m)
+		e.head, err = m.marshal()
 	}
 	return e, err
 }
 
+// marshal is json.Marshal, of one app after the other: of a thousand at once it takes
+// three times the memory of what comes out.
+func (m Manifest) marshal() ([]byte, error) {
+	apps := m.Host.Apps
+	if len(apps) > 0 {
+		m.Host.Apps = map[string]app.State{}
+	}
+	all, err := json.Marshal(m)
+	before, after, found := bytes.Cut(all, []byte(`"apps":{}`)) // m.Apps is a list, and in a string stands no such quote
+	if err != nil || len(apps) == 0 || !found {
+		return all, err
+	}
+	var head []byte
+	for i, name := range slices.Sorted(maps.Keys(apps)) {
+		key, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		state, err := json.Marshal(apps[name])
+		if err != nil {
+			return nil, err
+		}
+		between := ","
+		if i == 0 {
+			between = `"apps":{`
+			head = append(make([]byte, 0, len(all)+len(apps)*(len(key)+len(state))*9/8), before...)
+		}
+		head = append(append(append(append(head, between...), key...), ':'), state...)
+	}
+	return append(append(head, '}'), after...), nil
+}
+
 // write writes the manifest as one JSON object.
 func (e encoding) write(w io.Writer) error {
+	if _, err := w.Write(bytes.TrimSuffix(e.head, []byte("}"))); err != nil {
+		return err
+	}
+	return e.writeFiles(w)
+}
+
+func (e encoding) writeFiles(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 64<<10)
-	_, _ = out.Write(bytes.TrimSuffix(e.head, []byte("}")))
 	_, _ = out.WriteString(`,"files":[`)
 	for i := range e.files {
 		if i > 0 {
@@ -130,12 +169,21 @@ func plain(text string) bool {
 // errFormat says that a snapshot was taken by another version of the plugin.
 var errFormat = errors.New("it has another format")
 
-// decode reads a manifest to its end. Whether it is what was written is known
-// only when gzip's checksum has been seen.
+// parts are what is wanted of a manifest.
+type parts struct {
+	states bool // the apps' are kept
+	files  bool // its list is read, without which nothing is known of what follows
+}
+
+// errHead ends the reading of a manifest of which no more is wanted.
+var errHead = errors.New("there is a list of files")
+
+// decode reads a manifest to its end, or up to its list of files. Whether it is what was
+// written is known only when gzip's checksum has been seen.
 //
 // Of its files those without a content are the manifest's own; of the others it says what
 // is promised.
-func decode(r io.Reader) (m Manifest, files []promised, err error) {
+func decode(r io.Reader, wanted parts) (m Manifest, files []promised, err error) {
 	m.Host.Apps = map[string]app.State{}
 	dec := json.NewDecoder(r)
 	err = object(dec, func(key string) error {
@@ -165,8 +213,11 @@ func decode(r io.Reader) (m Manifest, files []promised, err error) {
 		case "apps":
 			return dec.Decode(&m.Apps)
 		case "host":
-			return decodeHost(dec, &m.Host)
+			return decodeHost(dec, &m.Host, wanted.states)
 		case "files":
+			if !wanted.files {
+				return errHead
+			}
 			return array(dec, func() error {
 				var f app.File
 				if err := dec.Decode(&f); err != nil {
@@ -186,6 +237,9 @@ func decode(r io.Reader) (m Manifest, files []promised, err error) {
 		}
 		return skip(dec) // a key of a later version
 	})
+	if err == errHead && m.Format == format {
+		return m, nil, nil
+	}
 	if err != nil {
 		return m, nil, err
 	}
@@ -203,7 +257,8 @@ func decode(r io.Reader) (m Manifest, files []promised, err error) {
 
 // decodeHost reads the apps' states one by one: a state is a hundred times as large
 // in memory as an empty one in the manifest.
-func decodeHost(dec *json.Decoder, h *app.Host) error {
+func decodeHost(dec *json.Decoder, h *app.Host, keep bool) error {
+	apps := 0
 	return object(dec, func(key string) error {
 		switch key {
 		case "dokku":
@@ -220,8 +275,11 @@ func decodeHost(dec *json.Decoder, h *app.Host) error {
 				if err := dec.Decode(&s); err != nil {
 					return err
 				}
-				if h.Apps[name] = s; len(h.Apps) > maxApps {
+				if apps++; apps > maxApps {
 					return tooMuch("apps", maxApps)
+				}
+				if keep {
+					h.Apps[name] = s
 				}
 				return nil
 			})

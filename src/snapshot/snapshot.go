@@ -8,6 +8,7 @@
 package snapshot
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -110,7 +111,11 @@ func (s *Store) livePath(name string) string { return s.h.Paths().Data("live", n
 func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
 	m := s.manifest(files, reason)
 	m.ID = newID(m.Time, files.Dokku, reason)
-	incomplete, err := s.store(s.path(m.ID), m, s.earlier())
+	letGo := func() {}
+	if files.Spent {
+		letGo = func() { m.Files, m.Host = nil, app.Host{}; files.LetGo() }
+	}
+	incomplete, err := s.store(s.path(m.ID), &m, s.earlier(), letGo)
 	m.Incomplete = incomplete
 	if err != nil {
 		return m, fmt.Errorf("the snapshot cannot be stored: %w", err)
@@ -119,13 +124,14 @@ func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
 }
 
 // store writes a snapshot and reads it back, by the code that every restore reads it
-// with; or gives it the file of an earlier one in which all is as it is now. It returns what
-// is missing in it.
-func (s *Store) store(name string, m Manifest, earlier string) (incomplete []string, err error) {
+// with; or gives it the file of an earlier one in which all is as it is now. letGo is called
+// once it is written: to read it back takes memory of its own. It returns what is missing in
+// it.
+func (s *Store) store(name string, all *Manifest, earlier string, letGo func()) (incomplete []string, err error) {
 	if err := s.h.Mkdir(s.h.Paths().Data(), 0o700); err != nil {
 		return nil, err
 	}
-	m, manifest, size, err := m.fit()
+	m, manifest, size, err := all.fit()
 	if err != nil {
 		return nil, err
 	}
@@ -137,23 +143,23 @@ func (s *Store) store(name string, m Manifest, earlier string) (incomplete []str
 			return nil, err
 		}
 	}
-	if earlier != "" && s.holds(earlier, m, manifest) && s.h.Twin(earlier, name) == nil {
+	if earlier != "" && s.holds(earlier, manifest.held) && s.h.Twin(earlier, name) == nil {
 		return m.Incomplete, nil
 	}
 	if err := s.h.WriteFrom(name, 0o600, func(w io.Writer) error { return m.archive(w, manifest, size) }); err != nil {
 		return nil, err
 	}
-	if m.spent {
-		for i := range m.Files {
-			m.Files[i].Data = nil
-		}
-	}
-	back, err := s.open(m.ID, nothing)
+	letGo()
+	m.Files, m.Host, manifest.head, manifest.files = nil, app.Host{}, nil, nil
+	back, err := s.open(m.ID, nil)
 	if err == nil && (len(back.Refused) > 0 || back.sum != manifest.sum) {
 		err = damaged(m.ID, errors.New("it does not hold what was stored"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("it was written and does not read back: %w", err)
+	}
+	if m.Reason != live {
+		_ = s.proven(back.file, manifest.held) // where that fails, the next is stored anew
 	}
 	return m.Incomplete, nil
 }
@@ -189,7 +195,7 @@ var leftover = regexp.MustCompile(`^\..*\.tar\.gz[0-9]+$`)
 func (s *Store) SaveLive(files *app.Files, name string) error {
 	m := s.manifest(files, live)
 	m.ID = "live/" + name
-	if _, err := s.store(s.livePath(name), m, ""); err != nil {
+	if _, err := s.store(s.livePath(name), &m, "", func() {}); err != nil {
 		return fmt.Errorf("the live snapshot of %s cannot be stored: %w", name, err)
 	}
 	return nil
@@ -228,7 +234,6 @@ func (s *Store) manifest(files *app.Files, reason string) Manifest {
 	return Manifest{
 		Format: format, Time: now, Reason: reason, Dokku: files.Dokku, Partial: files.Partial,
 		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
-		spent: files.Spent,
 	}
 }
 
@@ -242,8 +247,20 @@ func (s *Store) Dated(t time.Time) time.Time {
 }
 
 // Manifest reads what a snapshot says of itself. Like everything that reads one, it
-// checks the whole of it first.
+// checks the whole of it first: by its digest, where it was read back as that.
 func (s *Store) Manifest(id string) (Manifest, error) {
+	if entry, dated := parse(id); dated {
+		if m, ok := s.head(s.path(id)); ok {
+			m.ID, m.Time = id, entry.Time
+			return m, nil
+		}
+	}
+	return s.Verify(id)
+}
+
+// Verify is Manifest, and holds each file in the snapshot to its digest, as a restore from
+// it does.
+func (s *Store) Verify(id string) (Manifest, error) {
 	m, err := s.open(id, nothing)
 	m.Files = nil
 	return m, err
@@ -284,13 +301,13 @@ func nothing(string) bool { return false }
 // by its name: a copy may have another one.
 func (s *Store) open(id string, want func(path string) bool) (Manifest, error) {
 	entry, dated := parse(id)
-	file := s.path(id)
-	if name, live := strings.CutPrefix(id, "live/"); live && name != "" && !strings.Contains(name, "/") {
-		file = s.livePath(name)
+	name := s.path(id)
+	if app, live := strings.CutPrefix(id, "live/"); live && app != "" && !strings.Contains(app, "/") {
+		name = s.livePath(app)
 	} else if !dated {
 		return Manifest{}, errNoSnapshot(id) // a person has typed it
 	}
-	f, err := s.h.Open(file)
+	f, err := s.h.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Manifest{}, errNoSnapshot(id)
 	}
@@ -298,7 +315,8 @@ func (s *Store) open(id string, want func(path string) bool) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("the snapshot %s cannot be read: %w", id, err)
 	}
 	defer f.Close()
-	m, err := read(f, want)
+	file := sha256.New()
+	m, err := read(io.TeeReader(f, file), want)
 	switch {
 	case errors.Is(err, errFormat):
 		return Manifest{}, say.Hint(fmt.Errorf("the snapshot %s cannot be read: %w", id, err),
@@ -306,6 +324,7 @@ func (s *Store) open(id string, want func(path string) bool) (Manifest, error) {
 	case err != nil:
 		return Manifest{}, damaged(id, err)
 	}
+	m.file = digest(file.Sum(nil))
 	if m.ID = id; dated {
 		m.Time = entry.Time
 	}
