@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"upgrade-guard/src/cli"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/trigger"
 )
 
@@ -51,3 +52,7 @@ func TestLinks(t *testing.T) {
 		t.Errorf("what the program answers to (-), and what is in %s (+):\n%s", tree, diff)
 	}
 }
+
+// A pattern is compiled when it is asked for first: that may be in the worst moment of
+// somebody's week.
+func TestPatterns(t *testing.T) { pattern.Compile() }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -239,7 +239,7 @@ func (c *capture) apps(entries []fs.DirEntry) (apps []directory, strays []string
 
 // appFiles are what Dokku puts into an app's directory itself. What else is
 // there is somebody else's, and whether it can be read is no concern of ours.
-var appFiles = regexp.MustCompile(`^(HEAD|ENV|VHOST|URLS|DOKKU_SCALE|DOKKU_SCALE\.extracted|nginx\.conf|packed-refs|config|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_(BUILD|DEPLOY|RUN))$`)
+var appFiles = pattern.Of(`^(HEAD|ENV|VHOST|URLS|DOKKU_SCALE|DOKKU_SCALE\.extracted|nginx\.conf|packed-refs|config|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_(BUILD|DEPLOY|RUN))$`)
 
 // isApp tells an app's directory from one that somebody put beside the apps
 // (Maildir, tls, a backup): an app's holds something that Dokku puts there, or
@@ -254,7 +254,7 @@ func (c *capture) isApp(d directory) bool {
 	if d.err != nil {
 		return !notThere(d.err)
 	}
-	if slices.ContainsFunc(d.entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles.MatchString(e.Name()) }) {
+	if slices.ContainsFunc(d.entries, func(e fs.DirEntry) bool { return e.Name() != "config" && appFiles().MatchString(e.Name()) }) {
 		return true
 	}
 	_, err := c.h.Lstat(c.p.Property("ps", name, "scale"))

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // The readers of this package know where the versions up to NewestKnown keep a thing.
@@ -71,12 +71,12 @@ var questionsOfHost = []question{
 }
 
 var (
-	domainWord = regexp.MustCompile(`^[0-9A-Za-z_.*-]+$`)
-	portWord   = regexp.MustCompile(`^[a-z]{1,20}:[0-9]{1,5}:[0-9]{1,5}$`)
+	domainWord = pattern.Of(`^[0-9A-Za-z_.*-]+$`)
+	portWord   = pattern.Of(`^[a-z]{1,20}:[0-9]{1,5}:[0-9]{1,5}$`)
 	// scaleSaid is a line of ps:scale: with marks and a heading on a terminal, without
 	// them in a script.
-	scaleSaid    = regexp.MustCompile(`^(?:-----> *)?([A-Za-z0-9_-]+): +([0-9]{1,9})$`)
-	scaleHeading = regexp.MustCompile(`^(?:-----> *)?(?:Scaling for .*|proctype: +qty|-+: +-+)$`)
+	scaleSaid    = pattern.Of(`^(?:-----> *)?([A-Za-z0-9_-]+): +([0-9]{1,9})$`)
+	scaleHeading = pattern.Of(`^(?:-----> *)?(?:Scaling for .*|proctype: +qty|-+: +-+)$`)
 )
 
 func sorted(list []string) string {
@@ -85,10 +85,10 @@ func sorted(list []string) string {
 	return strings.Join(slices.Compact(list), " ")
 }
 
-func words(pattern *regexp.Regexp) func(string) (string, bool) {
+func words(of pattern.Pattern) func(string) (string, bool) {
 	return func(output string) (string, bool) {
 		list := strings.Fields(output)
-		return sorted(list), !slices.ContainsFunc(list, func(w string) bool { return !pattern.MatchString(w) })
+		return sorted(list), !slices.ContainsFunc(list, func(w string) bool { return !of().MatchString(w) })
 	}
 }
 
@@ -115,10 +115,10 @@ func scaleByDokku(output string) (string, bool) {
 	var lines []string
 	for _, l := range strings.Split(output, "\n") {
 		l = strings.TrimSpace(l)
-		if l == "" || scaleHeading.MatchString(l) {
+		if l == "" || scaleHeading().MatchString(l) {
 			continue
 		}
-		m := scaleSaid.FindStringSubmatch(l)
+		m := scaleSaid().FindStringSubmatch(l)
 		if m == nil {
 			return "", false
 		}

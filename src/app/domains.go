@@ -1,9 +1,10 @@
 package app
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Domains are an app's vhosts. The file VHOST has been their place in every
@@ -73,7 +74,7 @@ func DefaultDomains(dokku, name string, hosts []string) (names []string) {
 	label := strings.Replace(name, "/", "-", 1)
 	for _, h := range hosts {
 		switch {
-		case addressAtEnd.MatchString(h) || strings.Contains(h, "::"):
+		case addressAtEnd().MatchString(h) || strings.Contains(h, "::"):
 		case strings.Contains(name, "."):
 			names = append(names, label)
 		default:
@@ -91,14 +92,14 @@ func anyHostName(dokku string, hosts []string) bool {
 // TakesDomain tells whether Dokku's commands take a name for a domain. Its own default for my_app
 // they do not.
 func TakesDomain(dokku, name string) bool {
-	return hostName.MatchString(name) || name == "_" && !Before(dokku, "0.30.4")
+	return hostName().MatchString(name) || name == "_" && !Before(dokku, "0.30.4")
 }
 
 var (
 	// hostName is what Dokku takes for one: is_valid_hostname, which from 0.30.4 on takes
 	// "_" too.
-	hostName = regexp.MustCompile(`(?i)^[a-z0-9.*-]*[a-z0-9*-]$`)
+	hostName = pattern.Of(`(?i)^[a-z0-9.*-]*[a-z0-9*-]$`)
 	// addressAtEnd is an address by Dokku's get_ipv4_regex, which looks at the end of a
 	// line alone: 1.2.3.4.sslip.io is a name; and by get_ipv6_regex without abbreviation.
-	addressAtEnd = regexp.MustCompile(`([0-9]{1,3}\.){3}[0-9]{1,3}$|([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}`)
+	addressAtEnd = pattern.Of(`([0-9]{1,3}\.){3}[0-9]{1,3}$|([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}`)
 )

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // env is an app's or the host's environment with its values. It never leaves
@@ -227,12 +227,12 @@ func EnvMoved(f *Files, scope string) bool {
 // ownVariables are those that Dokku itself sets, reads or moves elsewhere, in any version,
 // and the letsencrypt plugin's. Whatever else begins with DOKKU_ is an app's: a service
 // plugin calls the second link of its kind DOKKU_POSTGRES_AMBER_URL.
-var ownVariables = regexp.MustCompile(`^(DOKKU_(APP_(PROXY_TYPE|RESTORE|SHELL|TYPE|USER)|CHECKS_[A-Z_]+|CNB_[A-Z_]+|DEFAULT_CHECKS_WAIT|DEPLOY_BRANCH|` +
+var ownVariables = pattern.Of(`^(DOKKU_(APP_(PROXY_TYPE|RESTORE|SHELL|TYPE|USER)|CHECKS_[A-Z_]+|CNB_[A-Z_]+|DEFAULT_CHECKS_WAIT|DEPLOY_BRANCH|` +
 	`DISABLE_[A-Z_]+|DOCKERFILE_[A-Z_]+|DOCKER_(BUILD_OPTS|STOP_TIMEOUT)|IMAGE|KEEP_GIT_DIR|LETSENCRYPT_[A-Z_]+|NGINX_(SSL_)?PORT|` +
 	`PROXY_(PORT|PORT_MAP|SSL_PORT|TYPE)|RM_CONTAINER|SCHEDULER|SKIP_[A-Z_]+|START_CMD|WAIT_TO_RETIRE)|NO_VHOST|GIT_REV|PORT)$`)
 
 // OwnVariable tells whether a variable is a setting of Dokku's in an environment.
-func OwnVariable(name string) bool { return ownVariables.MatchString(name) }
+func OwnVariable(name string) bool { return ownVariables().MatchString(name) }
 
 // Fingerprint stands for a value that may be a secret: equal values have equal
 // ones, and nothing else can be told from it at a glance.

@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Dokku reads and writes an ENV file by godotenv: by 1.2 up to 0.37.7, by 1.5.1 from
@@ -22,7 +23,7 @@ func ReadsAnew(dokku string) bool { return !Before(dokku, "0.37.8") }
 
 // validName is what Dokku takes for the name of a variable. It deletes the others from
 // the file as soon as it reads it.
-var validName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+var validName = pattern.Of(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // ParseEnv reads the text of an ENV file as a version of Dokku does. Its error says
 // nothing of what stands there: it is likely to be a secret.
@@ -35,7 +36,7 @@ func ParseEnv(text, dokku string) (map[string]string, error) {
 	} else {
 		values, err = godotenv.Unmarshal(text)
 	}
-	maps.DeleteFunc(values, func(name, _ string) bool { return !validName.MatchString(name) })
+	maps.DeleteFunc(values, func(name, _ string) bool { return !validName().MatchString(name) })
 	if errors.Is(err, bufio.ErrTooLong) {
 		return values, errors.New("has a line of more than 64 KiB, which this version does not read")
 	}

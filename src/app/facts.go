@@ -6,12 +6,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"upgrade-guard/src/pattern"
 )
 
 // fact captures what a command answered.
@@ -140,7 +141,7 @@ func (c *capture) inspect(ctx context.Context, limit time.Duration, ids []string
 			defer c.keepPanic()
 			err := c.h.Stream(ctx, func(r io.Reader) (err error) { parts[i], err = inspectedLines(r, nil); return err },
 				"docker", append([]string{"inspect", "--format", dockerFormat}, ids[i*mostAsked:min((i+1)*mostAsked, len(ids))]...)...)
-			if err == nil || errors.Is(err, errContainers) || ctx.Err() != nil || len(bytes.TrimSpace(parts[i])) == 0 && !noSuch.MatchString(err.Error()) {
+			if err == nil || errors.Is(err, errContainers) || ctx.Err() != nil || len(bytes.TrimSpace(parts[i])) == 0 && !noSuch().MatchString(err.Error()) {
 				return err
 			}
 			return nil // some were removed meanwhile; docker has told the rest
@@ -155,7 +156,7 @@ func (c *capture) inspect(ctx context.Context, limit time.Duration, ids []string
 }
 
 // noSuch is docker's, or podman's, answer to an id that it does not know.
-var noSuch = regexp.MustCompile(`(?i)no such (object|container)`)
+var noSuch = pattern.Of(`(?i)no such (object|container)`)
 
 // errContainers says that what docker tells of the containers is not known whole.
 var errContainers = errors.New("docker tells more of the containers than can be read")

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // What old versions take from an app's image each time they need it, and new ones from a
@@ -74,9 +74,9 @@ func (c *capture) images(ctx context.Context, dokku string, apps []string) {
 	var ids []string
 	for _, name := range apps {
 		containers, _ := readContainers(files, name, facts)
-		i := slices.IndexFunc(containers, func(w Container) bool { return w.Running && containerID.MatchString(w.ID) })
+		i := slices.IndexFunc(containers, func(w Container) bool { return w.Running && containerID().MatchString(w.ID) })
 		if i < 0 {
-			i = slices.IndexFunc(containers, func(w Container) bool { return w.Status != "" && containerID.MatchString(w.ID) })
+			i = slices.IndexFunc(containers, func(w Container) bool { return w.Status != "" && containerID().MatchString(w.ID) })
 		}
 		if i < 0 {
 			if len(containers) > 0 && facts.missing == "" {
@@ -128,7 +128,7 @@ func firstOf(f *Files, variable string, scopes ...string) string {
 func (c *capture) imageConfigs(ctx context.Context, ids []string) map[string]imageConfig {
 	configs := map[string]imageConfig{}
 	slices.Sort(ids)
-	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return !imageID.MatchString(id) })
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return !imageID().MatchString(id) })
 	if len(ids) == 0 {
 		return configs
 	}
@@ -146,8 +146,8 @@ func (c *capture) imageConfigs(ctx context.Context, ids []string) map[string]ima
 }
 
 var (
-	containerID = regexp.MustCompile(`^[0-9a-f]{12,64}$`)
-	imageID     = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	containerID = pattern.Of(`^[0-9a-f]{12,64}$`)
+	imageID     = pattern.Of(`^sha256:[0-9a-f]{64}$`)
 )
 
 // fromContainer is a small file of a container, which docker cp writes as an archive

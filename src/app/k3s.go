@@ -2,25 +2,26 @@ package app
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // k3sMaps are the properties of the k3s scheduler that are one for each kind of resource of
 // a process type: annotations and labels. Up to 0.38.14 they are a list of "name: value",
 // from 0.38.15 on a JSON map (docs/dokku-versions.md#the-k3s-scheduler).
-var k3sMaps = regexp.MustCompile(`^lib/config/scheduler-k3s/[^/]+/(labels\.)?(.+)\.(certificate|cronjob|deployment|ingress|job|keda_scaled_object|keda_secret|` +
+var k3sMaps = pattern.Of(`^lib/config/scheduler-k3s/[^/]+/(labels\.)?(.+)\.(certificate|cronjob|deployment|ingress|job|keda_scaled_object|keda_secret|` +
 	`keda_trigger_authentication|pod|secret|service|serviceaccount|traefik_ingressroute|traefik_middleware)$`)
 
 // k3sOthers begin the names of properties that end like those and are none.
-var k3sOthers = regexp.MustCompile(`^lib/config/scheduler-k3s/[^/]+/(chart\.|chart-overrides\.|node-profile-|node-sysctls\.|trigger-auth\.)`)
+var k3sOthers = pattern.Of(`^lib/config/scheduler-k3s/[^/]+/(chart\.|chart-overrides\.|node-profile-|node-sysctls\.|trigger-auth\.)`)
 
 // mapsSince is the version from which on they are maps.
 const mapsSince = "0.38.15"
 
 // IsK3sMap tells whether a captured path is such a property.
-func IsK3sMap(path string) bool { return k3sMaps.MatchString(path) && !k3sOthers.MatchString(path) }
+func IsK3sMap(path string) bool { return k3sMaps().MatchString(path) && !k3sOthers().MatchString(path) }
 
 // K3sProperty is a property of one version's as another version keeps it: the same for all
 // but those maps, and for what is neither a list nor a map.
@@ -63,7 +64,7 @@ func K3sPairs(data []byte) (pairs map[string]string, stops bool, bad []string) {
 		name, value, ok := strings.Cut(line, ": ")
 		stops = stops || !ok && strings.TrimSuffix(line, "\r") != ""
 		switch {
-		case ok && (last == "" || pairName.MatchString(name)):
+		case ok && (last == "" || pairName().MatchString(name)):
 			last, pairs[name] = name, value
 		case last != "":
 			pairs[last] += "\n" + line
@@ -75,7 +76,7 @@ func K3sPairs(data []byte) (pairs map[string]string, stops bool, bad []string) {
 }
 
 // pairName is what kubernetes takes for the name of an annotation or a label.
-var pairName = regexp.MustCompile(`^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+var pairName = pattern.Of(`^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 
 // K3sMap is such a list as the map that 0.38.15 and later keep; nil where it is one, or
 // cannot be made one.

@@ -1,9 +1,10 @@
 package app
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Keeper is who keeps a small file of an app that no part of its state is read from.
@@ -22,7 +23,7 @@ const (
 
 // dokkusFiles are those in an app's directory that are Dokku's or git's, and those by
 // which we quarantine a configuration. Directories end in a slash.
-var dokkusFiles = regexp.MustCompile(`^(ENV(\..*)?|VHOST|URLS?|DOKKU_SCALE.*|DOKKU_PROCFILE|nginx\.conf(\..*)?|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_.*|` +
+var dokkusFiles = pattern.Of(`^(ENV(\..*)?|VHOST|URLS?|DOKKU_SCALE.*|DOKKU_PROCFILE|nginx\.conf(\..*)?|(CONTAINER|IP|PORT)(\..+)?|DOCKER_OPTIONS_.*|` +
 	`HEAD|config|description|packed-refs|[A-Z]+_HEAD|COMMIT_EDITMSG|shallow|gc\.(pid|log)|[^/]+\.lock|\.deploy\.lock|\.[^/]*[0-9]{6,}|\.[^/]*\.upgrade-guard|` +
 	`(nginx\.conf\.d|tls|letsencrypt|refs|hooks|\.?cache)/.*)$`)
 
@@ -30,11 +31,11 @@ var dokkusFiles = regexp.MustCompile(`^(ENV(\..*)?|VHOST|URLS?|DOKKU_SCALE.*|DOK
 // those of Dokku's that are none of a restore: locks, what the letsencrypt plugin marks,
 // what is left of builds, lists of dead containers.
 var (
-	builtData = map[string]*regexp.Regexp{
-		"ps": regexp.MustCompile(`^Procfile$`), "app-json": regexp.MustCompile(`^app\.json$`), "scheduler-docker-local": regexp.MustCompile(`^CHECKS$`),
-		"scheduler-k3s": regexp.MustCompile(`^kustomization/`), "openresty-vhosts": regexp.MustCompile(`^openresty-(http|location)-includes/`),
+	builtData = map[string]pattern.Pattern{
+		"ps": pattern.Of(`^Procfile$`), "app-json": pattern.Of(`^app\.json$`), "scheduler-docker-local": pattern.Of(`^CHECKS$`),
+		"scheduler-k3s": pattern.Of(`^kustomization/`), "openresty-vhosts": pattern.Of(`^openresty-(http|location)-includes/`),
 	}
-	othersData = regexp.MustCompile(`^(apps|cron|letsencrypt|nginx-vhosts|storage-registry|builder-[a-z-]+)$`)
+	othersData = pattern.Of(`^(apps|cron|letsencrypt|nginx-vhosts|storage-registry|builder-[a-z-]+)$`)
 )
 
 // KeptBy tells who keeps a captured file of an app. It decides what a restore of the
@@ -47,15 +48,15 @@ func KeptBy(path, name string) Keeper {
 	}
 	switch {
 	case parts[0] == "root" && len(parts) > 2:
-		if !dokkusFiles.MatchString(strings.Join(parts[2:], "/")) {
+		if !dokkusFiles().MatchString(strings.Join(parts[2:], "/")) {
 			return ByOthers
 		}
 	case parts[0] == "lib" && parts[1] == "data" && len(parts) > 4:
 		built, is := builtData[parts[2]]
 		switch {
-		case is && built.MatchString(strings.Join(parts[4:], "/")):
+		case is && built().MatchString(strings.Join(parts[4:], "/")):
 			return ByBuild
-		case !is && !othersData.MatchString(parts[2]):
+		case !is && !othersData().MatchString(parts[2]):
 			return ByOthers
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Namespaces are the directories below config in which Dokku's plugins, and the
@@ -25,14 +27,20 @@ var Namespaces = []string{
 func creatable(dokku string) *regexp.Regexp {
 	switch {
 	case Before(dokku, "0.22.0"):
-		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`)
+		return nameBefore022()
 	case Before(dokku, "0.38.2"):
-		return regexp.MustCompile(`^[a-z0-9][^/:_A-Z]*$`)
+		return nameSince022()
 	}
-	return nameOfAllVersions
+	return nameOfAllVersions()
 }
 
-var nameOfAllVersions = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
+var (
+	nameBefore022     = pattern.Of(`^[a-z0-9][^/:A-Z]*$`)
+	nameSince022      = pattern.Of(`^[a-z0-9][^/:_A-Z]*$`)
+	nameOfAllVersions = pattern.Of(`^[a-z0-9][a-z0-9.-]*$`)
+	nameReached       = pattern.Of(`^[a-z0-9][a-z0-9._-]*$`)
+	inNoName          = pattern.Of(`[^a-z0-9.-]`)
+)
 
 // CreatesName tells whether this Dokku would create an app of this name.
 func CreatesName(dokku, name string) bool { return creatable(dokku).MatchString(name) }
@@ -71,16 +79,16 @@ func ReachesName(dokku, name string) bool {
 	case !Before(dokku, "0.22.0") && Before(dokku, "0.22.9"):
 		return CreatesName(dokku, name)
 	case Before(dokku, "0.38.2"):
-		return regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`).MatchString(name)
+		return nameBefore022().MatchString(name)
 	}
-	return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`).MatchString(name)
+	return nameReached().MatchString(name)
 }
 
 // NearestName is the name, valid in every version, that is nearest to one that is
 // not; "" where there is none.
 func NearestName(name string) string {
-	near := strings.TrimLeft(regexp.MustCompile(`[^a-z0-9.-]`).ReplaceAllString(strings.ToLower(name), "-"), "-.")
-	if !nameOfAllVersions.MatchString(near) {
+	near := strings.TrimLeft(inNoName().ReplaceAllString(strings.ToLower(name), "-"), "-.")
+	if !nameOfAllVersions().MatchString(near) {
 		return ""
 	}
 	return near

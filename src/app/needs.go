@@ -2,11 +2,11 @@ package app
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // NeedKind is what sort of thing a container is started with.
@@ -241,13 +241,13 @@ func mountNeed(source string, made bool) (Need, bool) {
 	switch {
 	case strings.HasPrefix(source, "/"):
 		return Need{Kind: NeedDirectory, Name: path.Clean(source), Made: made}, true
-	case volumeName.MatchString(source):
+	case volumeName().MatchString(source):
 		return Need{Kind: NeedVolume, Name: source, Made: true}, true
 	}
 	return Need{}, false
 }
 
-var volumeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+var volumeName = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
 // fields are the pairs of an option like type=bind,source=/a.
 func fields(value string) map[string]string {

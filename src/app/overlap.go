@@ -3,15 +3,15 @@ package app
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // exclusive are options of docker run that only one container at a time can
 // have, in the spellings docker takes.
-var exclusive = regexp.MustCompile(`(?:^|\s)(-p|-P|--publish|--publish-all|--name|--ip|--ip6|--mac-address|--cidfile|--net(?:work)?[= ](?:"|')?(?:host|container:\S*))(?:[= ]|\d|$)`)
+var exclusive = pattern.Of(`(?:^|\s)(-p|-P|--publish|--publish-all|--name|--ip|--ip6|--mac-address|--cidfile|--net(?:work)?[= ](?:"|')?(?:host|container:\S*))(?:[= ]|\d|$)`)
 
 // DeployLock is the file by which Dokku keeps deploys of an app out; while it is
 // there, one is under way, or a person has locked the app
@@ -51,7 +51,7 @@ func (f *Files) NoOverlap(s State) []string {
 			continue
 		}
 		for _, l := range strings.Split(string(file.Data), "\n") {
-			if m := exclusive.FindStringSubmatch(l); m != nil {
+			if m := exclusive().FindStringSubmatch(l); m != nil {
 				why = append(why, fmt.Sprintf("its docker-options have %s, which only one container at a time can have", strings.TrimSpace(m[1])))
 			}
 		}

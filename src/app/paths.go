@@ -2,18 +2,18 @@ package app
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // maxPath is the longest path that a snapshot names; the kernel takes no longer one.
 const maxPath = 4096
 
 // factName is the first part of a path below facts/.
-var factName = regexp.MustCompile(`^[a-z-]+$`)
+var factName = pattern.Of(`^[a-z-]+$`)
 
 // Holds tells whether a snapshot of ours may hold a path, whoever named the app, the
 // branch or the property that is in it. It is asked when a snapshot is stored and when
@@ -38,7 +38,7 @@ func Holds(path string) bool {
 	case parts[0] == "lib":
 		return parts[1] == "config" || parts[1] == "data"
 	}
-	return parts[0] == "facts" && factName.MatchString(parts[1])
+	return parts[0] == "facts" && factName().MatchString(parts[1])
 }
 
 // scopeAt is which part of a path names the app that it belongs to, or another scope,

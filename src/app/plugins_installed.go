@@ -3,10 +3,10 @@ package app
 import (
 	"encoding/json"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // installedFacts is which plugins of others were enabled when the files were captured.
@@ -40,7 +40,7 @@ func (c *capture) installed() {
 		}
 		p := Installed{Name: name, Commit: c.checkedOut(filepath.Join(dir, ".git"))}
 		if b, err := c.h.ReadFile(filepath.Join(dir, "plugin.toml")); err == nil {
-			if m := tomlVersion.FindSubmatch(b); m != nil {
+			if m := tomlVersion().FindSubmatch(b); m != nil {
 				p.Version = string(m[1])
 			}
 		}
@@ -51,9 +51,9 @@ func (c *capture) installed() {
 }
 
 var (
-	tomlVersion = regexp.MustCompile(`(?m)^\s*version\s*=\s*["']([^"'\n]{1,100})["']`)
-	commitID    = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
-	branchRef   = regexp.MustCompile(`^refs/heads/[A-Za-z0-9._/-]+$`)
+	tomlVersion = pattern.Of(`(?m)^\s*version\s*=\s*["']([^"'\n]{1,100})["']`)
+	commitID    = pattern.Of(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
+	branchRef   = pattern.Of(`^refs/heads/[A-Za-z0-9._/-]+$`)
 )
 
 // checkedOut is the commit that a repository's HEAD stands for, "" where it is not known.
@@ -64,7 +64,7 @@ func (c *capture) checkedOut(git string) string {
 	}
 	commit := read("HEAD")
 	if ref, ok := strings.CutPrefix(commit, "ref: "); ok {
-		if !branchRef.MatchString(ref) || strings.Contains(ref, "..") {
+		if !branchRef().MatchString(ref) || strings.Contains(ref, "..") {
 			return ""
 		}
 		if commit = read(ref); commit == "" {
@@ -75,7 +75,7 @@ func (c *capture) checkedOut(git string) string {
 			}
 		}
 	}
-	if !commitID.MatchString(commit) {
+	if !commitID().MatchString(commit) {
 		return ""
 	}
 	return commit

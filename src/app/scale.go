@@ -2,11 +2,12 @@ package app
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Process is how many containers of one process type an app is to have.
@@ -142,9 +143,9 @@ func readScale(f *Files, app string) ScaleState {
 
 // processType is what a line is about though it is none: web=two. Padding as that of
 // base64 is no sign of one.
-var processType = regexp.MustCompile(`^([a-z][a-z0-9_-]{0,30})[ \t]*=[^=]`)
+var processType = pattern.Of(`^([a-z][a-z0-9_-]{0,30})[ \t]*=[^=]`)
 
-var scaleLine = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*=[ \t]*([0-9]+)$`)
+var scaleLine = pattern.Of(`^([A-Za-z0-9_-]+)[ \t]*=[ \t]*([0-9]+)$`)
 
 // parseScaleFile reads DOKKU_SCALE as tolerantly as all of Dokku's readers up
 // to 0.24 together: comments, blank lines and carriage returns are nothing, and
@@ -184,14 +185,14 @@ func (s *scaleReader) line(number int, l string) {
 	if l == "" {
 		return
 	}
-	m := scaleLine.FindStringSubmatch(l)
+	m := scaleLine().FindStringSubmatch(l)
 	n, err := 0, error(nil)
 	if m != nil {
 		n, err = strconv.Atoi(m[2])
 	}
 	if m == nil || err != nil {
 		what := fmt.Sprintf("%d characters", utf8.RuneCountInString(l))
-		if m := processType.FindStringSubmatch(l); m != nil {
+		if m := processType().FindStringSubmatch(l); m != nil {
 			what = "process type " + m[1]
 		}
 		switch {

@@ -2,8 +2,9 @@ package app
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // From 0.38.0 on a mount is two things: a line of the property storage/APP/mounts, and the
@@ -40,13 +41,13 @@ func (f *Files) Mounts(app string) (mounts []Mount, ok bool) {
 }
 
 // entryName is what core takes for one.
-var entryName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var entryName = pattern.Of(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 const entriesDir = "lib/data/storage-registry/entries/"
 
 // EntryPath is where a storage entry is, among the captured paths; "" for what can be none.
 func EntryPath(name string) string {
-	if !entryName.MatchString(name) {
+	if !entryName().MatchString(name) {
 		return ""
 	}
 	return entriesDir + name + ".json"
@@ -76,7 +77,7 @@ func (f *Files) HostPath(entry string) string {
 // Entries are the names of the storage entries.
 func (f *Files) Entries() (names []string) {
 	for _, file := range f.Under(entriesDir) {
-		if name, ok := strings.CutSuffix(strings.TrimPrefix(file.Path, entriesDir), ".json"); ok && entryName.MatchString(name) {
+		if name, ok := strings.CutSuffix(strings.TrimPrefix(file.Path, entriesDir), ".json"); ok && entryName().MatchString(name) {
 			names = append(names, name)
 		}
 	}

@@ -2,10 +2,11 @@ package app
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"golang.org/x/mod/semver"
+
+	"upgrade-guard/src/pattern"
 )
 
 // NewestKnown is the newest Dokku whose upgrade the guard was tried with, and up to
@@ -13,18 +14,18 @@ import (
 const NewestKnown = "0.38.27"
 
 // release is what a release of Dokku calls itself.
-var release = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+var release = pattern.Of(`^[0-9]+\.[0-9]+\.[0-9]+$`)
 
 // Known tells whether this release of upgrade-guard knows a Dokku: a release that is
 // no newer than the newest it was tried with. A build from a branch may keep anything
 // anywhere, whatever release it goes back to.
 func Known(version string) bool {
-	return release.MatchString(version) && !Before(NewestKnown, version)
+	return release().MatchString(version) && !Before(NewestKnown, version)
 }
 
 // WhyNotKnown says of a Dokku that this release does not know why it does not.
 func WhyNotKnown(version string) string {
-	if release.MatchString(version) {
+	if release().MatchString(version) {
 		return fmt.Sprintf("Dokku %s is newer than this release of upgrade-guard knows (%s)", version, NewestKnown)
 	}
 	return fmt.Sprintf("Dokku %s is a build from a branch, and this release of upgrade-guard knows releases of Dokku up to %s", version, NewestKnown)

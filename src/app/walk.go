@@ -61,7 +61,7 @@ func (w *walk) app(d directory) {
 		switch {
 		case !Holds(logical):
 			// hooks: git's, and code.
-		case !e.IsDir() && appFiles.MatchString(e.Name()):
+		case !e.IsDir() && appFiles().MatchString(e.Name()):
 			w.file(logical, real, e)
 		case !e.IsDir():
 			w.foreign(logical, real, e)
@@ -69,7 +69,7 @@ func (w *walk) app(d directory) {
 			w.tree(logical, real)
 		case slices.Contains([]string{"objects", "info", "logs", "branches", "worktrees", "modules", "lfs", "cache", ".cache"}, e.Name()):
 			// git's objects, build caches: not small, or not state.
-		case appFiles.MatchString(e.Name()):
+		case appFiles().MatchString(e.Name()):
 			w.add(File{Path: logical + "/", Error: leftOut + "not a directory of Dokku's"})
 		default:
 			w.mu.Lock()

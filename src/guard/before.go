@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/packages"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 	"upgrade-guard/src/snapshot"
@@ -219,7 +219,7 @@ func (g *Guard) Before(ctx context.Context, point string, stdin io.Reader) error
 	if point != BeforeCore { // what is on the disk calls itself what it likes
 		// A Debian revision is none of Dokku's. A date before the release that a branch
 		// goes back to (1790000000:0.38.27) tells that it is no release.
-		if to = revision.ReplaceAllString(to, ""); len(to) > 100 || !packageVersion.MatchString(to) {
+		if to = revision().ReplaceAllString(to, ""); len(to) > 100 || !packageVersion().MatchString(to) {
 			return fmt.Errorf("%q is no version of a package", to)
 		}
 	}
@@ -286,8 +286,8 @@ func (g *Guard) baselineAt(ctx context.Context, point, from, to string, begins *
 // packageVersion is what Debian takes for the version of a package, revision the part
 // of it that counts how often the same was packaged.
 var (
-	packageVersion = regexp.MustCompile(`^[0-9A-Za-z.+:~-]+$`)
-	revision       = regexp.MustCompile(`-[0-9][0-9.]*$`)
+	packageVersion = pattern.Of(`^[0-9A-Za-z.+:~-]+$`)
+	revision       = pattern.Of(`-[0-9][0-9.]*$`)
 )
 
 // aptList is what apt's list says of Dokku. Whoever holds the other end of it open

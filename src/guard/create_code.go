@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/restore"
 	"upgrade-guard/src/say"
 )
@@ -17,7 +17,7 @@ import (
 func (g *Guard) hasCode(id, was string) bool { return slices.Contains(g.Store.Repositories(id), was) }
 
 // branch is the name of a branch as HEAD has it.
-var branch = regexp.MustCompile(`^refs/heads/[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+var branch = pattern.Of(`^refs/heads/[A-Za-z0-9][A-Za-z0-9._/-]*$`)
 
 // code puts the app's repository in place, where it came with the snapshot, and says how
 // the app is deployed.
@@ -48,7 +48,7 @@ func (g *Guard) code(ctx context.Context, id, was, name string, r restore.Restor
 	if err := git("fetch", "--quiet", bundle, "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"); err != nil {
 		return deploy, err
 	}
-	if branch.MatchString(head) {
+	if branch().MatchString(head) {
 		if err := git("symbolic-ref", "HEAD", head); err != nil {
 			return deploy, err
 		}

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"regexp"
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 )
 
 // A report is posted where people ask for help. By a plain digest in it a weak
@@ -97,15 +97,15 @@ func (g *Guard) settings(l app.Letsencrypt) app.Letsencrypt {
 // written before there was a key has plain fingerprints in it.
 func (g *Guard) journalText(text string) string {
 	if g.fingerprint("any") == "" {
-		return plainValue.ReplaceAllString(plainPair.ReplaceAllString(text, ""), "that is not shown")
+		return plainValue().ReplaceAllString(plainPair().ReplaceAllString(text, ""), "that is not shown")
 	}
-	keyed := func(found string) string { return plainFingerprint.ReplaceAllStringFunc(found, g.fingerprint) }
-	return plainValue.ReplaceAllStringFunc(plainPair.ReplaceAllStringFunc(text, keyed), keyed)
+	keyed := func(found string) string { return plainFingerprint().ReplaceAllStringFunc(found, g.fingerprint) }
+	return plainValue().ReplaceAllStringFunc(plainPair().ReplaceAllStringFunc(text, keyed), keyed)
 }
 
 // Plain ones have twelve digits, ours sixteen.
 var (
-	plainPair        = regexp.MustCompile(` \(fingerprints [0-9a-f]{12}, and now [0-9a-f]{12}\)`)
-	plainValue       = regexp.MustCompile(`with the fingerprint [0-9a-f]{12}\b`)
-	plainFingerprint = regexp.MustCompile(`[0-9a-f]{12}`)
+	plainPair        = pattern.Of(` \(fingerprints [0-9a-f]{12}, and now [0-9a-f]{12}\)`)
+	plainValue       = pattern.Of(`with the fingerprint [0-9a-f]{12}\b`)
+	plainFingerprint = pattern.Of(`[0-9a-f]{12}`)
 )

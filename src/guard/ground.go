@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/packages"
+	"upgrade-guard/src/pattern"
 )
 
 // What Dokku stands on, and what apt would make of it.
@@ -55,7 +55,7 @@ func (g *Guard) ground(ctx context.Context, o *Observation, told func() (package
 	}
 	if _, err := g.Host.Stat("/run/systemd/system"); err == nil {
 		if line, _ := g.Host.ReadFile("/proc/cmdline"); !strings.Contains(string(line), "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1") {
-			ground.CgroupV1 = cgroupWord.FindString(string(line))
+			ground.CgroupV1 = cgroupWord().FindString(string(line))
 		}
 	}
 	ground.Confs, ground.NginxConf = g.nginxFiles(o), filepath.Join(g.Host.Paths().Nginx, "nginx.conf")
@@ -63,7 +63,7 @@ func (g *Guard) ground(ctx context.Context, o *Observation, told func() (package
 }
 
 // cgroupWord is what asks for cgroup v1 on the kernel's command line.
-var cgroupWord = regexp.MustCompile(`\bsystemd\.unified_cgroup_hierarchy=(?:0|no|false|off)\b`)
+var cgroupWord = pattern.Of(`\bsystemd\.unified_cgroup_hierarchy=(?:0|no|false|off)\b`)
 
 // storageDriver is docker's; "" where what answers for docker has none by that name.
 func (g *Guard) storageDriver(ctx context.Context) (string, error) {

@@ -2,10 +2,10 @@ package hazard
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -64,12 +64,12 @@ func countLines(lines []string) string {
 	return fmt.Sprintf("%d lines", len(lines))
 }
 
-var cronVariable = regexp.MustCompile(`^[A-Za-z_]+ *=`)
+var cronVariable = pattern.Of(`^[A-Za-z_]+ *=`)
 
 // foreignLines are the lines of a crontab that were put there by neither Dokku
 // nor its letsencrypt plugin.
 func foreignLines(crontab []string) []string {
 	return slices.DeleteFunc(slices.Clone(crontab), func(l string) bool {
-		return l[0] == '#' || cronVariable.MatchString(l) || app.IsRenewal(l)
+		return l[0] == '#' || cronVariable().MatchString(l) || app.IsRenewal(l)
 	})
 }

@@ -2,11 +2,11 @@ package hazard
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -68,9 +68,9 @@ var dockerOptionsLeft = Hazard{
 }
 
 // publishes tells the docker options that open a port of the host, past nginx.
-func publishes(option string) bool { return publishing.MatchString(option) }
+func publishes(option string) bool { return publishing().MatchString(option) }
 
-var publishing = regexp.MustCompile(`(?:^|\s)'?(-[a-zA-Z]*[pP]|--publish(-all)?|--net(work)?[= ]'?host)(?:[= ':]|\d|$)`)
+var publishing = pattern.Of(`(?:^|\s)'?(-[a-zA-Z]*[pP]|--publish(-all)?|--net(work)?[= ]'?host)(?:[= ':]|\d|$)`)
 
 // publishing is the finding about such options in a file that is not read: that they
 // were in force before nobody has recorded, so they are no part of a guess.

@@ -3,11 +3,11 @@ package hazard
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -181,13 +181,13 @@ func KeptElsewhere(option string) bool {
 // nil for what Dokku would not take for one, or where one is set.
 func RestartPolicy(s Subject, policy string) *plan.Step {
 	at := s.Paths.Property("ps", s.Now.Name, "restart-policy")
-	if !validPolicy.MatchString(policy) || s.Digest(at) != "" {
+	if !validPolicy().MatchString(policy) || s.Digest(at) != "" {
 		return nil
 	}
 	return &plan.Step{Mark: plan.Add, Text: "restart policy " + policy, Path: at, Mode: 0o600, Data: []byte(policy)}
 }
 
-var validPolicy = regexp.MustCompile(`^(no|always|unless-stopped|on-failure(:[0-9]+)?)$`)
+var validPolicy = pattern.Of(`^(no|always|unless-stopped|on-failure(:[0-9]+)?)$`)
 
 // mountTarget is where an option of docker run mounts something in the container, ""
 // for an option that mounts nothing, or more than can be told.

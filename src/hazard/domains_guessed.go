@@ -3,11 +3,11 @@ package hazard
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 )
 
@@ -81,7 +81,7 @@ func domainsOfConfig(s Subject) []string {
 	seen := map[string]bool{}
 	for _, server := range serversOf(s) {
 		for _, name := range server.names {
-			if !seen[name] && domain.MatchString(name) {
+			if !seen[name] && domain().MatchString(name) {
 				names = append(names, name)
 			}
 			seen[name] = true
@@ -92,11 +92,11 @@ func domainsOfConfig(s Subject) []string {
 
 // domain is what Dokku takes for one: a name, or one below a wildcard, and no
 // address.
-var domain = regexp.MustCompile(`^(\*\.)?[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*\.[a-zA-Z][a-zA-Z0-9_-]*$`)
+var domain = pattern.Of(`^(\*\.)?[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*\.[a-zA-Z][a-zA-Z0-9_-]*$`)
 
 // traefikHost is a name in a rule of traefik: Host(`a`,`b`) up to 0.30 or so,
 // Host(`a`) || Host(`b`) later.
-var traefikHost = regexp.MustCompile("`([^`]+)`")
+var traefikHost = pattern.Of("`([^`]+)`")
 
 // domainsOfLabels are the names by which traefik, caddy and haproxy know an app,
 // as Dokku writes them into the labels of its web containers from 0.28 on.
@@ -104,7 +104,7 @@ func domainsOfLabels(a app.State) []string {
 	var names []string
 	seen := map[string]bool{}
 	add := func(name string) {
-		if !seen[name] && domain.MatchString(name) {
+		if !seen[name] && domain().MatchString(name) {
 			names = append(names, name)
 		}
 		seen[name] = true
@@ -118,7 +118,7 @@ func domainsOfLabels(a app.State) []string {
 			router := "traefik.http.routers." + a.Name + "-web-http"
 			switch label {
 			case router + ".rule", router + "s.rule":
-				for _, m := range traefikHost.FindAllStringSubmatch(value, -1) {
+				for _, m := range traefikHost().FindAllStringSubmatch(value, -1) {
 					add(m[1])
 				}
 			case "haproxy." + a.Name + "-web.host", "haproxy." + a.Name + "-web-https.host", "caddy":

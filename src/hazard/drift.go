@@ -3,13 +3,13 @@ package hazard
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -77,13 +77,13 @@ const (
 )
 
 var (
-	notRestored   = regexp.MustCompile(`^(` + noSettings + `)$`)
-	ownProperties = regexp.MustCompile(`^(` + noSettings + `|` + toldElsewhere + `)$`)
+	notRestored   = pattern.Of(`^(` + noSettings + `)$`)
+	ownProperties = pattern.Of(`^(` + noSettings + `|` + toldElsewhere + `)$`)
 )
 
 // Restored tells whether a restore puts a property, namespace/app/name, back as it is in
 // the snapshot: it is a setting, and none that is put back by a step of its own.
-func Restored(name string) bool { return !notRestored.MatchString(name) }
+func Restored(name string) bool { return !notRestored().MatchString(name) }
 
 type differences struct {
 	Context
@@ -107,7 +107,7 @@ func (d *differences) add(format string, args ...any) {
 func (d *differences) properties() {
 	for _, was := range d.Old().Properties(d.scope) {
 		name := strings.TrimPrefix(was.Path, "lib/config/")
-		if was.SHA256 == "" || ownProperties.MatchString(name) {
+		if was.SHA256 == "" || ownProperties().MatchString(name) {
 			continue
 		}
 		if app.IsK3sMap(was.Path) {
@@ -223,7 +223,7 @@ func (d *differences) dockerOptions(s Subject) {
 func (d *differences) files(list []app.File) {
 	for _, was := range list {
 		rel, inRoot := strings.CutPrefix(was.Path, "root/"+d.scope+"/")
-		if was.SHA256 == "" || transient.MatchString(was.Path) {
+		if was.SHA256 == "" || transient().MatchString(was.Path) {
 			continue
 		}
 		switch now, ok := d.Files.Get(was.Path); {
@@ -235,10 +235,10 @@ func (d *differences) files(list []app.File) {
 	}
 }
 
-var transient = regexp.MustCompile(`/(\.?cache|locks?|logs?|ocsp|te?mp)/|\.(lock|log|pid|sock|tmp)$`)
+var transient = pattern.Of(`/(\.?cache|locks?|logs?|ocsp|te?mp)/|\.(lock|log|pid|sock|tmp)$`)
 
 // ownData are the data directories that are Dokku's memory, or told by a hazard.
-var ownData = regexp.MustCompile(`^lib/data/(apps|app-json|builder-[a-z-]+|cron|letsencrypt|nginx-vhosts|ps|scheduler-docker-local|storage-registry/migrations)/`)
+var ownData = pattern.Of(`^lib/data/(apps|app-json|builder-[a-z-]+|cron|letsencrypt|nginx-vhosts|ps|scheduler-docker-local|storage-registry/migrations)/`)
 
 // hostFiles tells which of the small files below Dokku's data directories are gone that
 // belong to no app. Of entries that an app's mount names storageEntries tells.
@@ -257,7 +257,7 @@ func (d *differences) hostFiles() {
 		ofApp[name] = true
 	}
 	for _, was := range d.Old().Under("lib/data/") {
-		if was.SHA256 == "" || ownData.MatchString(was.Path) || transient.MatchString(was.Path) || mounted[was.Path] || ofApp[app.Scope(was.Path)] {
+		if was.SHA256 == "" || ownData().MatchString(was.Path) || transient().MatchString(was.Path) || mounted[was.Path] || ofApp[app.Scope(was.Path)] {
 			continue
 		}
 		if _, ok := d.Files.Get(was.Path); !ok {
@@ -279,8 +279,8 @@ func (d *differences) refs(before, now map[string]string) {
 
 // safeProperty are the properties whose values are settings; secretProperty those of
 // them that may hold a secret, or somebody's address.
-var safeProperty = regexp.MustCompile(`^(apps|builder[a-z-]*|buildpacks|caddy|checks|cron|domains|git|haproxy|logs|network|nginx|openresty|proxy|ps|resource|scheduler[a-z0-9-]*|traefik)/[^/]+/[^/]+$`)
-var secretProperty = regexp.MustCompile(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn|mail|dns-provider-|chart)`)
+var safeProperty = pattern.Of(`^(apps|builder[a-z-]*|buildpacks|caddy|checks|cron|domains|git|haproxy|logs|network|nginx|openresty|proxy|ps|resource|scheduler[a-z0-9-]*|traefik)/[^/]+/[^/]+$`)
+var secretProperty = pattern.Of(`(?i)(pass|secret|token|key|auth|cred|cmd|sink|env|dsn|mail|dns-provider-|chart)`)
 
 // show is a property's value where it is sure to be a setting, and its fingerprint
 // elsewhere.
@@ -299,6 +299,6 @@ func (d *differences) show(name string, value []byte) string {
 func Setting(name string, value []byte) (text string, ok bool) {
 	text = strings.TrimSpace(strings.ReplaceAll(string(value), "\n", " "))
 	printable := !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
-	return text, safeProperty.MatchString(name) && !app.IsK3sMap("lib/config/"+name) && !secretProperty.MatchString(name[strings.LastIndex(name, "/"):]) &&
+	return text, safeProperty().MatchString(name) && !app.IsK3sMap("lib/config/"+name) && !secretProperty().MatchString(name[strings.LastIndex(name, "/"):]) &&
 		printable && len(text) <= 60 && !strings.Contains(text, "@") && say.Redact(text) == text
 }

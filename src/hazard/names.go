@@ -2,11 +2,11 @@ package hazard
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -35,11 +35,11 @@ var names = Hazard{
 				What:        fmt.Sprintf("%s refuses commands for an app with a _ in its name", s.To),
 				Consequence: "Upgrade to 0.22.9, or to a later one.",
 			}}
-		case s.Crosses("0.38.2") && !reachable.MatchString(name):
+		case s.Crosses("0.38.2") && !reachable().MatchString(name):
 			return []Finding{{
 				What:        fmt.Sprintf("%s no longer accepts this app name", s.To),
 				Consequence: "It goes on serving, but no command works for it.",
-				Command:     say.Command("dokku upgrade-guard:rename", name, unreachable.ReplaceAllString(strings.ToLower(name), "-")),
+				Command:     say.Command("dokku upgrade-guard:rename", name, unreachable().ReplaceAllString(strings.ToLower(name), "-")),
 			}}
 		case s.Crosses("0.38.0") && slices.Contains(app.Namespaces, name):
 			f := namespaceFinding(s)
@@ -71,10 +71,10 @@ func namespaceFinding(s Subject) Finding {
 var (
 	// What 0.38.2 and later reach; and what any version from 0.22.3 on takes for
 	// the name of an app that exists.
-	reachable = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
-	appName   = regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`)
+	reachable = pattern.Of(`^[a-z0-9][a-z0-9._-]*$`)
+	appName   = pattern.Of(`^[a-z0-9][^/:A-Z]*$`)
 
-	unreachable = regexp.MustCompile(`[^a-z0-9.]+`)
+	unreachable = pattern.Of(`[^a-z0-9.]+`)
 )
 
 // strayNames is about directories beside the apps that are none, a Maildir or a
@@ -85,7 +85,7 @@ var (
 func strayNames(s HostSubject) []Finding {
 	var found []Finding
 	for _, name := range s.Now.Strays {
-		if appName.MatchString(name) {
+		if appName().MatchString(name) {
 			continue
 		}
 		dir := s.Paths.App(name)

@@ -2,11 +2,11 @@ package hazard
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 )
 
 // portsGuessed is about an app without a port map, of which nothing is recorded,
@@ -100,14 +100,14 @@ func byDefault(s Subject, port string) []string {
 // container listens.
 func portsOfContainer(s Subject) []string {
 	for _, c := range s.Now.Containers {
-		if c.Type == "web" && c.Index == "1" && c.Running && portNumber.MatchString(c.Port) {
+		if c.Type == "web" && c.Index == "1" && c.Running && portNumber().MatchString(c.Port) {
 			return byDefault(s, c.Port)
 		}
 	}
 	return nil
 }
 
-var portNumber = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
+var portNumber = pattern.Of(`^[1-9][0-9]{0,4}$`)
 
 // portsOfConfig is the map by which an nginx.conf was built. A server that only
 // redirects to https has no upstream of its own; it stands for the same port of the
@@ -158,10 +158,10 @@ type listen struct {
 }
 
 var (
-	serverBlock = regexp.MustCompile(`(?ms)^server \{$(.*?)^\}`)
-	serverNames = regexp.MustCompile(`(?m)^\s*server_name\s+([^;]*);`)
-	listenLine  = regexp.MustCompile(`(?m)^\s*listen\s+(?:\[::\]:|[0-9.]+:)?([0-9]+)( [^;]*)?;`)
-	passLine    = regexp.MustCompile(`(?m)^\s*(proxy|grpc)_pass\s+(?:http|grpc)s?://\S+-([0-9]+);`)
+	serverBlock = pattern.Of(`(?ms)^server \{$(.*?)^\}`)
+	serverNames = pattern.Of(`(?m)^\s*server_name\s+([^;]*);`)
+	listenLine  = pattern.Of(`(?m)^\s*listen\s+(?:\[::\]:|[0-9.]+:)?([0-9]+)( [^;]*)?;`)
+	passLine    = pattern.Of(`(?m)^\s*(proxy|grpc)_pass\s+(?:http|grpc)s?://\S+-([0-9]+);`)
 )
 
 // serversOf reads nginx.conf as Dokku's own template writes it. Of another one it
@@ -169,15 +169,15 @@ var (
 func serversOf(s Subject) []server {
 	conf, _ := s.Files.Text("root/" + s.Now.Name + "/nginx.conf")
 	var servers []server
-	for _, block := range serverBlock.FindAllStringSubmatch(conf, -1) {
+	for _, block := range serverBlock().FindAllStringSubmatch(conf, -1) {
 		var v server
-		for _, m := range serverNames.FindAllStringSubmatch(block[1], -1) {
+		for _, m := range serverNames().FindAllStringSubmatch(block[1], -1) {
 			v.names = append(v.names, strings.Fields(m[1])...)
 		}
-		for _, m := range listenLine.FindAllStringSubmatch(block[1], -1) {
+		for _, m := range listenLine().FindAllStringSubmatch(block[1], -1) {
 			v.listens = append(v.listens, listen{m[1], slices.Contains(strings.Fields(m[2]), "ssl")})
 		}
-		if m := passLine.FindStringSubmatch(block[1]); m != nil {
+		if m := passLine().FindStringSubmatch(block[1]); m != nil {
 			v.grpc, v.port = m[1] == "grpc", m[2]
 		}
 		servers = append(servers, v)

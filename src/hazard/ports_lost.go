@@ -3,12 +3,12 @@ package hazard
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -197,7 +197,7 @@ var proxyPortLost = Hazard{
 
 // malformedPorts are the entries of a port map that Dokku cannot read.
 func malformedPorts(ports []string) []string {
-	return slices.DeleteFunc(slices.Clone(ports), portMapping.MatchString)
+	return slices.DeleteFunc(slices.Clone(ports), portMapping().MatchString)
 }
 
 // leftover is a port map that lies where 0.31 and later look for it, as the files
@@ -212,14 +212,14 @@ func dockerfilePorts(p app.Ports) []string {
 	var ports []string
 	for _, port := range strings.Fields(p.Dockerfile) {
 		port = strings.TrimSuffix(port, "/tcp")
-		if mapping := "http:" + port + ":" + port; portMapping.MatchString(mapping) {
+		if mapping := "http:" + port + ":" + port; portMapping().MatchString(mapping) {
 			ports = append(ports, mapping)
 		}
 	}
 	return ports
 }
 
-var portMapping = regexp.MustCompile(`^(http|https|grpc|grpcs|tcp|udp):[0-9]+:[0-9]+$`)
+var portMapping = pattern.Of(`^(http|https|grpc|grpcs|tcp|udp):[0-9]+:[0-9]+$`)
 
 // PutPorts is the step that gives an app its port map, and asks Dokku whether it
 // reads it as it was meant. Up to 0.30 the map is in the environment, which is

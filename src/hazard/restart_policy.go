@@ -25,7 +25,7 @@ var restartPolicy = Hazard{
 			return nil
 		}
 		first, last := policies(stored(s.Files.DockerOptions(s.Now.Name, "deploy"), s.To))
-		if last == "" || last == orDefault(first) || !validPolicy.MatchString(last) {
+		if last == "" || last == orDefault(first) || !validPolicy().MatchString(last) {
 			return nil
 		}
 		f := Finding{

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/nginx"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -283,7 +283,7 @@ func newIn(found, others []duplicate) []duplicate {
 }
 
 // plainSetting is a size, a time, a number or a switch, which is no secret.
-var plainSetting = regexp.MustCompile(`^[A-Za-z0-9.]{1,20}( [A-Za-z0-9.]{1,20})?$`)
+var plainSetting = pattern.Of(`^[A-Za-z0-9.]{1,20}( [A-Za-z0-9.]{1,20})?$`)
 
 // String says which directive it is, with its value where that is plain.
 func (d duplicate) String() string {
@@ -295,7 +295,7 @@ func (d duplicate) String() string {
 }
 
 func (d duplicate) value() string {
-	if value := strings.Join(d.Args, " "); plainSetting.MatchString(value) {
+	if value := strings.Join(d.Args, " "); plainSetting().MatchString(value) {
 		return value
 	}
 	return ""
@@ -363,7 +363,7 @@ func (d duplicate) line() string {
 		return ""
 	}
 	text := d.text[d.Start:d.End]
-	if !plainLine.MatchString(text) {
+	if !plainLine().MatchString(text) {
 		return ""
 	}
 	var behind []string
@@ -379,4 +379,4 @@ func (d duplicate) line() string {
 }
 
 // plainLine has nothing in it that sed would take for more than itself.
-var plainLine = regexp.MustCompile(`^[a-z0-9_]+[ \t]+[A-Za-z0-9. \t]+;$`)
+var plainLine = pattern.Of(`^[a-z0-9_]+[ \t]+[A-Za-z0-9. \t]+;$`)

@@ -1,12 +1,12 @@
 package hazard
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // Hop is one upgrade that is to be undone: the host's files right before it, and right
@@ -55,7 +55,7 @@ func there(f app.File) bool { return f.SHA256 != "" || f.Link != "" || f.Error !
 func sameFile(a, b app.File) bool { return a.SHA256 == b.SHA256 && a.Link == b.Link }
 
 // volatile is what Dokku writes with each deploy or build, or git does: it is as it is.
-var volatile = regexp.MustCompile(`^root/[^/]+/((CONTAINER|IP|PORT)\b.*|nginx\.conf|URLS|HEAD|index|\.deploy\.lock|(refs|hooks|objects|info|logs|cache)/.*)$`)
+var volatile = pattern.Of(`^root/[^/]+/((CONTAINER|IP|PORT)\b.*|nginx\.conf|URLS|HEAD|index|\.deploy\.lock|(refs|hooks|objects|info|logs|cache)/.*)$`)
 
 // ofScope are the files of a scope that a version of Dokku keeps its settings in.
 func ofScope(f *app.Files, scope string) []app.File {
@@ -78,7 +78,7 @@ func ofScope(f *app.Files, scope string) []app.File {
 		list = append(list, file)
 	}
 	return slices.DeleteFunc(list, func(file app.File) bool {
-		return strings.HasSuffix(file.Path, "/") || volatile.MatchString(file.Path)
+		return strings.HasSuffix(file.Path, "/") || volatile().MatchString(file.Path)
 	})
 }
 

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -232,20 +232,20 @@ func putFiles(h host.Host, files []changed) error {
 // keeps is what a file of a scope keeps, in the words that people know.
 type keeps struct {
 	name string
-	path *regexp.Regexp
+	path pattern.Pattern
 }
 
 var kinds = []keeps{
-	{"the environment", regexp.MustCompile(`/ENV$`)},
-	{"scale", regexp.MustCompile(`/(DOKKU_SCALE(\.extracted)?|ps/[^/]+/scale)$`)},
-	{"domains", regexp.MustCompile(`/(VHOST|HOSTNAME)$`)},
-	{"ports", regexp.MustCompile(`/config/ports/`)},
-	{"certificate", regexp.MustCompile(`/tls/`)},
-	{"docker options", regexp.MustCompile(`/(DOCKER_OPTIONS_[A-Z]+|config/docker-options/[^/]+/.*\.(build|deploy|run))$`)},
-	{"mounts", regexp.MustCompile(`/config/storage/[^/]+/mounts$`)},
-	{"proxy", regexp.MustCompile(`/config/proxy/`)},
-	{"checks", regexp.MustCompile(`/config/checks/`)},
-	{"restart policy", regexp.MustCompile(`/config/ps/[^/]+/restart-policy$`)},
+	{"the environment", pattern.Of(`/ENV$`)},
+	{"scale", pattern.Of(`/(DOKKU_SCALE(\.extracted)?|ps/[^/]+/scale)$`)},
+	{"domains", pattern.Of(`/(VHOST|HOSTNAME)$`)},
+	{"ports", pattern.Of(`/config/ports/`)},
+	{"certificate", pattern.Of(`/tls/`)},
+	{"docker options", pattern.Of(`/(DOCKER_OPTIONS_[A-Z]+|config/docker-options/[^/]+/.*\.(build|deploy|run))$`)},
+	{"mounts", pattern.Of(`/config/storage/[^/]+/mounts$`)},
+	{"proxy", pattern.Of(`/config/proxy/`)},
+	{"checks", pattern.Of(`/config/checks/`)},
+	{"restart policy", pattern.Of(`/config/ps/[^/]+/restart-policy$`)},
 }
 
 // listOf names what files keep, and counts the others.
@@ -253,7 +253,7 @@ func listOf(files []changed) string {
 	var names []string
 	others := 0
 	for _, f := range files {
-		i := slices.IndexFunc(kinds, func(k keeps) bool { return k.path.MatchString(f.path) })
+		i := slices.IndexFunc(kinds, func(k keeps) bool { return k.path().MatchString(f.path) })
 		switch {
 		case i < 0:
 			others++

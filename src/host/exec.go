@@ -8,12 +8,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Programs are run here and not by Dokku's own package, which keeps all that they
@@ -172,7 +173,7 @@ func (t *tail) Write(p []byte) (int, error) {
 // commandError makes a sentence of a failure whose text may be empty. It keeps
 // the last line only: a core trigger may print whole configurations before it.
 func commandError(what, stderr string, state *os.ProcessState) error {
-	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(stderr), "\n"), shellTrace.MatchString)
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(stderr), "\n"), shellTrace().MatchString)
 	if len(lines) == 0 {
 		lines = []string{""}
 	}
@@ -188,7 +189,7 @@ func commandError(what, stderr string, state *os.ProcessState) error {
 
 // shellTrace is a line of what a shell traces, where dokku trace:on was said: no complaint,
 // and there may be a value of an environment in it.
-var shellTrace = regexp.MustCompile(`^\++ `)
+var shellTrace = pattern.Of(`^\++ `)
 
 // maxSentence is as much of a program's complaint as is passed on.
 const maxSentence = 2000

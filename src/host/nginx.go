@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/semver"
 
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -35,7 +35,7 @@ func TestNginx(ctx context.Context, h Host) (complaint string, err error) {
 	}
 	for _, l := range strings.Split(string(out), "\n") {
 		l = l[:min(len(l), maxSentence)]
-		if m := emergency.FindStringSubmatch(l); m != nil {
+		if m := emergency().FindStringSubmatch(l); m != nil {
 			return withoutValues(m[1]), nil
 		}
 	}
@@ -44,21 +44,21 @@ func TestNginx(ctx context.Context, h Host) (complaint string, err error) {
 
 // emergency is a complaint in both ways in which nginx writes it: before and after
 // it has read of its error log.
-var emergency = regexp.MustCompile(`^(?:nginx:|[0-9/]+ [0-9:]+) \[(?:emerg|crit|alert)\] (?:[0-9]+#[0-9]+: )?(.*)`)
+var emergency = pattern.Of(`^(?:nginx:|[0-9/]+ [0-9:]+) \[(?:emerg|crit|alert)\] (?:[0-9]+#[0-9]+: )?(.*)`)
 
 var (
-	quotedWord = regexp.MustCompile(`"[^"]*"`)
+	quotedWord = pattern.Of(`"[^"]*"`)
 	// mayQuote are the complaints whose quoted words are names and paths.
-	mayQuote = regexp.MustCompile(`^(host not found in upstream|no "|cannot load certificate|BIO_new_file|open\(\)|SSL_CTX|PEM_read|duplicate upstream|directive "|"[a-z_]+" directive)`)
+	mayQuote = pattern.Of(`^(host not found in upstream|no "|cannot load certificate|BIO_new_file|open\(\)|SSL_CTX|PEM_read|duplicate upstream|directive "|"[a-z_]+" directive)`)
 )
 
 // withoutValues leaves out what nginx quotes of a file where it may be a value:
 // a header, a password.
 func withoutValues(complaint string) string {
-	if mayQuote.MatchString(complaint) {
+	if mayQuote().MatchString(complaint) {
 		return complaint
 	}
-	return quotedWord.ReplaceAllString(complaint, `"…"`)
+	return quotedWord().ReplaceAllString(complaint, `"…"`)
 }
 
 // ReloadNginx has nginx take its configuration, by the command that Dokku may
@@ -97,7 +97,7 @@ func sudoCommand(ctx context.Context, h Host, wanted func([]string) bool) ([]str
 	if err != nil {
 		return nil, err
 	}
-	for _, list := range runAs.Split(strings.Join(strings.Fields(string(out)), " "), -1) {
+	for _, list := range runAs().Split(strings.Join(strings.Fields(string(out)), " "), -1) {
 		for _, command := range strings.Split(list, ", ") {
 			if words := strings.Fields(command); len(words) > 0 && strings.HasPrefix(words[0], "/") && wanted(words) {
 				return words, nil
@@ -107,7 +107,7 @@ func sudoCommand(ctx context.Context, h Host, wanted func([]string) bool) ([]str
 	return nil, errors.New("sudo allows the Dokku user no such command")
 }
 
-var runAs = regexp.MustCompile(`\([A-Za-z0-9_:, -]+\) (?:[A-Z]+: ?)*`)
+var runAs = pattern.Of(`\([A-Za-z0-9_:, -]+\) (?:[A-Z]+: ?)*`)
 
 // BuildProxy has Dokku write an app's proxy configuration, test and load it: by the
 // command, which goes by the host's own settings for Dokku, as a trigger from a hook

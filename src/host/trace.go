@@ -3,10 +3,10 @@ package host
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -62,7 +62,7 @@ func exportDocker(p Paths) {
 		if err != nil {
 			continue
 		}
-		for _, m := range dockerSetting.FindAllSubmatch(b, -1) {
+		for _, m := range dockerSetting().FindAllSubmatch(b, -1) {
 			bin = strings.Trim(string(m[1]), `"'`)
 		}
 	}
@@ -70,7 +70,7 @@ func exportDocker(p Paths) {
 }
 
 // dockerSetting is a line of shell that sets DOCKER_BIN to what stands there.
-var dockerSetting = regexp.MustCompile("(?m)^[ \t]*(?:export[ \t]+)?DOCKER_BIN=(\"[^\"$`\\\\\n]+\"|'[^'\n]+'|[\\w./-]+)[ \t]*(?:#.*)?$")
+var dockerSetting = pattern.Of("(?m)^[ \t]*(?:export[ \t]+)?DOCKER_BIN=(\"[^\"$`\\\\\n]+\"|'[^'\n]+'|[\\w./-]+)[ \t]*(?:#.*)?$")
 
 // program is what a program is called by.
 func program(name string) string {

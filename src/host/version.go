@@ -2,8 +2,9 @@ package host
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // DokkuVersion is the version of the Dokku that is on the disk, without a leading v:
@@ -30,7 +31,7 @@ func DokkuVersion(h Host) string {
 
 // inVersion is what a version may not have: it stands in names of files, in lists of
 // words and in what is printed. ~master (2026-11-23T01:37+00:00) is one of Dokku's own.
-var inVersion = regexp.MustCompile(`[^0-9A-Za-z.+]+`)
+var inVersion = pattern.Of(`[^0-9A-Za-z.+]+`)
 
 func versionIn(h Host, name string) string {
 	b, err := h.ReadFile(filepath.Join(h.Paths().LibRoot, name))
@@ -38,7 +39,7 @@ func versionIn(h Host, name string) string {
 		return ""
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-	v := strings.Trim(inVersion.ReplaceAllString(strings.TrimPrefix(line, "v"), "-"), "-")
+	v := strings.Trim(inVersion().ReplaceAllString(strings.TrimPrefix(line, "v"), "-"), "-")
 	if len(v) >= 100 {
 		return ""
 	}

@@ -1,22 +1,23 @@
 package nginx
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Template reads an app's own template (nginx.conf.sigil) as the configuration that comes
 // of it when all of its conditions hold. What stands for one of Dokku's variables,
 // {{ $.NAME }}, is the word $.NAME; sigil's other actions are taken out.
 func Template(text string) ([]Directive, error) {
-	text = templateVariable.ReplaceAllString(text, "$$.$1")
-	return Parse(templateAction.ReplaceAllString(text, " "))
+	text = templateVariable().ReplaceAllString(text, "$$.$1")
+	return Parse(templateAction().ReplaceAllString(text, " "))
 }
 
 var (
-	templateVariable = regexp.MustCompile(`\{\{-?\s*\$?\.([A-Za-z0-9_]+)\s*-?\}\}`)
-	templateAction   = regexp.MustCompile(`\{\{[^}]*\}\}`)
+	templateVariable = pattern.Of(`\{\{-?\s*\$?\.([A-Za-z0-9_]+)\s*-?\}\}`)
+	templateAction   = pattern.Of(`\{\{[^}]*\}\}`)
 )
 
 // OnceInServer are directives that people put into snippets and that nginx takes once in a

@@ -1,30 +1,31 @@
 package nginx
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // duplicateDirective is how nginx -t complains of a directive that it takes once.
-var duplicateDirective = regexp.MustCompile(`"([a-z0-9_]+)" directive is duplicate in `)
+var duplicateDirective = pattern.Of(`"([a-z0-9_]+)" directive is duplicate in `)
 
 // Duplicate is the directive that nginx -t finds twice; "" where it complains of something
 // else.
 func Duplicate(complaint string) string {
-	if m := duplicateDirective.FindStringSubmatch(complaint); m != nil {
+	if m := duplicateDirective().FindStringSubmatch(complaint); m != nil {
 		return m[1]
 	}
 	return ""
 }
 
 // access are the directives that keep people out.
-var access = regexp.MustCompile(`(?m)(?:^|[;{}\s])(auth_basic|auth_basic_user_file|auth_request|auth_jwt|satisfy|ssl_verify_client|ssl_client_certificate|allow|deny)\s`)
+var access = pattern.Of(`(?m)(?:^|[;{}\s])(auth_basic|auth_basic_user_file|auth_request|auth_jwt|satisfy|ssl_verify_client|ssl_client_certificate|allow|deny)\s`)
 
 // Access are the directives in a configuration that keep people out, each once. A text
 // that has fewer of them may open what another one has closed.
 func Access(text string) (names []string) {
-	for _, m := range access.FindAllStringSubmatch(text, -1) {
+	for _, m := range access().FindAllStringSubmatch(text, -1) {
 		if !slices.Contains(names, m[1]) {
 			names = append(names, m[1])
 		}

@@ -3,9 +3,10 @@ package nginx
 import (
 	"net/netip"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // What the guard itself writes into a configuration. An app's developer sets port maps,
@@ -51,14 +52,14 @@ func (l Listen) checked() (string, bool) {
 
 // hostName tells whether a server_name is a name, or one with a * for its first or
 // last part, or _. A pattern (~...) is none.
-func hostName(text string) bool { return len(text) <= 253 && hostNames.MatchString(text) }
+func hostName(text string) bool { return len(text) <= 253 && hostNames().MatchString(text) }
 
-var hostNames = regexp.MustCompile(`^((\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\*)$`)
+var hostNames = pattern.Of(`^((\*?\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\*)$`)
 
 // plainWord tells whether a name needs no quotes and means nothing to nginx.
-func plainWord(text string) bool { return plainWords.MatchString(text) }
+func plainWord(text string) bool { return plainWords().MatchString(text) }
 
-var plainWords = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+var plainWords = pattern.Of(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 // plainPath tells whether a path is whole, and all its parts are plain words.
 func plainPath(text string) bool {

@@ -3,12 +3,12 @@ package packages
 import (
 	"context"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // Ahead is what apt would do with the packages at present, were all of them upgraded: its
@@ -65,15 +65,15 @@ func (a Ahead) Removes(name string) bool {
 }
 
 var (
-	simulatedLine = regexp.MustCompile(`(?m)^(Inst|Remv) (\S+?)(?::\S+)?(?: \[(\S+)\])?(?: \((\S+) |$| )`)
-	recommendLine = regexp.MustCompile(`(?m)^Recommends: (.*)$`)
-	upstream      = regexp.MustCompile(`^(?:[0-9]+:)?([0-9]+(?:\.[0-9]+){0,2})`)
+	simulatedLine = pattern.Of(`(?m)^(Inst|Remv) (\S+?)(?::\S+)?(?: \[(\S+)\])?(?: \((\S+) |$| )`)
+	recommendLine = pattern.Of(`(?m)^Recommends: (.*)$`)
+	upstream      = pattern.Of(`^(?:[0-9]+:)?([0-9]+(?:\.[0-9]+){0,2})`)
 )
 
 // simulated reads what apt-get --simulate prints: a line for each package.
 func simulated(text string) map[string]Change {
 	changes := map[string]Change{}
-	for _, m := range simulatedLine.FindAllStringSubmatch(text, -1) {
+	for _, m := range simulatedLine().FindAllStringSubmatch(text, -1) {
 		c := Change{Package: m[2], From: m[3]}
 		if m[1] == "Inst" {
 			c.To = m[4]
@@ -86,7 +86,7 @@ func simulated(text string) map[string]Change {
 // recommended are the packages that a record of apt-cache show recommends; of those that
 // stand for one another the first.
 func recommended(record string) []string {
-	m := recommendLine.FindStringSubmatch(record)
+	m := recommendLine().FindStringSubmatch(record)
 	if m == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func recommended(record string) []string {
 // Upstream is the version of what is packaged, three numbers of it at most:
 // 5:26.1.4-1~debian.12~bookworm is 26.1.4, 20.10.24+dfsg1-1+deb12u1 is 20.10.24.
 func Upstream(version string) string {
-	if m := upstream.FindStringSubmatch(version); m != nil {
+	if m := upstream().FindStringSubmatch(version); m != nil {
 		return m[1]
 	}
 	return ""

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // Plugin is an enabled plugin that is not a part of Dokku, nor this one.
@@ -142,7 +142,7 @@ func isCore(h host.Host, name string) bool {
 func read(h host.Host, name, dir string, until time.Time) (*reading, error) {
 	p := &reading{Plugin: Plugin{Name: name}, scripts: map[string]*script{}, others: map[string]bool{}, until: until}
 	if b, err := h.ReadFile(filepath.Join(dir, "plugin.toml")); err == nil {
-		if m := tomlVersion.FindSubmatch(b); m != nil && len(m[1]) <= 100 {
+		if m := tomlVersion().FindSubmatch(b); m != nil && len(m[1]) <= 100 {
 			p.Version = string(m[1])
 		}
 	}
@@ -176,7 +176,7 @@ func read(h host.Host, name, dir string, until time.Time) (*reading, error) {
 	return p, nil
 }
 
-var tomlVersion = regexp.MustCompile(`(?m)^\s*version\s*=\s*["']([^"']+)["']`)
+var tomlVersion = pattern.Of(`(?m)^\s*version\s*=\s*["']([^"']+)["']`)
 
 // walk looks for scripts below a directory; the other files are kept for what may
 // source them. Links are not followed, except at the top, where they are triggers.
@@ -221,7 +221,7 @@ func (p *reading) walk(h host.Host, dir, below string, depth int) error {
 		switch {
 		case err != nil:
 			return err
-		case !shebang.Match(begins):
+		case !shebang().Match(begins):
 			p.others[path] = true
 		default:
 			if err := p.script(h, dir, path); err != nil {
@@ -266,7 +266,7 @@ func (p *reading) script(h host.Host, dir, path string) error {
 	return nil
 }
 
-var shebang = regexp.MustCompile(`^#!.*\b(ba|da|k|z)?sh\b`)
+var shebang = pattern.Of(`^#!.*\b(ba|da|k|z)?sh\b`)
 
 // Hook tells whether the plugin has a trigger of this name.
 func (p Plugin) Hook(name string) bool { return slices.Contains(p.hooks, name) }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // script is a shell script, line by line, in two forms of the same length: text
@@ -94,7 +96,7 @@ func parse(source string) *script {
 			}
 			i--
 		case c == '<' && next == '<':
-			if m := heredocStart.FindStringSubmatch(source[i:]); m != nil {
+			if m := heredocStart().FindStringSubmatch(source[i:]); m != nil {
 				heredocs = append(heredocs, heredoc{word: m[2], indented: m[1] == "-"})
 				i += len(m[0]) - 1
 			} else {
@@ -121,7 +123,7 @@ type heredoc struct {
 	indented bool
 }
 
-var heredocStart = regexp.MustCompile(`^<<(-?)[ \t]*["'\\]?([A-Za-z_]\w*)["']?`)
+var heredocStart = pattern.Of(`^<<(-?)[ \t]*["'\\]?([A-Za-z_]\w*)["']?`)
 
 // skip is where the line after the document's last one begins.
 func (h heredoc) skip(source string, from int) int {
@@ -235,7 +237,7 @@ func (s *script) find() map[string][]call {
 			switch i += len(word); {
 			case shellWords[word]:
 				begins = true
-			case begins && assignment.MatchString(word):
+			case begins && assignment().MatchString(word):
 				begins = false
 				for value = max(value, i); value < len(code) && code[value] != ' ' && code[value] != '\t'; {
 					value++
@@ -270,7 +272,7 @@ func wordEnd(code string, i int) int {
 
 var (
 	shellWords = map[string]bool{"then": true, "do": true, "else": true, "elif": true, "if": true, "while": true, "until": true, "time": true}
-	assignment = regexp.MustCompile(`^[A-Za-z_][0-9A-Za-z_]*=`)
+	assignment = pattern.Of(`^[A-Za-z_][0-9A-Za-z_]*=`)
 )
 
 // commands calls found for each place where a word is run as a command, with what
@@ -288,7 +290,7 @@ func (s *script) sources() []source {
 	var found []source
 	for _, word := range []string{"source", "."} {
 		s.commands(word, func(line int, after string) {
-			m := pluginFile.FindStringSubmatch(after)
+			m := pluginFile().FindStringSubmatch(after)
 			if m == nil {
 				return
 			}
@@ -306,10 +308,10 @@ type source struct {
 
 // pluginFile is a file of a plugin by the variables that dokku exports, or by the
 // places these have on every host.
-var pluginFile = regexp.MustCompile(`^\s+"?(?:\$\{?PLUGIN_[A-Z_]*PATH\}?|/var/lib/dokku/(?:core-)?plugins)(?:/available|/enabled)?/([\w.-]+/[\w./-]+)"?`)
+var pluginFile = pattern.Of(`^\s+"?(?:\$\{?PLUGIN_[A-Z_]*PATH\}?|/var/lib/dokku/(?:core-)?plugins)(?:/available|/enabled)?/([\w.-]+/[\w./-]+)"?`)
 
 // ownFile is a file beside the script, or at the top of its plugin.
-var ownFile = regexp.MustCompile(`^\s+.*(?:BASH_SOURCE|dirname|\$\{?[A-Za-z_]*(?:DIR|dir)[A-Za-z_]*\}?).*?/([\w.-]+)"?\s*(?:$|[;&|])`)
+var ownFile = pattern.Of(`^\s+.*(?:BASH_SOURCE|dirname|\$\{?[A-Za-z_]*(?:DIR|dir)[A-Za-z_]*\}?).*?/([\w.-]+)"?\s*(?:$|[;&|])`)
 
 // sourcesOwn are the files of its own plugin that the script sources.
 func (s *script) sourcesOwn(plugin, path string) []string {
@@ -321,7 +323,7 @@ func (s *script) sourcesOwn(plugin, path string) []string {
 	}
 	for _, word := range []string{"source", "."} {
 		s.commands(word, func(_ int, after string) {
-			if m := ownFile.FindStringSubmatch(after); m != nil {
+			if m := ownFile().FindStringSubmatch(after); m != nil {
 				found = append(found, m[1], filepath.Join(filepath.Dir(path), m[1]))
 			}
 		})
@@ -340,11 +342,11 @@ func (s *script) has(name string) bool { return s.names[lastWord(name)] }
 func (s *script) defines(name string) bool {
 	return s.has(name) && slices.ContainsFunc(s.code, func(code string) bool {
 		rest, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimSpace(code), "function "), name)
-		return ok && definition.MatchString(rest) && (strings.Contains(rest, "(") || strings.HasPrefix(strings.TrimSpace(code), "function "))
+		return ok && definition().MatchString(rest) && (strings.Contains(rest, "(") || strings.HasPrefix(strings.TrimSpace(code), "function "))
 	})
 }
 
-var definition = regexp.MustCompile(`^\s*(\(\)|\{|$)`)
+var definition = pattern.Of(`^\s*(\(\)|\{|$)`)
 
 // asking is what a script asks for a thing by before it uses it.
 func asking(name string) *regexp.Regexp {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 )
 
 // Use is one thing of Dokku that a plugin uses and that a version has removed.
@@ -151,7 +152,7 @@ func (r removed) lines(name string) func(*script) []int {
 		return matching(name, re.MatchString)
 	case state:
 		return matching(name, func(text string) bool {
-			return slices.ContainsFunc(stateFile.FindAllStringSubmatch(text, -1), func(m []string) bool { return m[1] == name })
+			return slices.ContainsFunc(stateFile().FindAllStringSubmatch(text, -1), func(m []string) bool { return m[1] == name })
 		})
 	}
 	return func(*script) []int { return nil }
@@ -183,7 +184,7 @@ func matching(name string, match func(string) bool) func(*script) []int {
 }
 
 // stateFile is a file of Dokku's or of an app.
-var stateFile = regexp.MustCompile(`\$\{?DOKKU_ROOT\}?"?/(?:"?(?:\$\{?\w+\}?|[\w-]+)"?/)?([A-Z_]+)(?:[^\w./-]|$)`)
+var stateFile = pattern.Of(`\$\{?DOKKU_ROOT\}?"?/(?:"?(?:\$\{?\w+\}?|[\w-]+)"?/)?([A-Z_]+)(?:[^\w./-]|$)`)
 
 // words are the thing, where it is used, and since when it is gone.
 func (r removed) words(name string, places []place) string {
@@ -219,7 +220,7 @@ func (r removed) successor() string {
 // function itself, when it comes to that.
 func (p *reading) inDeploys(r removed, places []place) string {
 	for _, name := range p.hooks {
-		if !inDeploy.MatchString(name) || p.scripts[name] == nil {
+		if !inDeploy().MatchString(name) || p.scripts[name] == nil {
 			continue
 		}
 		needs := map[string]bool{name: true}
@@ -234,7 +235,7 @@ func (p *reading) inDeploys(r removed, places []place) string {
 }
 
 // inDeploy are the triggers that a deploy fires and whose failure ends it.
-var inDeploy = regexp.MustCompile(`^((core-)?(pre|post)-(build|release|deploy|extract)(-.*)?|docker-args-.*|nginx-pre-reload|receive-app|check-deploy)$`)
+var inDeploy = pattern.Of(`^((core-)?(pre|post)-(build|release|deploy|extract)(-.*)?|docker-args-.*|nginx-pre-reload|receive-app|check-deploy)$`)
 
 // closure is a script with all scripts of the plugin that it sources.
 func (p *reading) closure(path string) map[string]bool {

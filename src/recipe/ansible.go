@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // harmless are words that the modules of ansible-dokku may be given: some of them put what
 // they get into a shell's command as it is. Ansible's own command expands $ and ~.
-var harmless = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+var harmless = pattern.Of(`^[A-Za-z0-9_./:=@%+,-]+$`)
 
 // forAnsible is a text as a scalar that Ansible does not take for a template.
 func forAnsible(text string) string {
@@ -51,7 +51,7 @@ func (r Recipe) Ansible(about About) string {
 		}
 		p.WriteString("\n" + a.notes.String())
 		p.line("    - name: %s", forAnsible(called(scope)))
-		if harmless.MatchString(scope) && !strings.Contains(scope, ",") {
+		if harmless().MatchString(scope) && !strings.Contains(scope, ",") {
 			p.line("      tags: [%s]", quoted(strings.TrimPrefix(scope, "--")))
 		}
 		p.line("      block:")
@@ -99,7 +99,7 @@ func (a *playbook) look(title string, secret bool, words []Text) {
 func (a *playbook) run(title string, words []Text, secret bool, more ...string) {
 	safe := true
 	for _, w := range words {
-		safe = safe && w.Secret == "" && harmless.MatchString(w.Plain)
+		safe = safe && w.Secret == "" && harmless().MatchString(w.Plain)
 	}
 	if safe {
 		a.task(title, "ansible.builtin.command", secret, []string{"argv: " + sequence(append([]Text{{Plain: "dokku"}}, words...), func(t Text) string { return quoted(t.Plain) })}, more...)
@@ -111,7 +111,7 @@ func (a *playbook) run(title string, words []Text, secret bool, more ...string) 
 		switch {
 		case w.Plain == "" && w.Secret == "":
 			text += "''"
-		case harmless.MatchString(w.Plain):
+		case harmless().MatchString(w.Plain):
 			text += w.Plain
 		case w.Plain != "":
 			name := fmt.Sprintf("upgrade_guard_word_%d", len(vars)+1)
@@ -140,7 +140,7 @@ func differs(t Text) []string {
 	switch {
 	case t.Secret != "":
 		return []string{"when: " + isNow + ".stdout != " + t.Secret}
-	case harmless.MatchString(t.Plain):
+	case harmless().MatchString(t.Plain):
 		return []string{"when: " + isNow + ".stdout != '" + t.Plain + "'"}
 	}
 	return []string{"vars: {upgrade_guard_wanted: !unsafe " + quoted(t.Plain) + "}", "when: " + isNow + ".stdout != upgrade_guard_wanted"}
@@ -169,9 +169,9 @@ func (a *playbook) item(group []Item) {
 			return
 		}
 	}
-	module := a.scope == host.GlobalScope || harmless.MatchString(a.scope)
+	module := a.scope == host.GlobalScope || harmless().MatchString(a.scope)
 	for _, v := range i.Values {
-		module = module && (v.Secret != "" || harmless.MatchString(v.Plain))
+		module = module && (v.Secret != "" || harmless().MatchString(v.Plain))
 	}
 	switch {
 	case i.Kind == Note || len(i.Commands) == 0 && i.Kind != File:

@@ -3,11 +3,11 @@ package recipe
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // docket renders the whole file as a template before it reads it as YAML: {{ is to be written
@@ -173,7 +173,7 @@ func docketSets(i Item) bool {
 	if i.Scope == host.GlobalScope {
 		list = k.both + " " + k.host
 	}
-	return slices.Contains(strings.Fields(list), i.Name) || i.Of == "letsencrypt" && family.MatchString(i.Of+"/"+i.Name)
+	return slices.Contains(strings.Fields(list), i.Name) || i.Of == "letsencrypt" && family().MatchString(i.Of+"/"+i.Name)
 }
 
 const noTask = "docket has no task for it"
@@ -297,16 +297,16 @@ func (r Recipe) docketTask(p *page, group []Item) (why string, ok bool) {
 // portOf is a mapping in its parts, without zeros before the numbers, which YAML reads as
 // numbers of another kind.
 func portOf(mapping string) []string {
-	m := validPort.FindStringSubmatch(mapping)
+	m := validPort().FindStringSubmatch(mapping)
 	for i := range m[2:] {
-		if m[i+2] = leadingZeros.ReplaceAllString(m[i+2], ""); m[i+2] == "" {
+		if m[i+2] = leadingZeros().ReplaceAllString(m[i+2], ""); m[i+2] == "" {
 			m[i+2] = "0"
 		}
 	}
 	return m
 }
 
-var leadingZeros = regexp.MustCompile(`^0+`)
+var leadingZeros = pattern.Of(`^0+`)
 
 func docketMount(i Item, task func(string, ...string) (string, bool)) (string, bool) {
 	m := i.Mount

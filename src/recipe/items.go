@@ -3,7 +3,6 @@ package recipe
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -41,16 +41,16 @@ func (l *list) secret(value, scope string, parts ...string) Text {
 	return Text{Secret: name}
 }
 
-var noName = regexp.MustCompile(`[^A-Za-z0-9]+`)
+var noName = pattern.Of(`[^A-Za-z0-9]+`)
 
 // secretName is a name that docket, Ansible and a shell all take, and that is none of their own.
 func secretName(scope string, parts ...string) string {
-	of := "app_" + noName.ReplaceAllString(scope, "_")
+	of := "app_" + noName().ReplaceAllString(scope, "_")
 	if scope == host.GlobalScope {
 		of = "host"
 	}
 	for _, p := range parts {
-		of += "_" + noName.ReplaceAllString(p, "_")
+		of += "_" + noName().ReplaceAllString(p, "_")
 	}
 	return of
 }
@@ -183,7 +183,7 @@ func (l *list) environment(scope string, unknown map[app.Part]string) (propertie
 	})
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
-		case !envName.MatchString(name):
+		case !envName().MatchString(name):
 			l.note(scope, "a variable of its environment has a name that Dokku does not take, and is not in here")
 		case len(values[name]) > longestWord || strings.Contains(values[name], "\x00"):
 			l.note(scope, "the variable %s is longer than a command takes, and not in here: %s", name, say.Command("dokku config:import", scope)+" < file")
@@ -199,7 +199,7 @@ func (l *list) environment(scope string, unknown map[app.Part]string) (propertie
 	return properties
 }
 
-var envName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+var envName = pattern.Of(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // longestWord is as long as the kernel takes a word of a command to be, with room for a name.
 const longestWord = 120_000
@@ -218,11 +218,11 @@ func (l *list) scale(s app.State) {
 }
 
 // takenDomain is what Dokku's commands take for one, but for the names of nginx's own.
-var takenDomain = regexp.MustCompile(`(?i)^([a-z0-9.*-]*[a-z0-9*-]|_)$`)
+var takenDomain = pattern.Of(`(?i)^([a-z0-9.*-]*[a-z0-9*-]|_)$`)
 
 func (l *list) validDomains(scope string, names []string) (valid []string) {
 	for _, name := range names {
-		if takenDomain.MatchString(name) {
+		if takenDomain().MatchString(name) {
 			valid = append(valid, name)
 			continue
 		}
@@ -259,12 +259,12 @@ func (l *list) domains(s app.State) {
 	}
 }
 
-var validPort = regexp.MustCompile(`^([a-z0-9]{1,20}):([0-9]{1,5}):([0-9]{1,5})$`)
+var validPort = pattern.Of(`^([a-z0-9]{1,20}):([0-9]{1,5}):([0-9]{1,5})$`)
 
 func (l *list) ports(s app.State) {
 	var valid []string
 	for _, p := range s.Ports.Map {
-		if !validPort.MatchString(p) {
+		if !validPort().MatchString(p) {
 			l.note(s.Name, "one of its port mappings is none that Dokku takes")
 			continue
 		}

@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -55,11 +55,11 @@ func (l *list) dockerOptions(s app.State) {
 	}
 }
 
-var processName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+var processName = pattern.Of(`^[A-Za-z0-9_.-]+$`)
 
 func (l *list) dockerOption(name, phase, process, option string) {
 	words_, ok := app.OptionWords(option)
-	if !ok || len(words_) == 0 || words_[0][:min(1, len(words_[0]))] != "-" || process != "" && !processName.MatchString(process) {
+	if !ok || len(words_) == 0 || words_[0][:min(1, len(words_[0]))] != "-" || process != "" && !processName().MatchString(process) {
 		l.note(name, "one of its docker options for %s is none that Dokku %s takes, and not in here", phase, Target)
 		return
 	}
@@ -74,7 +74,7 @@ func (l *list) dockerOption(name, phase, process, option string) {
 	l.add(Item{Scope: name, Kind: DockerOption, Name: phase, Of: process, Values: []Text{v}, Commands: [][]Text{command("remove"), command("add")}})
 }
 
-var serviceContainer = regexp.MustCompile(`^dokku\.([a-z0-9-]+)\.([A-Za-z0-9_-]+)$`)
+var serviceContainer = pattern.Of(`^dokku\.([a-z0-9-]+)\.([A-Za-z0-9_-]+)$`)
 
 // services names those that the app is linked to. They, and their data, are not in a
 // snapshot, and plugins make them. Their docker options are not in here: no deploy comes to
@@ -83,7 +83,7 @@ func (l *list) services(name string) (links []string) {
 	values, _ := l.files.Environment(name)
 	var told []string
 	for _, n := range l.files.Needs(name) {
-		m := serviceContainer.FindStringSubmatch(n.Name)
+		m := serviceContainer().FindStringSubmatch(n.Name)
 		if n.Kind != app.NeedContainer || m == nil {
 			continue
 		}
@@ -208,18 +208,18 @@ func (l *list) attachments(name string) (mounts []Mount) {
 }
 
 var (
-	plainPath    = regexp.MustCompile(`^/[A-Za-z0-9_./@+-]*$`)
-	plainVolume  = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
-	plainOptions = regexp.MustCompile(`^((z|Z|rw|nocopy|cached|delegated|consistent|noexec|nosuid|nodev|r?(shared|slave|private))(,|$))*$`)
-	plainChown   = regexp.MustCompile(`^[a-z]{0,20}[0-9]{0,5}$`)
+	plainPath    = pattern.Of(`^/[A-Za-z0-9_./@+-]*$`)
+	plainVolume  = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+	plainOptions = pattern.Of(`^((z|Z|rw|nocopy|cached|delegated|consistent|noexec|nosuid|nodev|r?(shared|slave|private))(,|$))*$`)
+	plainChown   = pattern.Of(`^[a-z]{0,20}[0-9]{0,5}$`)
 )
 
 // mount has one that a command makes as it is: what else stands in a mount may be a
 // password for a share.
 func (l *list) mount(name string, m Mount) {
-	source := m.Entry != "" || plainPath.MatchString(m.Source) || plainVolume.MatchString(m.Source)
-	if !source || !plainPath.MatchString(m.At) || !plainOptions.MatchString(m.Options) || !plainChown.MatchString(m.Chown) ||
-		m.Subpath != "" && !plainPath.MatchString("/"+m.Subpath) || m.Process != "" && !processName.MatchString(m.Process) ||
+	source := m.Entry != "" || plainPath().MatchString(m.Source) || plainVolume().MatchString(m.Source)
+	if !source || !plainPath().MatchString(m.At) || !plainOptions().MatchString(m.Options) || !plainChown().MatchString(m.Chown) ||
+		m.Subpath != "" && !plainPath().MatchString("/"+m.Subpath) || m.Process != "" && !processName().MatchString(m.Process) ||
 		slices.ContainsFunc(m.Phases, func(p string) bool { return p != "deploy" && p != "run" }) || say.Redact(m.Source+m.At+m.Subpath) != m.Source+m.At+m.Subpath {
 		l.note(name, "one of its mounts has something in it that may be a secret, or that no command takes, and is not in here: %s", say.Command("dokku storage:report", name))
 		return
@@ -277,7 +277,7 @@ var entryFlags = [][2]string{
 	{"namespace", "--namespace"}, {"chown", "--chown"}, {"mode", "--mode"}, {"reclaim_policy", "--reclaim-policy"},
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,80}$`)
+var plainWord = pattern.Of(`^[A-Za-z0-9_.:/-]{1,80}$`)
 
 // entry is a storage entry that mounts name.
 func (l *list) entry(name string) Item {
@@ -294,14 +294,14 @@ func (l *list) entry(name string) Item {
 		value, _ := fields[f[0]].(string)
 		switch {
 		case value == "" || f[0] == "scheduler" && value == "docker-local":
-		case !plainWord.MatchString(value):
+		case !plainWord().MatchString(value):
 			at = "\x00"
 		default:
 			command = append(command, words(f[1], value)...)
 			i.Values = append(i.Values, Text{Plain: f[0] + "=" + value})
 		}
 	}
-	if at != "" && !plainPath.MatchString(at) && !plainVolume.MatchString(at) {
+	if at != "" && !plainPath().MatchString(at) && !plainVolume().MatchString(at) {
 		return Item{Scope: host.GlobalScope, Kind: Note, For: i.For, Why: "the storage entry " + name + " has something in it that no command takes, and is not in here"}
 	}
 	if at != "" {

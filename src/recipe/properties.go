@@ -2,13 +2,13 @@ package recipe
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -55,7 +55,7 @@ var settable = map[string]keys{
 }
 
 // family is what begins alike, of names that people choose.
-var family = regexp.MustCompile(`^(cron/maintenance\.|letsencrypt/dns-provider-|traefik/dns-provider-)[A-Za-z0-9_.-]+$`)
+var family = pattern.Of(`^(cron/maintenance\.|letsencrypt/dns-provider-|traefik/dns-provider-)[A-Za-z0-9_.-]+$`)
 
 // sets tells whether a command sets a property in a scope.
 func sets(scope, namespace, key string) bool {
@@ -64,7 +64,7 @@ func sets(scope, namespace, key string) bool {
 	if global {
 		list = k.both + " " + k.host
 	}
-	return slices.Contains(strings.Fields(list), key) || family.MatchString(namespace+"/"+key) && (global || namespace != "traefik")
+	return slices.Contains(strings.Fields(list), key) || family().MatchString(namespace+"/"+key) && (global || namespace != "traefik")
 }
 
 // properties has those of a scope: as they are, and those that were variables where they
@@ -126,7 +126,7 @@ func (l *list) sourceImage(scope string, file app.File) {
 }
 
 // memory are properties that are there without having been set.
-var memory = regexp.MustCompile(`^(apps/deploy-source.*|builder/detected|checks/(disabled|skipped)|proxy/disabled|ps/restore|buildpacks/buildpacks|network/web-listeners|storage/.*|resource/.*)$`)
+var memory = pattern.Of(`^(apps/deploy-source.*|builder/detected|checks/(disabled|skipped)|proxy/disabled|ps/restore|buildpacks/buildpacks|network/web-listeners|storage/.*|resource/.*)$`)
 
 // property has one, by the command that sets it.
 func (l *list) property(scope, name, value string) {
@@ -143,7 +143,7 @@ func (l *list) property(scope, name, value string) {
 		l.buildpacks(scope, value)
 	}
 	switch {
-	case memory.MatchString(name), value == "" && name != "git/rev-env-var":
+	case memory().MatchString(name), value == "" && name != "git/rev-env-var":
 		return
 	case namespace == "network" && slices.Contains([]string{"attach-post-create", "attach-post-deploy", "initial-network"}, key):
 		l.network(scope, value)
@@ -181,18 +181,18 @@ func (l *list) property(scope, name, value string) {
 func (l *list) setting(scope, namespace, key, value string) (string, bool) {
 	text, ok := hazard.Setting(namespace+"/"+scope+"/"+key, []byte(value))
 	if namespace == "letsencrypt" && app.PlainSetting(key) {
-		text, ok = value, plainWord.MatchString(value) && say.Redact(value) == value
+		text, ok = value, plainWord().MatchString(value) && say.Redact(value) == value
 	}
 	return text, ok && text == value
 }
 
-var networkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
+var networkName = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
 // network has the networks that a scope is to be in.
 func (l *list) network(scope, value string) {
 	for _, name := range strings.Split(value, ",") {
 		name = strings.TrimSpace(name)
-		if !networkName.MatchString(name) || slices.Contains([]string{"bridge", "host", "none", "default"}, name) {
+		if !networkName().MatchString(name) || slices.Contains([]string{"bridge", "host", "none", "default"}, name) {
 			continue
 		}
 		if l.networks == nil {
@@ -204,7 +204,7 @@ func (l *list) network(scope, value string) {
 	}
 }
 
-var processTypes = regexp.MustCompile(`^[A-Za-z0-9_-]+(,[A-Za-z0-9_-]+)*$`)
+var processTypes = pattern.Of(`^[A-Za-z0-9_-]+(,[A-Za-z0-9_-]+)*$`)
 
 func (l *list) checks(scope, what, value string) {
 	kind, command := ChecksOff, "checks:disable"
@@ -215,7 +215,7 @@ func (l *list) checks(scope, what, value string) {
 	case value == "" || value == "none":
 	case value == "_all_":
 		l.add(Item{Scope: scope, Kind: kind, Commands: [][]Text{words(command, scope)}, Shows: words("--quiet", "checks:report", scope, "--checks-"+what+"-list"), Values: words(value)})
-	case processTypes.MatchString(value):
+	case processTypes().MatchString(value):
 		l.add(Item{Scope: scope, Kind: kind, Name: value, Commands: [][]Text{words(command, scope, value)}, Shows: words("--quiet", "checks:report", scope, "--checks-"+what+"-list"), Values: words(value)})
 	default:
 		l.note(scope, "what its checks are %s for is no list of process types, and not in here", what)
@@ -239,7 +239,7 @@ func (l *list) buildpacks(scope, value string) {
 	}
 }
 
-var resourceKey = regexp.MustCompile(`^(.+)\.(limit|reserve)\.(cpu|memory|memory-swap|network|network-ingress|network-egress|nvidia-gpu)$`)
+var resourceKey = pattern.Of(`^(.+)\.(limit|reserve)\.(cpu|memory|memory-swap|network|network-ingress|network-egress|nvidia-gpu)$`)
 
 // resources are the limits and reservations, by process type.
 func (l *list) resources(scope string, found map[string]string) {
@@ -249,8 +249,8 @@ func (l *list) resources(scope string, found map[string]string) {
 		if !strings.HasPrefix(name, "resource/") || value == "" {
 			continue
 		}
-		m := resourceKey.FindStringSubmatch(strings.TrimPrefix(name, "resource/"))
-		if m == nil || !processName.MatchString(m[1]) || !plainWord.MatchString(value) {
+		m := resourceKey().FindStringSubmatch(strings.TrimPrefix(name, "resource/"))
+		if m == nil || !processName().MatchString(m[1]) || !plainWord().MatchString(value) {
 			l.note(scope, "its property %s is none that a command sets, and is not in here", shownName(name))
 			continue
 		}

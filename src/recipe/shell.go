@@ -3,23 +3,23 @@ package recipe
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
 // inShell is a word for a POSIX shell, and for every reader of it: what is not bare is in
 // single quotes.
 func inShell(word string) string {
-	if bare.MatchString(word) {
+	if bare().MatchString(word) {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-var bare = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:=@%+,-]*$`)
+var bare = pattern.Of(`^[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:=@%+,-]*$`)
 
 // forShell is a word with a secret behind what is plain of it.
 func forShell(t Text) string {

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // dataDirs are the directories below data that hold one for each app. nginx-vhosts
@@ -92,12 +92,12 @@ func partsOf(h host.Host, from, to string, mounts []string) (parts []Part, inThe
 
 // ownFiles are the files in an app's directory that say where its containers are
 // or are made anew by a deploy. Caches are not carried over either.
-var ownFiles = regexp.MustCompile(`^((CONTAINER|IP|PORT)(\..+)?|nginx\.conf|URLS|VHOST|\.deploy\.lock|\.?cache|nginx\.conf\.d/letsencrypt\.conf)$`)
+var ownFiles = pattern.Of(`^((CONTAINER|IP|PORT)(\..+)?|nginx\.conf|URLS|VHOST|\.deploy\.lock|\.?cache|nginx\.conf\.d/letsencrypt\.conf)$`)
 
 // carried is how an app's directory is copied.
 func carried(more func(rel string) bool) host.Copy {
 	return host.Copy{
-		Skip: func(rel string) bool { return ownFiles.MatchString(rel) || more != nil && more(rel) },
+		Skip: func(rel string) bool { return ownFiles().MatchString(rel) || more != nil && more(rel) },
 		// git writes its objects once and never in place.
 		HardLink: func(rel string) bool { return strings.HasPrefix(rel, "objects/") },
 	}

@@ -5,17 +5,17 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
 // hostPath is a directory of this host in an option of docker run's.
-var hostPath = regexp.MustCompile(`(?:^|[\s="',])(/[^\s:"',]+)`)
+var hostPath = pattern.Of(`(?:^|[\s="',])(/[^\s:"',]+)`)
 
 // mountsOf are the directories that an app's docker options and mounts name. What cannot be
 // read may name any.
@@ -34,7 +34,7 @@ func mountsOf(files *app.Files, name string) (dirs []string, err error) {
 			if f.Error != "" {
 				return nil, fmt.Errorf("%s cannot be read (%s), and it may name what goes with the old name", app.Shown(f.Path), f.Error)
 			}
-			for _, m := range hostPath.FindAllSubmatch(f.Data, -1) {
+			for _, m := range hostPath().FindAllSubmatch(f.Data, -1) {
 				dirs = append(dirs, filepath.Clean(string(m[1])))
 			}
 		}

@@ -3,10 +3,10 @@ package rename
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -39,7 +39,7 @@ func (r *Rename) discardImages(ctx context.Context, name string, only []string) 
 
 // dokkuName is how Dokku calls the containers that it makes for an app's processes and
 // tasks, in use and retired, behind the app's name and a dot.
-var dokkuName = regexp.MustCompile(`^[^/.]+\.[0-9]+(\.[^/.]+)?$`)
+var dokkuName = pattern.Of(`^[^/.]+\.[0-9]+(\.[^/.]+)?$`)
 
 // discardContainers removes what Dokku has left of an app's containers: core's
 // installation and each extraction of a file from an image make one that is never
@@ -62,7 +62,7 @@ func (r *Rename) discardContainers(ctx context.Context, name string) error {
 			continue
 		}
 		rest, ours := strings.CutPrefix(f[4], "/"+name+".")
-		ours = ours && dokkuName.MatchString(rest)
+		ours = ours && dokkuName().MatchString(rest)
 		switch status, volumes := f[1], f[2]; {
 		case status == "created" && volumes == "0", ours && slices.Contains([]string{"created", "exited", "dead"}, status):
 			remove = append(remove, f[0])

@@ -7,12 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 )
 
 // moved is a directory of the old app's, and the new one's in its place.
@@ -57,14 +57,14 @@ func (i inside) of(p Part) inside {
 
 // asTheyAre are files in an app's directory in which a path means another place: one
 // within the container, or a mount's.
-var asTheyAre = regexp.MustCompile(`^(ENV|DOCKER_OPTIONS_[^/]*)$`)
+var asTheyAre = pattern.Of(`^(ENV|DOCKER_OPTIONS_[^/]*)$`)
 
 // content is what a file holds for the new app.
 func (i inside) content(rel string, b []byte) []byte {
 	if rel == "hooks/pre-receive" && len(i.paths) > 0 {
 		b = hookOf(b, i.from, i.to)
 	}
-	if asTheyAre.MatchString(rel) || bytes.IndexByte(b, 0) >= 0 {
+	if asTheyAre().MatchString(rel) || bytes.IndexByte(b, 0) >= 0 {
 		return b
 	}
 	for _, m := range i.paths {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/plan"
 	"upgrade-guard/src/say"
 )
@@ -341,10 +341,10 @@ func (r Restoration) hasPlugin(name string) bool {
 // the commit. Each is "" where it is not known.
 func (r Restoration) Source() (image, head, revision string) {
 	image, _ = r.old.Text("lib/config/git/" + r.Now.Name + "/source-image")
-	if revision = r.was.Git.Revision; !commit.MatchString(revision) {
+	if revision = r.was.Git.Revision; !commit().MatchString(revision) {
 		revision = ""
 	}
 	return strings.TrimSpace(image), r.was.Git.Head, revision
 }
 
-var commit = regexp.MustCompile(`^[0-9a-f]{40,64}$`)
+var commit = pattern.Of(`^[0-9a-f]{40,64}$`)

@@ -2,8 +2,9 @@ package say
 
 import (
 	"os"
-	"regexp"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Colour is for terminals, and says nothing that the words do not say. Dokku itself prints
@@ -41,11 +42,11 @@ func coloured(f *os.File) bool { return terminal(f) && os.Getenv("NO_COLOR") == 
 
 // marked is the beginning of a line of ours. What follows it comes from the host too, and
 // is coloured only where it is a command for a person.
-var marked = regexp.MustCompile(`^(=====> .*|-----> | !     )?( *)(\[(?:ok|[-+~!])\])?( *To do:.*)?`)
+var marked = pattern.Of(`^(=====> .*|-----> | !     )?( *)(\[(?:ok|[-+~!])\])?( *To do:.*)?`)
 
 // painted is the first line of a message.
 func painted(line string) string {
-	m := marked.FindStringSubmatch(line)
+	m := marked().FindStringSubmatch(line)
 	mark, rest := m[1], line[len(m[0]):]
 	switch {
 	case strings.HasPrefix(mark, "="):

@@ -1,9 +1,10 @@
 package say
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Command is a command for a person to type or paste: what is ours as it stands, and
@@ -20,9 +21,9 @@ func Command(ours string, words ...string) string {
 // bytes. bash reads them; in another shell it is a name that does not exist.
 func Word(word string) string {
 	switch {
-	case bareWord.MatchString(word):
+	case bareWord().MatchString(word):
 		return word
-	case strings.IndexFunc(word, func(r rune) bool { return r < ' ' || r > '~' }) < 0 && !ourMarks.MatchString(word):
+	case strings.IndexFunc(word, func(r rune) bool { return r < ' ' || r > '~' }) < 0 && !ourMarks().MatchString(word):
 		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
 	var out strings.Builder
@@ -43,4 +44,4 @@ func Word(word string) string {
 }
 
 // bareWord needs no quotes in any shell.
-var bareWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:=@%+,-]*$`)
+var bareWord = pattern.Of(`^[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:=@%+,-]*$`)

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"upgrade-guard/src/pattern"
 )
 
 // JSON prints a value for a program, in a line.
@@ -101,7 +102,7 @@ func escapeBytes(text string) string {
 	if utf8.ValidString(text) && !strings.Contains(text, `\x`) {
 		return text
 	}
-	text = escapedByte.ReplaceAllStringFunc(text, func(found string) string { return `\x5c` + found[1:] })
+	text = escapedByte().ReplaceAllStringFunc(text, func(found string) string { return `\x5c` + found[1:] })
 	var out strings.Builder
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
@@ -115,11 +116,11 @@ func escapeBytes(text string) string {
 	return out.String()
 }
 
-var escapedByte = regexp.MustCompile(`\\x[0-9a-f]{2}`)
+var escapedByte = pattern.Of(`\\x[0-9a-f]{2}`)
 
 // Bytes is the text that EncodeJSON has written \xNN in.
 func Bytes(text string) string {
-	return escapedByte.ReplaceAllStringFunc(text, func(found string) string {
+	return escapedByte().ReplaceAllStringFunc(text, func(found string) string {
 		n, err := strconv.ParseUint(found[2:], 16, 8)
 		if err != nil {
 			return found

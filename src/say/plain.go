@@ -1,10 +1,11 @@
 package say
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Plain is a text in which nothing is left that a terminal would act on or a reader
@@ -30,7 +31,7 @@ func Plain(text string) string {
 		}
 		text = out.String()
 	}
-	return ourMarks.ReplaceAllStringFunc(text, func(mark string) string {
+	return ourMarks().ReplaceAllStringFunc(text, func(mark string) string {
 		if mark[0] == '!' {
 			return `!\x20` + mark[2:]
 		}
@@ -40,7 +41,7 @@ func Plain(text string) string {
 
 // ourMarks are what our own lines begin with. In a name they stand where a long line
 // is broken by the terminal.
-var ourMarks = regexp.MustCompile(`[=-]{5}>|! {5}`)
+var ourMarks = pattern.Of(`[=-]{5}>|! {5}`)
 
 func unprintable(r rune) bool { return !strconv.IsPrint(r) }
 

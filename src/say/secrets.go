@@ -1,9 +1,10 @@
 package say
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"upgrade-guard/src/pattern"
 )
 
 // hidden stands in the place of a secret.
@@ -21,25 +22,25 @@ const (
 // *** for the rest. It is looked for where the text has one of the words in it.
 type shape struct {
 	words   []string
-	pattern *regexp.Regexp
+	pattern pattern.Pattern
 }
 
 var shapes = []shape{
 	// A user and a password, or a token alone, in a URL: up to the last @, because
 	// few encode their password as they should.
-	{[]string{"@"}, regexp.MustCompile(`(` + scheme + `)[^\s"'<>]*@`)},
+	{[]string{"@"}, pattern.Of(`(` + scheme + `)[^\s"'<>]*@`)},
 	// The query of a URL.
-	{[]string{"?"}, regexp.MustCompile(`(` + scheme + `[^\s"'<>?]*\?)[^\s"'<>)]+`)},
+	{[]string{"?"}, pattern.Of(`(` + scheme + `[^\s"'<>?]*\?)[^\s"'<>)]+`)},
 	// What docker is given for a container or a build, whatever it is called.
-	{[]string{"="}, regexp.MustCompile(`((?:^|[\s"'])(?:-e|--env|--build-arg)(?:\s+|=)["'][\w.-]+=)[^"']*`)},
-	{[]string{"="}, regexp.MustCompile(`((?:^|[\s"'])(?:-e|--env|--build-arg)(?:\s+|=)[\w.-]+=)` + value)},
+	{[]string{"="}, pattern.Of(`((?:^|[\s"'])(?:-e|--env|--build-arg)(?:\s+|=)["'][\w.-]+=)[^"']*`)},
+	{[]string{"="}, pattern.Of(`((?:^|[\s"'])(?:-e|--env|--build-arg)(?:\s+|=)[\w.-]+=)` + value)},
 	// What is called a password: as a variable, an option, or in JSON.
-	{[]string{"="}, regexp.MustCompile(`(?i)(` + secretName + `=)` + value)},
-	{[]string{"-"}, regexp.MustCompile(`(?i)((?:^|\s)--?` + secretName + `\s+)` + value)},
-	{[]string{`"`}, regexp.MustCompile(`(?i)("` + secretName + `"\s*:\s*)"[^"]*"?`)},
+	{[]string{"="}, pattern.Of(`(?i)(` + secretName + `=)` + value)},
+	{[]string{"-"}, pattern.Of(`(?i)((?:^|\s)--?` + secretName + `\s+)` + value)},
+	{[]string{`"`}, pattern.Of(`(?i)("` + secretName + `"\s*:\s*)"[^"]*"?`)},
 	// A request's header.
-	{[]string{"uthorization", "UTHORIZATION"}, regexp.MustCompile(`(?i)(\bauthorization["']?(?:\s*:\s*["']?(?:(?:basic|bearer|digest|token)\s+)?|\s+["']?(?:basic|bearer|digest|token)\s+))[^\s"';]+`)},
-	{[]string{"earer ", "EARER ", "asic ", "ASIC "}, regexp.MustCompile(`(?i)(\b(?:basic|bearer)\s+)[\w+/=.~-]{16,}`)},
+	{[]string{"uthorization", "UTHORIZATION"}, pattern.Of(`(?i)(\bauthorization["']?(?:\s*:\s*["']?(?:(?:basic|bearer|digest|token)\s+)?|\s+["']?(?:basic|bearer|digest|token)\s+))[^\s"';]+`)},
+	{[]string{"earer ", "EARER ", "asic ", "ASIC "}, pattern.Of(`(?i)(\b(?:basic|bearer)\s+)[\w+/=.~-]{16,}`)},
 }
 
 // Redact is a text without what has the shape of a secret, or of somebody's e-mail
@@ -51,13 +52,13 @@ func Redact(text string) string {
 		if !slices.ContainsFunc(s.words, func(word string) bool { return strings.Contains(text, word) }) {
 			continue
 		}
-		text = s.pattern.ReplaceAllStringFunc(text, func(found string) string {
-			kept := s.pattern.FindStringSubmatch(found)[1]
+		text = s.pattern().ReplaceAllStringFunc(text, func(found string) string {
+			kept := s.pattern().FindStringSubmatch(found)[1]
 			rest := found[len(kept):]
 			switch {
 			case rest == "git@", rest == "dokku@":
 				return found // as everybody pushes
-			case count.MatchString(found):
+			case count().MatchString(found):
 				return found
 			case strings.HasSuffix(rest, "@"):
 				return kept + hidden + "@"
@@ -68,8 +69,8 @@ func Redact(text string) string {
 	if !strings.Contains(text, "@") {
 		return text
 	}
-	return address.ReplaceAllStringFunc(text, func(found string) string {
-		m := address.FindStringSubmatch(found)
+	return address().ReplaceAllStringFunc(text, func(found string) string {
+		m := address().FindStringSubmatch(found)
 		if (m[1] == "git" || m[1] == "dokku") && m[2] != "" {
 			return found // where everybody pushes: git@github.com:x
 		}
@@ -78,7 +79,7 @@ func Redact(text string) string {
 }
 
 // address is an e-mail address, and what shows that it may be none.
-var address = regexp.MustCompile(`([\w.%+-]+)@(?:[\w-]+\.)+[A-Za-z]{2,}([:/]?)`)
+var address = pattern.Of(`([\w.%+-]+)@(?:[\w-]+\.)+[A-Za-z]{2,}([:/]?)`)
 
 // count is the number of a process type in a scale. It may be called "token".
-var count = regexp.MustCompile(`^[\w-]+=[0-9]{1,4}$`)
+var count = pattern.Of(`^[\w-]+=[0-9]{1,4}$`)

@@ -1,9 +1,10 @@
 package say
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"upgrade-guard/src/pattern"
 )
 
 // Columns is how wide lines are, on a terminal, in a pipe and in a log alike, so that all
@@ -21,7 +22,7 @@ func wrapped(text string, columns int) []string {
 	if columns <= 0 || utf8.RuneCountInString(text) <= columns {
 		return []string{text}
 	}
-	start := leading.FindString(text)
+	start := leading().FindString(text)
 	hang := strings.Repeat(" ", utf8.RuneCountInString(start)+2)
 	var lines []string
 	line, empty := start, true
@@ -53,7 +54,7 @@ func wrapped(text string, columns int) []string {
 }
 
 // leading is what a line begins with: blanks, a mark of Dokku's, one of a plan.
-var leading = regexp.MustCompile(`^(?:[=-]{5}> | !     )? *(?:\[(?:ok|[-+~!])\] +|\[[0-9]+/[0-9]+\] )?`)
+var leading = pattern.Of(`^(?:[=-]{5}> | !     )? *(?:\[(?:ok|[-+~!])\] +|\[[0-9]+/[0-9]+\] )?`)
 
 // A word is not broken. Before it stand blanks.
 type word struct {
@@ -85,12 +86,12 @@ func wordLength(text string) int {
 }
 
 // commandBegins is how the commands begin that our messages tell to type.
-var commandBegins = regexp.MustCompile(`^(?:sudo )?(?:dokku (?:--?[a-z]+ )*[a-z-]+(?::|$)|dokku (?:cleanup|report)\b|docker (?:run|start|stop|rm|tag|pull|image|container|network|volume|compose|inspect) |apt-get [a-z]|apt-mark [a-z]|apt (?:install|upgrade|update) |dpkg -|systemctl [a-z]|nginx -|git (?:push|remote|clone) |crontab -|plugn |rsync -|(?:mv|rm|cp|touch|ln|mkdir|chown|chmod|ls|cat|crontab|openssl|tar) (?:-|/|'))`)
+var commandBegins = pattern.Of(`^(?:sudo )?(?:dokku (?:--?[a-z]+ )*[a-z-]+(?::|$)|dokku (?:cleanup|report)\b|docker (?:run|start|stop|rm|tag|pull|image|container|network|volume|compose|inspect) |apt-get [a-z]|apt-mark [a-z]|apt (?:install|upgrade|update) |dpkg -|systemctl [a-z]|nginx -|git (?:push|remote|clone) |crontab -|plugn |rsync -|(?:mv|rm|cp|touch|ln|mkdir|chown|chmod|ls|cat|crontab|openssl|tar) (?:-|/|'))`)
 
 // commandLength is how much of a text is a command: up to its end, or to a word that ends
 // with a sign. 0 where none begins. What is in quotes is one word.
 func commandLength(text string) int {
-	if !commandBegins.MatchString(text) {
+	if !commandBegins().MatchString(text) {
 		return 0
 	}
 	quote := byte(0)

@@ -14,13 +14,13 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/host"
+	"upgrade-guard/src/pattern"
 	"upgrade-guard/src/say"
 )
 
@@ -60,11 +60,11 @@ func New(h host.Host) *Store { return &Store{h} }
 // TimeLayout is that of the time with which an id begins: ids sort by it.
 const TimeLayout = "20060102T150405Z"
 
-var idPattern = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z.+~]+)-([a-z][a-z0-9-]*)$`)
+var idPattern = pattern.Of(`^([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z.+~]+)-([a-z][a-z0-9-]*)$`)
 
 // parse is what an id says; ok is false for what is none.
 func parse(id string) (e Entry, ok bool) {
-	m := idPattern.FindStringSubmatch(id)
+	m := idPattern().FindStringSubmatch(id)
 	if m == nil {
 		return e, false
 	}
@@ -84,22 +84,22 @@ func Labelled(label string) (reason string, err error) {
 	if label == "" {
 		return Manual, nil
 	}
-	if !labelPattern.MatchString(label) {
+	if !labelPattern().MatchString(label) {
 		return "", say.Hint(fmt.Errorf("--label cannot be %q", label), "It is up to 40 of a-z, 0-9 and -, as in before-docker28.")
 	}
 	return Manual + "-" + label, nil
 }
 
-var labelPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+var labelPattern = pattern.Of(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 // inVersion are the characters that a version may have in an id.
-var inVersion = regexp.MustCompile(`[^0-9A-Za-z.+]`)
+var inVersion = pattern.Of(`[^0-9A-Za-z.+]`)
 
 func newID(t time.Time, dokku, reason string) string {
 	if dokku == "" {
 		dokku = "unknown"
 	}
-	return t.Format(TimeLayout) + "-" + inVersion.ReplaceAllString(dokku, "~") + "-" + reason
+	return t.Format(TimeLayout) + "-" + inVersion().ReplaceAllString(dokku, "~") + "-" + reason
 }
 
 func (s *Store) path(id string) string { return s.h.Paths().Data("snapshots", id+".tar.gz") }
@@ -177,7 +177,7 @@ func (s *Store) sweep(dir string) error {
 	}
 	for _, f := range files {
 		switch id, beside := strings.CutSuffix(f.Name(), besideSuffix); {
-		case leftover.MatchString(f.Name()):
+		case leftover().MatchString(f.Name()):
 			err = s.h.Remove(path.Join(dir, f.Name()))
 		case beside && !slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() == id+".tar.gz" }):
 			err = s.h.RemoveTree(path.Join(dir, f.Name()))
@@ -189,7 +189,7 @@ func (s *Store) sweep(dir string) error {
 	return nil
 }
 
-var leftover = regexp.MustCompile(`^\..*\.tar\.gz[0-9]+$`)
+var leftover = pattern.Of(`^\..*\.tar\.gz[0-9]+$`)
 
 // SaveLive replaces the live snapshot of one app.
 func (s *Store) SaveLive(files *app.Files, name string) error {

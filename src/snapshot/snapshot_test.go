@@ -315,7 +315,7 @@ func TestHalfASnapshotIsSweptAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range entries {
-				if leftover.MatchString(e.Name()) {
+				if leftover().MatchString(e.Name()) {
 					t.Errorf("%s leaves %s", what, e.Name())
 				}
 			}

@@ -10,12 +10,12 @@ import (
 	"hash"
 	"io"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"upgrade-guard/src/app"
+	"upgrade-guard/src/pattern"
 )
 
 // How a snapshot leaves a host: one stream, a plain tar.
@@ -66,12 +66,12 @@ type Repository struct {
 
 // bundled are the names of apps whose repositories travel: those that Dokku has taken in
 // any version. A directory beside them may be called anything.
-var bundled = regexp.MustCompile(`^[a-z0-9][^/:A-Z]*$`)
+var bundled = pattern.Of(`^[a-z0-9][^/:A-Z]*$`)
 
 // Travels tells whether the repository of an app of this name can be exported: what tar
 // has a place for, and JSON.
 func Travels(name string) bool {
-	return bundled.MatchString(name) && utf8.ValidString(name) && len(bundleFile(name)) <= 140
+	return bundled().MatchString(name) && utf8.ValidString(name) && len(bundleFile(name)) <= 140
 }
 
 // bundleFile is what an app's repository is called; in most names nothing is escaped.
@@ -209,14 +209,14 @@ func pieceName(of string, number int) string { return fmt.Sprintf("%s/%08d", of,
 
 // slug is a host's name as it stands in an id.
 func slug(name string) string {
-	s := strings.Trim(notInSlug.ReplaceAllString(strings.ToLower(name), "-"), "-")
+	s := strings.Trim(notInSlug().ReplaceAllString(strings.ToLower(name), "-"), "-")
 	if s = strings.Trim(s[:min(len(s), 60)], "-"); s == "" {
 		return "unknown"
 	}
 	return s
 }
 
-var notInSlug = regexp.MustCompile(`[^a-z0-9]+`)
+var notInSlug = pattern.Of(`[^a-z0-9]+`)
 
 // Packed is a snapshot, or live/<app>, as it lies in the store: its size, and what writes
 // it. All of it is checked first.
