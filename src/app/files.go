@@ -105,14 +105,17 @@ func NewFiles(dokku string, apps, strays []string, list []File) *Files {
 	return f
 }
 
-// LetGo empties the set, for what takes memory later: they are stored.
-func (f *Files) LetGo() {
-	f.list, f.failed, f.failedAt = nil, nil, nil
+// Forget lets go of what was worked out from the files: they are going to be stored, and
+// nobody asks for it.
+func (f *Files) Forget() {
 	f.host.Store(nil)
 	f.envs.Clear()
 	f.needs.Clear()
 	f.unknown.Clear()
 }
+
+// LetGo empties the set, for what takes memory later: they are stored.
+func (f *Files) LetGo() { f.list, f.failed, f.failedAt = nil, nil, nil }
 
 // All are the files, sorted by path.
 func (f *Files) All() []File { return f.list }

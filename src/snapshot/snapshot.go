@@ -113,6 +113,7 @@ func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
 	m.ID = newID(m.Time, files.Dokku, reason)
 	letGo := func() {}
 	if files.Spent {
+		files.Forget()
 		letGo = func() { m.Files, m.Host = nil, app.Host{}; files.LetGo() }
 	}
 	incomplete, err := s.store(s.path(m.ID), &m, s.earlier(), letGo)
