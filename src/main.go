@@ -51,11 +51,11 @@ func main() {
 
 // collectLate has the collector begin at 16 MiB, which most calls never come to, and a
 // deploy does not wait for it. From there on a small server has little to spare while dpkg
-// runs: a seventh more than what is in use, however much that is. With a limit in MiB the
+// runs: a sixth more than what is in use, however much that is. With a limit in MiB the
 // collector never rests on a host that needs more, and the memory is used all the same.
 func collectLate() {
 	debug.SetGCPercent(400) // of the 4 MiB that the runtime begins with
-	runtime.SetFinalizer(new([64]byte), func(*[64]byte) { debug.SetGCPercent(15) })
+	runtime.SetFinalizer(new([64]byte), func(*[64]byte) { debug.SetGCPercent(17) })
 }
 
 // shift takes the first of the arguments, "" when there is none.

@@ -64,7 +64,7 @@ func readDocker(f *Files) docker {
 		}
 	}
 	containers, errs := make([]inspected, len(lines)), make([]error, len(lines))
-	together(len(lines), func(i int) { errs[i] = json.Unmarshal(lines[i], &containers[i]) })
+	Together(len(lines), func(i int) { errs[i] = json.Unmarshal(lines[i], &containers[i]) })
 	for i, c := range containers {
 		if errs[i] != nil {
 			d.missing = "docker's answer cannot be read"

@@ -112,7 +112,7 @@ func (c *capture) captureSmall(what What) {
 	left := maxAllSmall
 	for some := range slices.Chunk(c.smalls, smallAtOnce) {
 		walks, whys := make([]walk, len(some)), make([]string, len(some))
-		together(len(some), func(i int) {
+		Together(len(some), func(i int) {
 			most := maxSmall
 			if strings.HasPrefix(some[i].logical, entriesDir[:len(entriesDir)-1]) {
 				most = maxTree // of all apps

@@ -121,7 +121,7 @@ func read(f *Files) Host {
 		},
 	}
 	states := make([]State, len(f.Apps))
-	together(len(f.Apps), func(i int) {
+	Together(len(f.Apps), func(i int) {
 		name, s := f.Apps[i], &states[i]
 		*s = readApp(f, name, global, facts, h.Global.Letsencrypt)
 		s.Unreadable, s.Unknown = unreadable[name], f.Unknown(name)

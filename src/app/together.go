@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// together does something with each of so many things, as many at once as there are cores. A
+// Together does something with each of so many things, as many at once as there are cores. A
 // panic in it is the caller's, as if it had done it all itself: in a goroutine it would end
 // the process, and with it the dpkg or dokku that called us.
-func together(n int, do func(i int)) {
+func Together(n int, do func(i int)) {
 	var next atomic.Int64
 	var panicked atomic.Pointer[any]
 	var workers sync.WaitGroup

@@ -220,11 +220,17 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		r.NoBaseline, r.Advice = whyNone.What, whyNone.Advice
 	}
 	halves := g.otherHalves()
-	for _, name := range o.Files.Apps {
+	repaired := journal[plan.Done]
+	statuses := make([]string, len(o.Files.Apps))
+	app.Together(len(statuses), func(i int) {
+		name := o.Files.Apps[i]
+		statuses[i] = o.status(name, found[name], slices.Contains(noBaseline, name), len(repaired[name]) > 0)
+	})
+	for i, name := range o.Files.Apps {
 		if halves[name] != "" && only == "" {
 			continue // the other one is told, and so is the rename
 		}
-		a := appReport(o.Now.Apps[name], recorded[name], found[name], journal[plan.Done][name])
+		a := appReport(o.Now.Apps[name], recorded[name], found[name], repaired[name])
 		a.at = g.Host.Now()
 		a.Prevented, a.Drift, a.Letsencrypt = prevented[name], journal[plan.Drift][name], g.settings(a.Letsencrypt)
 		if slices.Contains(o.unasked, name) {
@@ -234,7 +240,7 @@ func (g *Guard) Report(ctx context.Context, only string) (Report, error) {
 		s := o.Now.Apps[name]
 		a.NotAsked = slices.Contains(o.unasked, name) || !g.probes(name) && !s.Stopped && len(s.Web()) > 0
 		a.Settings = g.Settings(name)
-		a.Status = o.status(name, found[name], slices.Contains(noBaseline, name), len(a.Repaired) > 0)
+		a.Status = statuses[i]
 		a.ToDo = Commands(a.Findings)
 		var why []Unknown
 		switch a.Status {

@@ -55,9 +55,11 @@ func Check(f *app.Files, now app.Host, owners Owners) map[string][]Finding {
 	if now.DockerMissing != "" {
 		return found
 	}
-	for _, name := range f.Apps {
-		if list := CheckApp(f, now.Apps[name], owners); len(list) > 0 {
-			found[name] = list
+	lists := make([][]Finding, len(f.Apps))
+	app.Together(len(f.Apps), func(i int) { lists[i] = CheckApp(f, now.Apps[f.Apps[i]], owners) })
+	for i, name := range f.Apps {
+		if len(lists[i]) > 0 {
+			found[name] = lists[i]
 		}
 	}
 	return found
