@@ -240,13 +240,18 @@ func TestKilledAnywhere(t *testing.T) {
 // the old one or the new one, and once there is room the next run ends well.
 func TestDiskFullAnywhere(t *testing.T) {
 	end, preOps, postOps := reference(t)
+	// That a snapshot was read back is noted for speed alone: where it is not, nothing is said.
+	noted := func(op host.Op) bool { return filepath.Base(op.Name) == "read-back" }
 	fullFrom := func(h host.Host, n int) host.Host {
 		i := -1
 		return &host.Faulty{Host: h, Before: func(op host.Op) error {
 			if op.Kind == "mkdir" || op.Kind == "run" || op.Kind == "remove" {
 				return nil
 			}
-			if i++; i >= n {
+			if !noted(op) {
+				i++
+			}
+			if i >= n {
 				return &fs.PathError{Op: "write", Path: op.Name, Err: syscall.ENOSPC}
 			}
 			return nil
@@ -254,7 +259,7 @@ func TestDiskFullAnywhere(t *testing.T) {
 	}
 	writes := func(ops []host.Op) (n int) {
 		for _, op := range ops {
-			if op.Kind != "run" && op.Kind != "remove" {
+			if op.Kind != "run" && op.Kind != "remove" && !noted(op) {
 				n++
 			}
 		}

@@ -19,6 +19,7 @@ const module = "upgrade-guard"
 // floors are the rooms from the ground up. A room knows those on the floors below it,
 // and none on its own. A new one needs a place here.
 var floors = [][]string{
+	{"src/pattern"},
 	{".", "src/say", "src/rawjson"}, // "." is version.go, the plugin's version
 	{"src/host", "src/seal"},
 	{"hook", "src/app", "src/packages"},

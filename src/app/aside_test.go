@@ -1,0 +1,106 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"upgrade-guard/src/host"
+)
+
+// noAside is a host on which nothing can be set aside.
+type noAside struct{ host.Host }
+
+func (noAside) Aside() (*host.Aside, error) { return nil, errors.New("no room") }
+
+// What lego keeps beside a certificate is most of what there is to be held, and no state is
+// read from it: it waits on the disk, and is whole whenever somebody asks, whatever has
+// become of the file since.
+func TestWhatIsOnlyStoredIsSetAside(t *testing.T) {
+	h := smallHost(t)
+	certificates := "root/blog/letsencrypt/certs/0123/certificates/blog.example.org"
+	bundle := []byte(strings.Repeat("the certificate, its key and the issuer\n", 100))
+	for path, content := range map[string][]byte{
+		certificates + ".pem": bundle, certificates + ".issuer.crt": bundle[:minAside], certificates + ".crt": bundle,
+		certificates + ".json": bundle[:10], "root/blog/letsencrypt/certs/0123/fullchain.pem": bundle, "root/blog/tls/server.pem": bundle,
+	} {
+		if err := h.Write(RealPath(h.Paths(), path), 0o600, content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setAside := map[string]bool{certificates + ".pem": true, certificates + ".issuer.crt": true}
+	look := func(h host.Host, want map[string]bool) map[string]File {
+		t.Helper()
+		_, found := capturedPaths(t, h)
+		for path, f := range found {
+			if f.aside != nil != want[path] || f.aside != nil && f.Data != nil {
+				t.Errorf("%s: set aside: %v, held: %d bytes", path, f.aside != nil, len(f.Data))
+			}
+			if content, err := f.Content(); err != nil || f.SHA256 != "" && (Digest(content) != f.SHA256 || len(content) != f.Size) {
+				t.Errorf("%s has another content than it says: %v", path, err)
+			}
+		}
+		if content, _ := found[certificates+".pem"].Content(); !bytes.Equal(content, bundle) {
+			t.Errorf("the bundle came back as %q", content)
+		}
+		return found
+	}
+	look(h, nil) // there is no data directory yet: it is held
+	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	look(noAside{h}, nil)
+	found := look(h, setAside)
+	if left, err := os.ReadDir(h.Paths().Data()); err != nil || len(left) > 0 {
+		t.Errorf("there is something left: %v, %v", left, err)
+	}
+
+	files, err := Capture(context.Background(), h, What{NoCommands: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(RealPath(h.Paths(), certificates+".pem"), []byte("renewed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, ok := files.Text(certificates + ".pem"); !ok || text != string(bundle) {
+		t.Errorf("what was read is %q once it is another (%v)", text, ok)
+	}
+
+	// What cannot be had again as it was is no content at all.
+	other := found[certificates+".pem"]
+	for what, at := range map[string]int64{"another place": other.aside.at + 1, "beyond its end": 1 << 40} {
+		f := other
+		f.aside = &aside{other.aside.file, at}
+		if content, err := f.Content(); err == nil || content != nil || !strings.Contains(err.Error(), filepath.Base(certificates)) {
+			t.Errorf("%s: %q, %v", what, content, err)
+		}
+	}
+}
+
+// Contents that are alike are held once, and each file has the digest of its own.
+func TestWhatIsAlikeIsHeldOnce(t *testing.T) {
+	var same alike
+	for n := range 3 * mostAlike {
+		own := []byte(fmt.Sprint("of its own ", n))
+		if c := same.of(own); c.digest != Digest(own) || !bytes.Equal(c.data, own) {
+			t.Fatalf("%q came back as %q", own, c.data)
+		}
+		for _, text := range []string{"", "true", strings.Repeat("x", maxAlike), strings.Repeat("x", maxAlike+1)} {
+			if c := same.of([]byte(text)); c.digest != Digest([]byte(text)) || string(c.data) != text {
+				t.Fatalf("%q came back as %q", text, c.data)
+			}
+		}
+	}
+	one, two := same.of([]byte("web=1\n")), same.of([]byte("web=1\n"))
+	if &one.data[0] != &two.data[0] {
+		t.Error("the same is held twice")
+	}
+	if len(same.seen) > mostAlike {
+		t.Errorf("it is looked for among %d", len(same.seen))
+	}
+}
