@@ -64,11 +64,31 @@ func LinkAnew(app string, values map[string]string, plugin, service string) stri
 	at := strings.NewReplacer(".", "-", "_", "-").Replace("dokku-" + plugin + "-" + service) // the plugins' service_dns_hostname
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		alias, is := strings.CutSuffix(name, "_URL")
-		if is && (strings.Contains(values[name], "@"+at+":") || strings.Contains(values[name], "//"+at+":")) {
-			return strings.Join([]string{create, say.Command("dokku config:unset --no-restart", app, name), say.Command(command+":link", append(link, "--alias", alias)...)}, " && ")
+		if !is || !strings.Contains(values[name], "@"+at+":") && !strings.Contains(values[name], "//"+at+":") {
+			continue
 		}
+		commands := []string{create, say.Command("dokku config:unset --no-restart", app, name)}
+		if inOthers(values, name) { // whichever name the plugin takes then, the app's own is set after it
+			dsn := fmt.Sprintf(`%s="$(%s)"`, say.Word(name), say.Command(command+":info", service, "--dsn"))
+			commands = append(commands, say.Command(command+":link", link...), say.Command("dokku config:set", app)+" "+dsn)
+		} else {
+			commands = append(commands, say.Command(command+":link", append(link, "--alias", alias)...))
+		}
+		return strings.Join(commands, " && ")
 	}
 	return create + " && " + say.Command(command+":link", link...)
+}
+
+// inOthers tells whether another variable has this one's name in its own (REPLICA_DATABASE_URL)
+// or in its value: the plugins look for it in all of an environment at once, and take an
+// alias for one that is in use.
+func inOthers(values map[string]string, name string) bool {
+	for other, value := range values {
+		if other != name && (strings.Contains(other, name) || strings.Contains(value, name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // linksOnly tells whether what is asked of a container needs it to run.

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -56,7 +55,7 @@ func (a *Aside) Keep(data []byte) (at int64, err error) {
 func (a *Aside) Read(at int64, n int) ([]byte, error) {
 	data := make([]byte, n)
 	if _, err := a.f.ReadAt(data, at); err != nil {
-		return nil, fmt.Errorf("what was set aside cannot be read again: %w", errors.Unwrap(err))
+		return nil, fmt.Errorf("what was set aside cannot be read again: %w", err)
 	}
 	return data, nil
 }

@@ -142,6 +142,10 @@ func TestLinksToServices(t *testing.T) {
 	}{
 		{"by its own name", `DATABASE_URL="postgres://postgres:x@dokku-postgres-main-db:5432/main"`, link, "dokku postgres:create main_db && dokku config:unset --no-restart blog DATABASE_URL && dokku postgres:link main_db blog --alias DATABASE", nil},
 		{"by another", `ORDERS_URL="postgres://postgres:x@dokku-postgres-main-db:5432/main"`, "-m 1g\n" + link, "dokku config:unset --no-restart blog ORDERS_URL && dokku postgres:link main_db blog --alias ORDERS", []string{"-m 1g"}},
+		{"by a name that is part of another", "DATABASE_URL=\"postgres://postgres:x@dokku-postgres-main-db:5432/main\"\nREPLICA_DATABASE_URL=\"postgres://elsewhere\"", link,
+			`dokku config:unset --no-restart blog DATABASE_URL && dokku postgres:link main_db blog && dokku config:set blog DATABASE_URL="$(dokku postgres:info main_db --dsn)"`, nil},
+		{"by a name that another value has", "DATABASE_URL=\"postgres://postgres:x@dokku-postgres-main-db:5432/main\"\nPRISMA=\"env(DATABASE_URL)\"", link,
+			`dokku postgres:link main_db blog && dokku config:set blog DATABASE_URL="$(dokku postgres:info main_db --dsn)"`, nil},
 		{"by none", `A="1"`, link, "dokku postgres:create main_db && dokku postgres:link main_db blog", nil},
 		{"a container that is none of a plugin's", `A="1"`, "--link other:other\n", "", []string{"--link other:other"}},
 		{"among others in one line", `A="1"`, "-m 1g --link dokku.postgres.main_db:db\n", "dokku postgres:create main_db", []string{"-m 1g --link dokku.postgres.main_db:db"}},
