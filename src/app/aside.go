@@ -16,10 +16,15 @@ import (
 // minAside is the length of the smallest that is worth it.
 const minAside = 1 << 10
 
-// isAside tells of a path among the captured ones that its content is set aside.
+// isAside tells of a path among the captured ones that its content is set aside: one in
+// root/<app>/letsencrypt/certs/<directory>/certificates. The certificate itself may be
+// called so too, where its first domain ends in .issuer: who reads that has it held.
 func isAside(path string) bool {
-	return (strings.HasSuffix(path, ".pem") || strings.HasSuffix(path, ".issuer.crt")) &&
-		strings.Contains(path, "/letsencrypt/certs/") && strings.Contains(path, "/certificates/")
+	if !strings.HasSuffix(path, ".pem") && !strings.HasSuffix(path, ".issuer.crt") {
+		return false
+	}
+	in := strings.Split(path, "/")
+	return len(in) == 7 && in[0] == "root" && in[2] == "letsencrypt" && in[3] == "certs" && in[5] == "certificates"
 }
 
 // aside is where a content waits.
@@ -45,6 +50,16 @@ func (a *asides) set(h host.Host, data []byte) *aside {
 		return nil
 	}
 	return &aside{a.file, at}
+}
+
+// held is the file with its content, or with an error where that cannot be had.
+func (f File) held() File {
+	data, err := f.Content()
+	if f.aside = nil; err != nil {
+		return File{Path: f.Path, Mode: f.Mode, Error: err.Error()}
+	}
+	f.Data = data
+	return f
 }
 
 // Content is what the file holds. Whoever writes it anywhere asks here, and not for Data,

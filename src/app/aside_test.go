@@ -28,12 +28,15 @@ func TestWhatIsOnlyStoredIsSetAside(t *testing.T) {
 	for path, content := range map[string][]byte{
 		certificates + ".pem": bundle, certificates + ".issuer.crt": bundle[:minAside], certificates + ".crt": bundle,
 		certificates + ".json": bundle[:10], "root/blog/letsencrypt/certs/0123/fullchain.pem": bundle, "root/blog/tls/server.pem": bundle,
+		// Names that look like such a place: an app's, a directory's, and a domain's.
+		"root/certificates/ENV": nil, "root/certificates/letsencrypt/certs/0123/fullchain.pem": bundle, "root/blog/letsencrypt/certs/certificates/fullchain.pem": bundle,
+		"root/blog/letsencrypt/certs/0123/certificates/shop.issuer.crt": bundle, "root/blog/letsencrypt/certs/0123/certificates/shop.issuer.pem": bundle[:10],
 	} {
 		if err := h.Write(RealPath(h.Paths(), path), 0o600, content); err != nil {
 			t.Fatal(err)
 		}
 	}
-	setAside := map[string]bool{certificates + ".pem": true, certificates + ".issuer.crt": true}
+	setAside := map[string]bool{certificates + ".pem": true, certificates + ".issuer.crt": true, "root/blog/letsencrypt/certs/0123/certificates/shop.issuer.crt": true}
 	look := func(h host.Host, want map[string]bool) map[string]File {
 		t.Helper()
 		_, found := capturedPaths(t, h)
@@ -69,6 +72,17 @@ func TestWhatIsOnlyStoredIsSetAside(t *testing.T) {
 	}
 	if text, ok := files.Text(certificates + ".pem"); !ok || text != string(bundle) {
 		t.Errorf("what was read is %q once it is another (%v)", text, ok)
+	}
+
+	// Who asks for a certificate gets one, whatever its domain is called.
+	for _, directory := range []string{"0123", "certificates"} {
+		issued, ok := files.IssuedIn("blog", directory, Domains{Names: []string{"shop.issuer"}, File: true})
+		if !ok || string(issued.Data) != string(bundle) {
+			t.Errorf("the certificate in %s has %d bytes (%v)", directory, len(issued.Data), ok)
+		}
+	}
+	if issued, ok := files.IssuedIn("certificates", "0123", Domains{}); !ok || string(issued.Data) != string(bundle) {
+		t.Errorf("that of the app certificates has %d bytes (%v)", len(issued.Data), ok)
 	}
 
 	// What cannot be had again as it was is no content at all.

@@ -29,7 +29,7 @@ type File struct {
 	SHA256 string `json:"sha256,omitempty"`
 	// Error says why the file could not be read, or is left out.
 	Error string `json:"error,omitempty"`
-	// Data is what it holds: see Content.
+	// Data is what it holds; nil where that is set aside. Whoever writes it asks Content.
 	Data  []byte `json:"-"`
 	aside *aside
 }
@@ -79,7 +79,7 @@ type Files struct {
 	// Partial tells that only some apps were captured, and of what belongs to
 	// the host itself not all.
 	Partial bool
-	// Spent tells that nobody asks for them once they are stored: see LetGo.
+	// Spent tells that nobody asks for them once they are written: see LetGo.
 	Spent bool
 	// Refused are sentences about what a snapshot named and what was left out when
 	// it was read.
@@ -114,7 +114,7 @@ func (f *Files) Forget() {
 	f.unknown.Clear()
 }
 
-// LetGo empties the set, for what takes memory later: they are stored.
+// LetGo empties the set, for what takes memory later: they are written.
 func (f *Files) LetGo() { f.list, f.failed, f.failedAt = nil, nil, nil }
 
 // All are the files, sorted by path.

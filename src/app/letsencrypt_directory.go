@@ -174,6 +174,7 @@ func (f *Files) IssuedIn(app, directory string, domains Domains) (File, bool) {
 	if !has(f, name+".pem") { // up to 0.10 the plugin had another client
 		issued, ok = f.Get(dir + "fullchain.pem")
 	}
+	issued = issued.held()
 	return issued, ok && issued.SHA256 != ""
 }
 

@@ -259,7 +259,11 @@ func (a *AppDiff) add(g *Guard, steps plan.Plan, notes []string, failed error, i
 			continue
 		}
 		now, _ := is.At(g.Host.Paths(), s.Path)
-		a.Lines = append(a.Lines, g.diffLine(s.Mark, s, s.Data, now.Data))
+		data, err := now.Content()
+		if err != nil {
+			failed = errors.Join(failed, err)
+		}
+		a.Lines = append(a.Lines, g.diffLine(s.Mark, s, s.Data, data))
 	}
 	a.Notes = append(a.Notes, notes...)
 	if failed != nil {

@@ -154,6 +154,9 @@ func putAll(h host.Host, puts []put) error {
 			return err
 		}
 		data, err := p.file.Content()
+		if err == nil && p.file.SHA256 != "" && app.Digest(data) != p.file.SHA256 {
+			err = fmt.Errorf("%s: what is to be written there is not what was read", p.path)
+		}
 		if err == nil {
 			err = plan.Put(h, p.path, p.mode, data, p.was)
 		}

@@ -172,7 +172,9 @@ func ActivateLetsencrypt(s Subject, served app.File) *plan.Step {
 		linked, puts = d, append(puts, more...)
 	}
 	var after []put
-	if copyOf := s.put("tls/server.letsencrypt.crt", app.File{Mode: 0o644, Data: issued.Data}, 0o640); copyOf.was != issued.SHA256 &&
+	copied := issued
+	copied.Mode = 0o644
+	if copyOf := s.put("tls/server.letsencrypt.crt", copied, 0o640); copyOf.was != issued.SHA256 &&
 		(copyOf.was != "" || served.SHA256 != issued.SHA256) {
 		after = append(after, copyOf)
 	}

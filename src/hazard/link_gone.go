@@ -70,7 +70,7 @@ func LinkAnew(app string, values map[string]string, plugin, service string) stri
 		commands := []string{create, say.Command("dokku config:unset --no-restart", app, name)}
 		if inOthers(values, name) { // whichever name the plugin takes then, the app's own is set after it
 			dsn := fmt.Sprintf(`%s="$(%s)"`, say.Word(name), say.Command(command+":info", service, "--dsn"))
-			commands = append(commands, say.Command(command+":link", link...), say.Command("dokku config:set", app)+" "+dsn)
+			commands = append(commands, say.Command("dokku --no-restart "+say.Word(plugin)+":link", link...), say.Command("dokku config:set", app)+" "+dsn)
 		} else {
 			commands = append(commands, say.Command(command+":link", append(link, "--alias", alias)...))
 		}

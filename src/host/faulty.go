@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -32,6 +33,8 @@ type Faulty struct {
 	Clock func() time.Time
 	// Pause is called in place of waiting.
 	Pause func(time.Duration) error
+	// NoAside tells that nothing can be set aside. It is no Op: a name is never there.
+	NoAside bool
 	// Locks is asked before a lock is taken or looked at. Its error is returned, and
 	// ErrLocked says that somebody has it. A lock is no Op: it changes nothing of the
 	// machine, and a process that dies leaves none.
@@ -132,6 +135,14 @@ func (f *Faulty) Append(name string, line []byte) error {
 // Mkdir is Host.Mkdir, or breaks.
 func (f *Faulty) Mkdir(name string, mode fs.FileMode) error {
 	return f.do(Op{"mkdir", name}, func() error { return f.Host.Mkdir(name, mode) })
+}
+
+// Aside is Host.Aside, or NoAside.
+func (f *Faulty) Aside() (*Aside, error) {
+	if f.NoAside {
+		return nil, &fs.PathError{Op: "open", Path: f.Paths().Data(), Err: syscall.ENOSPC}
+	}
+	return f.Host.Aside()
 }
 
 // Rename is Host.Rename, or breaks.

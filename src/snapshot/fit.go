@@ -93,7 +93,11 @@ func (m Manifest) size() (extent, encoding, error) {
 	manifest, err := m.encoding()
 	if err == nil {
 		_, _ = size.Write(bytes.TrimSuffix(manifest.head, []byte("}")))
-		_, _ = held.Write(manifest.head[max(0, bytes.Index(manifest.head, []byte(`,"dokku":`))):])
+		// Without what it is called, and when and why it was taken; with how it is written:
+		// what is escaped in the one may stand in the other as it is.
+		from, to := bytes.Index(manifest.head, []byte(`,"id":`)), bytes.Index(manifest.head, []byte(`,"dokku":`))
+		_, _ = held.Write(manifest.head[:max(from, 0)])
+		_, _ = held.Write(manifest.head[max(to, 0):])
 		err = manifest.writeFiles(io.MultiWriter(&size, held))
 	}
 	manifest.sum, manifest.held = digest(size.sum.Sum(nil)), digest(held.Sum(nil))

@@ -178,8 +178,9 @@ type parts struct {
 // errHead ends the reading of a manifest of which no more is wanted.
 var errHead = errors.New("there is a list of files")
 
-// decode reads a manifest to its end, or up to its list of files. Whether it is what was
-// written is known only when gzip's checksum has been seen.
+// decode reads a manifest to its end, or up to its list of files: then nothing that follows
+// is looked at. Whether it is what was written is known only when gzip's checksum, or the
+// digest of the whole file, has been seen.
 //
 // Of its files those without a content are the manifest's own; of the others it says what
 // is promised.

@@ -30,9 +30,12 @@ func proof(file, held digest) string {
 }
 
 // proofs are the lines of that file. Without it every snapshot is read to know it.
-func (s *Store) proofs() []string {
+func (s *Store) proofs() (lines []string) {
 	b, _ := s.h.ReadFile(s.h.Paths().Data("read-back"))
-	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+	for line := range strings.Lines(string(b)) {
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	}
+	return lines
 }
 
 // proven notes what a file was read back as, and held then. The caller has the lock.
@@ -51,7 +54,7 @@ func (s *Store) head(file string) (m Manifest, ok bool) {
 	}
 	defer f.Close()
 	is := sha256.New()
-	in := bufio.NewReaderSize(io.TeeReader(f, is), pieceSize)
+	in := bufio.NewReaderSize(io.TeeReader(io.LimitReader(f, maxPacked), is), pieceSize) // what is longer is another
 	zr, err := gzip.NewReader(in)
 	if err != nil {
 		return m, false

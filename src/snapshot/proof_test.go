@@ -2,10 +2,14 @@ package snapshot
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -89,6 +93,86 @@ func TestASnapshotIsKnownByItsDigest(t *testing.T) {
 				t.Errorf("%q: with %q noted it says another thing:\n%s", name, noted, diff)
 			}
 		}
+	}
+}
+
+// Nobody waits for the end of a file that has none.
+func TestADigestHasAnEnd(t *testing.T) {
+	s := New(newHost(t))
+	m, err := s.Save(app.NewFiles("0.38.27", nil, nil, nil), Manual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(s.path(m.ID), 1<<40); err != nil {
+		t.Skip(err) // no sparse files
+	}
+	begun := time.Now()
+	if _, known := s.head(s.path(m.ID)); known || s.holds(s.path(m.ID), digest{}) {
+		t.Error("it is known")
+	}
+	if took := time.Since(begun); took > time.Minute {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// A name in Latin-1 and one that looks as that is written are two: no snapshot of the one is
+// a twin of the other.
+func TestNoTwinOfAnotherName(t *testing.T) {
+	s := New(newHost(t))
+	save := func(name string) string {
+		t.Helper()
+		content := []byte("a snippet\n")
+		m, err := s.Save(app.NewFiles("0.38.27", []string{"blog"}, nil, []app.File{
+			{Path: "root/blog/nginx.conf.d/" + name, Mode: 0o600, Data: content, Size: len(content), SHA256: app.Digest(content)},
+		}), Manual)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.ID
+	}
+	save("caf\xe9")
+	save("other")
+	files, err := s.Files(save(`caf\xe9`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, there := files.Get(`root/blog/nginx.conf.d/caf\xe9`); !there {
+		t.Errorf("it holds %q", files.All()[0].Path)
+	}
+}
+
+// What was set aside and cannot be read again is in no snapshot, and there is none without
+// it.
+func TestWhatWasSetAsideCannotBeReadAgain(t *testing.T) {
+	h := newHost(t)
+	s := New(h)
+	put(t, h, h.Paths().DokkuRoot+"/blog/ENV", "")
+	put(t, h, h.Paths().DokkuRoot+"/blog/letsencrypt/certs/0123/certificates/blog.example.org.pem", strings.Repeat("a bundle\n", 1000))
+	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	files, err := app.Capture(context.Background(), h, app.What{NoCommands: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoilt := 0
+	for _, fd := range open {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, h.Paths().Data()) && os.Truncate(fd, 10) == nil {
+			spoilt++
+		}
+	}
+	if spoilt == 0 {
+		t.Skip("nothing can be set aside here")
+	}
+	if _, err := s.Save(files, Manual); err == nil || !strings.Contains(err.Error(), "blog.example.org.pem") {
+		t.Errorf("it was stored: %v", err)
+	}
+	if list, err := s.List(); err != nil || len(list) > 0 {
+		t.Errorf("there is %v: %v", list, err)
 	}
 }
 
