@@ -62,14 +62,24 @@ func (l *Local) Readlink(name string) (string, error) { return os.Readlink(name)
 
 // Write replaces a file by data.
 func (l *Local) Write(name string, mode fs.FileMode, data []byte) error {
-	return l.WriteFrom(name, mode, func(w io.Writer) error {
+	return l.replace(name, mode, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})
 }
 
-// WriteFrom replaces a file by what fill writes.
+// WriteFrom replaces a file by what fill writes, piece by piece.
 func (l *Local) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) error) error {
+	return l.replace(name, mode, func(w io.Writer) error {
+		out := bufio.NewWriterSize(w, 64<<10)
+		if err := fill(out); err != nil {
+			return err
+		}
+		return out.Flush()
+	})
+}
+
+func (l *Local) replace(name string, mode fs.FileMode, fill func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	if err := l.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -82,12 +92,7 @@ func (l *Local) WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) er
 		return err
 	}
 	defer f.Cleanup()
-	out := bufio.NewWriterSize(f, 64<<10)
-	err = fill(out)
-	if err == nil {
-		err = out.Flush()
-	}
-	if err != nil {
+	if err := fill(f); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	// Whoever reads it back is to read the disk, and not what the kernel remembers of

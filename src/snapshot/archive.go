@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -112,9 +113,11 @@ func header(name string, t time.Time, size int64) *tar.Header {
 // A path that no snapshot of ours holds is left out and named; it costs no other its
 // snapshot. What is not as it was written costs the whole.
 func read(in io.Reader, want func(path string) bool) (Manifest, error) {
-	src := bufio.NewReaderSize(in, pieceSize)
-	zr, err := gzip.NewReader(src)
-	if err != nil {
+	src, free := bufferOf(in)
+	defer free()
+	zr := unpackers.Get().(*gzip.Reader)
+	defer unpackers.Put(zr)
+	if err := zr.Reset(src); err != nil {
 		return Manifest{}, err
 	}
 	zr.Multistream(false)
@@ -186,11 +189,30 @@ func toManifest(unpacked io.Reader) (*tar.Reader, error) {
 
 // unpacking reads ahead, in a goroutine of its own.
 func unpacking(zr *gzip.Reader) (r *bufio.Reader, end func()) {
-	pr, end := beside(func(w io.Writer) error {
-		_, err := io.CopyBuffer(w, onlyReader{zr}, make([]byte, pieceSize))
+	pr, ended := beside(func(w io.Writer) error {
+		piece := copied.Get().(*[pieceSize]byte)
+		defer copied.Put(piece)
+		_, err := io.CopyBuffer(w, onlyReader{zr}, piece[:])
 		return err
 	})
-	return bufio.NewReaderSize(pr, pieceSize), end
+	r, free := bufferOf(pr)
+	return r, func() { defer free(); ended() }
+}
+
+// Of a thousand apps a thousand live snapshots are read one after the other, with the same
+// buffers.
+var (
+	buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, pieceSize) }}
+	copied  = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+
+	unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+)
+
+// bufferOf buffers what is read, until it is freed.
+func bufferOf(in io.Reader) (r *bufio.Reader, free func()) {
+	r = buffers.Get().(*bufio.Reader)
+	r.Reset(in)
+	return r, func() { r.Reset(nil); buffers.Put(r) }
 }
 
 // onlyReader is a reader that is read piece by piece, whatever else it can do.
