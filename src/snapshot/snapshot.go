@@ -263,7 +263,7 @@ func (s *Store) Manifest(id string) (Manifest, error) {
 // it does.
 func (s *Store) Verify(id string) (Manifest, error) {
 	m, err := s.open(id, nothing)
-	m.Files = nil
+	m.Files, m.file = nil, digest{}
 	return m, err
 }
 

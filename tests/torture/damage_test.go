@@ -56,7 +56,7 @@ type answers struct {
 // answer must answer alike.
 func ask(h *held, id, path string, all bool) (a answers, errs [4]error) {
 	s := snapshot.New(h)
-	a.manifest, errs[0] = s.Manifest(id) // --verify's
+	a.manifest, errs[0] = s.Verify(id)
 	if a.file, errs[3] = s.File(id, path); !all {
 		return a, errs
 	}
