@@ -23,8 +23,9 @@ test: build ## all tests; no root, Docker or network
 torture: ## what the tests do at random, more often: 200 kills of each command
 	UPGRADE_GUARD_TORTURE=200 go test -count=1 -timeout 60m -v ./tests/torture
 
-bench: ## a thousand apps beside sha256sum, tar and cp of the same files (make bench APPS="1000 3000 10000"); two hundred behind nginx
+bench: ## a thousand apps beside sha256sum, tar and cp of the same files (make bench APPS="1000 3000 10000"); upgrades of a thousand; two hundred behind nginx
 	UPGRADE_GUARD_BENCH_APPS="$(APPS)" go test ./tests/host -run '^$$' -bench '^BenchmarkApps$$' -benchtime 1x -timeout 2h
+	go test ./tests/host -run '^$$' -bench '^BenchmarkUpgrade$$/^(observation|pre-upgrade|post-upgrade|addresses)$$/^1000$$' -benchtime 1x -count 5 -timeout 2h
 	go test ./tests/nginx -run '^$$' -bench . -benchtime 1x
 
 ratios: ## the short form of bench, which fails where a figure is too many times what it is held to
