@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,11 +11,6 @@ import (
 
 	"upgrade-guard/src/host"
 )
-
-// noAside is a host on which nothing can be set aside.
-type noAside struct{ host.Host }
-
-func (noAside) Aside() (*host.Aside, error) { return nil, errors.New("no room") }
 
 // What lego keeps beside a certificate is most of what there is to be held, and no state is
 // read from it: it waits on the disk, and is whole whenever somebody asks, whatever has
@@ -57,7 +51,7 @@ func TestWhatIsOnlyStoredIsSetAside(t *testing.T) {
 	if err := h.Mkdir(h.Paths().Data(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	look(noAside{h}, nil)
+	look(&host.Faulty{Host: h, NoAside: true}, nil)
 	found := look(h, setAside)
 	if left, err := os.ReadDir(h.Paths().Data()); err != nil || len(left) > 0 {
 		t.Errorf("there is something left: %v, %v", left, err)

@@ -51,7 +51,8 @@ type Host interface {
 	// What is larger than limit is not read.
 	See(name string, listed fs.DirEntry, limit int64) (Seen, error)
 
-	// Aside makes a file without a name for what is to wait on the disk.
+	// Aside makes a file without a name for what is to wait on the disk. An error means
+	// that there can be none: whoever has something holds it.
 	Aside() (*Aside, error)
 
 	// Write replaces a file by data. Killed anywhere, the file is the old one

@@ -113,14 +113,11 @@ func header(name string, t time.Time, size int64) *tar.Header {
 // A path that no snapshot of ours holds is left out and named; it costs no other its
 // snapshot. What is not as it was written costs the whole.
 func read(in io.Reader, want func(path string) bool) (Manifest, error) {
-	src, free := bufferOf(in)
+	src, zr, free, err := unpacker(in)
 	defer free()
-	zr := unpackers.Get().(*gzip.Reader)
-	defer unpackers.Put(zr)
-	if err := zr.Reset(src); err != nil {
+	if err != nil {
 		return Manifest{}, err
 	}
-	zr.Multistream(false)
 	there, end := unpacking(zr)
 	defer end()
 	unpacked := &bounded{there, maxManifest + overhead}
@@ -190,8 +187,8 @@ func toManifest(unpacked io.Reader) (*tar.Reader, error) {
 // unpacking reads ahead, in a goroutine of its own.
 func unpacking(zr *gzip.Reader) (r *bufio.Reader, end func()) {
 	pr, ended := beside(func(w io.Writer) error {
-		piece := copied.Get().(*[pieceSize]byte)
-		defer copied.Put(piece)
+		piece := pieceBuffers.Get().(*[pieceSize]byte)
+		defer pieceBuffers.Put(piece)
 		_, err := io.CopyBuffer(w, onlyReader{zr}, piece[:])
 		return err
 	})
@@ -202,11 +199,21 @@ func unpacking(zr *gzip.Reader) (r *bufio.Reader, end func()) {
 // Of a thousand apps a thousand live snapshots are read one after the other, with the same
 // buffers.
 var (
-	buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, pieceSize) }}
-	copied  = sync.Pool{New: func() any { return new([pieceSize]byte) }}
-
-	unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	buffers      = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, pieceSize) }}
+	pieceBuffers = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+	unpackers    = sync.Pool{New: func() any { return new(gzip.Reader) }}
 )
+
+// unpacker unpacks what is read, up to the end of it, until it is freed; src is what is
+// packed and was not read yet.
+func unpacker(in io.Reader) (src *bufio.Reader, zr *gzip.Reader, free func(), err error) {
+	src, freed := bufferOf(in)
+	zr = unpackers.Get().(*gzip.Reader)
+	if err = zr.Reset(src); err == nil {
+		zr.Multistream(false)
+	}
+	return src, zr, func() { unpackers.Put(zr); freed() }, err
+}
 
 // bufferOf buffers what is read, until it is freed.
 func bufferOf(in io.Reader) (r *bufio.Reader, free func()) {

@@ -44,8 +44,7 @@ type Manifest struct {
 	// read.
 	Refused []string `json:"-"`
 
-	sum  digest // of the manifest as it is written
-	file digest // of the whole file, as it was read
+	sum digest // of the manifest as it is written
 }
 
 // encoding is a manifest as it is written: its head, which is all but the files, and

@@ -152,7 +152,7 @@ func (s *Store) store(name string, all *Manifest, earlier string, letGo func()) 
 	}
 	letGo()
 	m.Files, m.Host, manifest.head, manifest.files = nil, app.Host{}, nil, nil
-	back, err := s.open(m.ID, nil)
+	back, file, err := s.openFile(m.ID, nil)
 	if err == nil && (len(back.Refused) > 0 || back.sum != manifest.sum) {
 		err = damaged(m.ID, errors.New("it does not hold what was stored"))
 	}
@@ -160,7 +160,7 @@ func (s *Store) store(name string, all *Manifest, earlier string, letGo func()) 
 		return nil, fmt.Errorf("it was written and does not read back: %w", err)
 	}
 	if m.Reason != live {
-		_ = s.proven(back.file, manifest.held) // where that fails, the next is stored anew
+		_ = s.proven(file, manifest.held) // where that fails, the next is stored anew
 	}
 	return m.Incomplete, nil
 }
@@ -263,7 +263,7 @@ func (s *Store) Manifest(id string) (Manifest, error) {
 // it does.
 func (s *Store) Verify(id string) (Manifest, error) {
 	m, err := s.open(id, nothing)
-	m.Files, m.file = nil, digest{}
+	m.Files = nil
 	return m, err
 }
 
@@ -301,38 +301,43 @@ func nothing(string) bool { return false }
 // open reads a snapshot, or live/<app>. What it is called and when it was taken is said
 // by its name: a copy may have another one.
 func (s *Store) open(id string, want func(path string) bool) (Manifest, error) {
+	m, _, err := s.openFile(id, want)
+	return m, err
+}
+
+// openFile is open, and the digest of the file.
+func (s *Store) openFile(id string, want func(path string) bool) (Manifest, digest, error) {
 	entry, dated := parse(id)
 	name := s.path(id)
 	if app, live := strings.CutPrefix(id, "live/"); live && app != "" && !strings.Contains(app, "/") {
 		name = s.livePath(app)
 	} else if !dated {
-		return Manifest{}, errNoSnapshot(id) // a person has typed it
+		return Manifest{}, digest{}, errNoSnapshot(id) // a person has typed it
 	}
 	f, err := s.h.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Manifest{}, errNoSnapshot(id)
+		return Manifest{}, digest{}, errNoSnapshot(id)
 	}
 	if err != nil {
-		return Manifest{}, fmt.Errorf("the snapshot %s cannot be read: %w", id, err)
+		return Manifest{}, digest{}, fmt.Errorf("the snapshot %s cannot be read: %w", id, err)
 	}
 	defer f.Close()
 	file := sha256.New()
 	m, err := read(io.TeeReader(f, file), want)
 	switch {
 	case errors.Is(err, errFormat):
-		return Manifest{}, say.Hint(fmt.Errorf("the snapshot %s cannot be read: %w", id, err),
+		return Manifest{}, digest{}, say.Hint(fmt.Errorf("the snapshot %s cannot be read: %w", id, err),
 			"It was taken by another version of the plugin: dokku plugin:update upgrade-guard")
 	case err != nil:
-		return Manifest{}, damaged(id, err)
+		return Manifest{}, digest{}, damaged(id, err)
 	}
-	m.file = digest(file.Sum(nil))
 	if m.ID = id; dated {
 		m.Time = entry.Time
 	}
 	for i, why := range m.Refused {
 		m.Refused[i] = fmt.Sprintf("The snapshot %s %s: it is left out.", id, why)
 	}
-	return m, nil
+	return m, digest(file.Sum(nil)), nil
 }
 
 // missing is fs.ErrNotExist in words that say what is not there.
