@@ -52,7 +52,9 @@ func (h Host) Again(f *Files, names []string, captured *Files) (files *Files, no
 	now.Apps = maps.Clone(h.Apps)
 	maps.DeleteFunc(now.Apps, func(name string, _ State) bool { return again[name] })
 	maps.Copy(now.Apps, read.Apps)
-	return NewFiles(f.Dokku, slices.Sorted(maps.Keys(now.Apps)), f.Strays, list), now, true
+	files = NewFiles(f.Dokku, slices.Sorted(maps.Keys(now.Apps)), f.Strays, list)
+	files.Time, files.asked = f.Time, f.asked
+	return files, now, true
 }
 
 // ofHost tells the files of the host itself that are captured with whichever app.

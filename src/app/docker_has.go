@@ -88,12 +88,16 @@ func askNeeds(ctx context.Context, h host.Host, f *Files) {
 			services = services || n.Kind == NeedContainer && strings.HasPrefix(n.Name, "dokku.")
 		}
 	}
+	answer := func(path string, data []byte, err error) {
+		f.asked = append(f.asked, path)
+		f.answered(path, data, err)
+	}
 	ask := func(path string, wanted bool, args ...string) {
 		if !wanted {
 			return
 		}
 		out, err := h.Run(ctx, "docker", args...)
-		f.answered(path, out, err)
+		answer(path, out, err)
 	}
 	ask(versionFacts, true, "version", "--format", "{{.Client.Version}} {{.Server.Version}}")
 	ask(imageFacts, true, "image", "ls", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}")
@@ -103,15 +107,27 @@ func askNeeds(ctx context.Context, h host.Host, f *Files) {
 	ask(pluginFacts, compose, "info", "--format", "{{range .ClientInfo.Plugins}}{{.Name}} {{end}}")
 	// Where one of them is no package, dpkg-query fails and tells the others.
 	if out, _ := h.Run(ctx, "dpkg-query", append([]string{"--show", "--showformat", "${Package} ${Version}\n"}, Tools...)...); len(out) > 0 {
-		f.answered(toolFacts, out, nil)
+		answer(toolFacts, out, nil)
 	}
 	if services {
 		list, unread := Services(h)
-		f.answered(serviceFacts, []byte(strings.Join(list, "\n")), errors.Join(unread...))
+		answer(serviceFacts, []byte(strings.Join(list, "\n")), errors.Join(unread...))
 	}
 	if len(places) > 0 {
-		f.answered(placeFacts, []byte(strings.Join(missing(ctx, h, places), "\n")), nil)
+		answer(placeFacts, []byte(strings.Join(missing(ctx, h, places), "\n")), nil)
 	}
+}
+
+// WithoutNeeds are the files as a snapshot holds them: without what was asked for the next
+// containers alone.
+func (f *Files) WithoutNeeds() *Files {
+	list := slices.DeleteFunc(slices.Clone(f.list), func(file File) bool { return slices.Contains(f.asked, file.Path) })
+	without := NewFiles(f.Dokku, f.Apps, f.Strays, list)
+	without.Time, without.Partial = f.Time, f.Partial
+	h := Read(f) // what else there is goes by none of these
+	h.Has = DockerHas{}
+	without.host.Store(&h)
+	return without
 }
 
 // missing are the places that are known not to be there. A disk that does not answer

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"upgrade-guard/src/host"
 )
@@ -71,6 +72,9 @@ const (
 type Files struct {
 	// Dokku is the version that wrote this state.
 	Dokku string
+	// Time is the date of a snapshot of these: when it was begun to read them. Zero where none
+	// was given.
+	Time time.Time
 	// Apps are the names of the apps captured, sorted.
 	Apps []string
 	// Strays are directories beside the apps that hold nothing of an app. Some
@@ -87,6 +91,7 @@ type Files struct {
 
 	list   []File   // sorted by path
 	failed []File   // those of list whose content was not captured
+	asked  []string // what of list is there for What.Needs alone
 	envs   sync.Map // environments that are read, by path
 	// needs are what apps need, unknown what is not known of them, by their names: each is
 	// read once, and asked for by every hazard.

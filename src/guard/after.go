@@ -10,7 +10,6 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
-	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
@@ -164,7 +163,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	if !m.upgraded {
 		// A run that is killed right before its end has not stored what it left.
 		if list, err := g.of(disk); err == nil && len(list) == 0 {
-			note(g.afterwards(ctx, out))
+			note(g.afterwards(ctx, out, true))
 		}
 	}
 	known, err := g.readState()
@@ -177,13 +176,15 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 		note(noteDrift(journal, out.found))
 	}
 	known.Unbuilt = out.unbuilt(known.Unbuilt)
-	note(g.forgetQuarantined(out.Observation))
+	released, err := g.forgetQuarantined(out.Observation)
+	note(err)
 	// Not where something could not be looked at: nothing is risked for a name.
 	if m.upgraded && before == nil && out.Now.DockerMissing == "" && out.nginxUnknown == "" {
 		note(g.queueRenames(&known, out))
 	}
 	g.enterUpgrade(&known, journal, m.lastSeen, disk)
-	if err := g.settleSeeds(&known, disk, pending && same); err != nil {
+	withdrawn, err := g.settleSeeds(&known, disk, pending && same)
+	if err != nil {
 		return multierror.Append(errs, err)
 	}
 	if err := g.State.Save(known); err != nil {
@@ -193,7 +194,7 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 		if err := g.State.SetLastSeen(disk); err != nil {
 			return multierror.Append(errs, err)
 		}
-		note(g.afterwards(ctx, out))
+		note(g.afterwards(ctx, out, released || withdrawn))
 	}
 	if pending && same {
 		note(g.State.SetPhase(""))
@@ -224,19 +225,6 @@ func (g *Guard) tellUpgrade(known state.State, out outcome, failure error) {
 	}
 	slices.Sort(e.Apps)
 	g.tell(e)
-}
-
-// afterwards takes the snapshot of a host after its upgrade, with what its apps have just
-// answered. The caller holds the store's lock.
-func (g *Guard) afterwards(ctx context.Context, out outcome) error {
-	files, err := app.Capture(ctx, g.Host, app.What{Dokku: out.Now.Dokku})
-	if err != nil {
-		return err
-	}
-	addAnswers(files, out.answers)
-	files.Spent = true
-	_, err = g.save(files, snapshot.PostUpgrade)
-	return err
 }
 
 // sum is the last line of a run: what the apps are, held to the baseline.

@@ -106,16 +106,21 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State, read o
 	}
 	// newest takes an app's newest of a version.
 	newest := func(name, version string) {
-		live := manifest("live/" + name)
-		if live != nil && live.Dokku != version {
-			live = nil
-		}
+		// A live snapshot is read where it may be the newest: each of a thousand apps has one.
+		live := sync.OnceValue(func() *snapshot.Manifest {
+			if m := manifest("live/" + name); m != nil && m.Dokku == version {
+				return m
+			}
+			return nil
+		})
 		for _, e := range list {
 			if e.Dokku != version {
 				continue
 			}
-			if live != nil && g.Store.Dated(live.Time).After(g.Store.Dated(e.Time)) && !live.Host.Apps[name].EffectiveScale().Empty() && !live.Host.Apps[name].Scale.Unreadable {
-				break // it takes the place of this one and of all that are older
+			if g.Store.LiveSince(name, g.Store.Dated(e.Time)) {
+				if l := live(); l != nil && g.Store.Dated(l.Time).After(g.Store.Dated(e.Time)) && !l.Host.Apps[name].EffectiveScale().Empty() && !l.Host.Apps[name].Scale.Unreadable {
+					break // it takes the place of this one and of all that are older
+				}
 			}
 			m := manifest(e.ID)
 			if m == nil {
@@ -126,7 +131,9 @@ func (g *Guard) baselines(dokku string, apps []string, known state.State, read o
 				break // not there: it did not exist yet
 			}
 		}
-		take(name, live)
+		if b, has := found[name]; !has || g.Store.LiveSince(name, g.Store.Dated(b.time)) {
+			take(name, live())
+		}
 	}
 	disk := host.DokkuVersion(g.Host)
 	for _, name := range apps {

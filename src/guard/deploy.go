@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
+	"upgrade-guard/src/snapshot"
 	"upgrade-guard/src/state"
 )
 
@@ -21,41 +23,39 @@ import (
 // deploy and every change of domains, ports or certificates, so it is quick. It
 // does nothing while an upgrade is unfinished for the app: the live snapshot then says
 // how it was before.
-func (g *Guard) Refresh(ctx context.Context, name string) error {
-	return g.refresh(ctx, name, app.What{Apps: []string{name}})
-}
+func (g *Guard) Refresh(ctx context.Context, name string) error { return g.refresh(ctx, name, false) }
 
 // RefreshSettings is Refresh where no container has changed, but a setting: of those that
 // the live snapshot has, docker is not asked again.
 func (g *Guard) RefreshSettings(ctx context.Context, name string) error {
-	what := app.What{Apps: []string{name}}
-	if before, err := g.Store.Files("live/" + name); err == nil && before.Dokku == host.DokkuVersion(g.Host) {
-		what.Settings = before
-	}
-	return g.refresh(ctx, name, what)
+	return g.refresh(ctx, name, true)
 }
 
-func (g *Guard) refresh(ctx context.Context, name string, what app.What) error {
-	disk, stamp, err := g.versions()
-	if err != nil || stamp != disk {
+func (g *Guard) refresh(ctx context.Context, name string, settings bool) error {
+	disk, left, err := g.NoteChange(ctx)
+	if err != nil || left {
 		return err
 	}
-	if phase := g.State.Phase(); phase != "" && phase != BeforeApt && g.installing() {
-		return nil // Dokku is being installed again, and what it drops is no live snapshot
+	read := func(again bool) (*app.Files, error) {
+		what := app.What{Apps: []string{name}}
+		if settings && !again { // else it is not known what has changed
+			if before, err := g.Store.Files("live/" + name); err == nil && before.Dokku == disk {
+				what.Settings = before
+			}
+		}
+		files, err := g.read(ctx, what)
+		if err == nil && what.Settings != nil && app.Read(files).Apps[name].Stopped {
+			files, err = g.read(ctx, app.What{Apps: what.Apps}) // by ps:stop, which changes containers
+		}
+		return files, err
 	}
-	// Read without the lock: docker may be slow, and another app's deploy must
-	// not wait for it.
-	files, err := app.Capture(ctx, g.Host, what)
-	if err == nil && what.Settings != nil && app.Read(files).Apps[name].Stopped {
-		files, err = app.Capture(ctx, g.Host, app.What{Apps: what.Apps}) // by ps:stop, which changes containers
-	}
-	if err != nil || !slices.Contains(files.Apps, name) {
-		return err
-	}
-	if len(app.Read(files).Apps[name].Unreadable) > 0 {
-		return nil // a worse snapshot never replaces a better one
-	}
-	return g.locked(ctx, deployLockTimeout, func() error {
+	return g.recordApp(ctx, name, deployLockTimeout, read, func(files *app.Files) error {
+		if !slices.Contains(files.Apps, name) {
+			return nil
+		}
+		if len(app.Read(files).Apps[name].Unreadable) > 0 {
+			return nil // a worse snapshot never replaces a better one
+		}
 		known, err := g.readState()
 		if err != nil {
 			return err
@@ -63,11 +63,60 @@ func (g *Guard) refresh(ctx context.Context, name string, what app.What) error {
 		if _, open := known.Unresolved[name]; open || g.State.LastSeen() != disk {
 			return nil
 		}
+		if files.Dokku != disk { // a package was unpacked meanwhile
+			return g.State.NoteUnrecorded()
+		}
 		if err := g.Store.SaveLive(files, name); err != nil {
 			return err
 		}
 		return g.reseed(known, files, name, disk)
 	})
+}
+
+// NoteChange is told that something was changed, and whether the live snapshots are left as
+// they are: an upgrade, or another run of Dokku's installation, is under way, and they say how
+// it was before. Then that is noted, and in the snapshot from after it.
+//
+// That one is taken after the stamp is set, under the lock. So it is noted first, and then
+// looked again, under the lock: either that snapshot sees the note, or it is seen here that all
+// is through.
+func (g *Guard) NoteChange(ctx context.Context) (disk string, left bool, err error) {
+	stamp := ""
+	look := func() (err error) {
+		disk, stamp, err = g.versions()
+		phase := g.State.Phase()
+		left = stamp != disk || phase != "" && phase != BeforeApt && g.installing()
+		return err
+	}
+	if err := look(); err != nil || !left || stamp == "" { // nothing is recorded before there is one
+		return disk, left, err
+	}
+	err = errors.Join(g.State.NoteUnrecorded(), g.locked(ctx, deployLockTimeout, look))
+	return disk, left, err
+}
+
+// recordApp reads an app, without the lock: docker may be slow, and another app's deploy must
+// not wait for it. Then the lock is taken, and what was read is stored. Where somebody else has
+// stored the app's live snapshot meanwhile, that may be of what is newer: then the app is read
+// again. After three times what was read last is stored.
+func (g *Guard) recordApp(ctx context.Context, name string, wait time.Duration, read func(again bool) (*app.Files, error), store func(*app.Files) error) error {
+	for try := 1; ; try++ {
+		was := g.Store.LiveFile(name)
+		files, err := read(try > 1)
+		if err != nil {
+			return err
+		}
+		overtaken := false
+		err = g.locked(ctx, wait, func() error {
+			if overtaken = try < 3 && !snapshot.SameFile(was, g.Store.LiveFile(name)); overtaken {
+				return nil
+			}
+			return store(files)
+		})
+		if !overtaken {
+			return err
+		}
+	}
 }
 
 // reseed keeps what was seeded for an upgrade true for as long as the upgrade

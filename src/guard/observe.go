@@ -29,7 +29,7 @@ func (g *Guard) observeWhat(ctx context.Context, what app.What) (*Observation, e
 	what.Needs = true
 	counting, end := g.Out.Counting(ctx, "apps read")
 	defer end()
-	files, err := app.Capture(counting, g.Host, what)
+	files, err := g.read(counting, what)
 	if err != nil {
 		return nil, err
 	}

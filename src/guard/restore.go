@@ -248,11 +248,12 @@ func (g *Guard) restore(ctx context.Context, r restoring, o RestoreOptions, undo
 	if err := g.inStages(ctx, r.steps, plan.NewJournal(g.Host, restore.Name)); err != nil {
 		return err
 	}
-	after, err := app.Capture(ctx, g.Host, app.What{Apps: []string{r.name}})
-	if err != nil {
-		return err
-	}
-	if err := g.locked(ctx, lockTimeout, func() error { return g.endRestore(r.name, r.from.Parts, after) }); err != nil {
+	var after *app.Files
+	read := func(bool) (*app.Files, error) { return g.read(ctx, app.What{Apps: []string{r.name}}) }
+	if err := g.recordApp(ctx, r.name, lockTimeout, read, func(files *app.Files) error {
+		after = files
+		return g.endRestore(r.name, r.from.Parts, files)
+	}); err != nil {
 		return err
 	}
 	present := app.Read(after).Apps[r.name]

@@ -62,7 +62,8 @@ func (g *Guard) Routes(ctx context.Context) error {
 				if failure == nil && !out.cutOff { // what has failed of the same before, with docker away perhaps, is done by this
 					known.Queue = slices.DeleteFunc(slices.Clone(known.Queue), func(j state.Job) bool { return j.Kind == JobRoutes && j.State == state.JobFailed })
 				}
-				return g.forgetQuarantined(out.Observation)
+				_, err := g.forgetQuarantined(out.Observation)
+				return err
 			})
 		}))
 	})

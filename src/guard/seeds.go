@@ -77,16 +77,18 @@ func (g *Guard) givenUp() error {
 
 // settleSeeds lets go of what was seeded for the version that is there now, which is
 // Dokku's own, and withdraws what was seeded for one that has not come. Where no
-// upgrade was pending somebody ran apply between pre-upgrade and the upgrade.
-func (g *Guard) settleSeeds(known *state.State, disk string, pending bool) error {
+// upgrade was pending somebody ran apply between pre-upgrade and the upgrade. It tells
+// whether there were any to withdraw.
+func (g *Guard) settleSeeds(known *state.State, disk string, pending bool) (any bool, err error) {
 	maps.DeleteFunc(known.Seeds, func(_ string, s state.Seed) bool { return !app.Before(disk, s.ReadFrom) })
-	if pending {
+	any = pending && len(known.Seeds) > 0
+	if any {
 		if err := g.withdraw(known, func(state.Seed) bool { return true }); err != nil {
-			return err
+			return any, err
 		}
 	}
 	if len(known.Seeds) == 0 {
 		known.Seeds = nil
 	}
-	return nil
+	return any, nil
 }

@@ -160,6 +160,11 @@ func (f *Faulty) Twin(name, other string) error {
 	return f.do(Op{"twin", other}, func() error { return f.Host.Twin(name, other) })
 }
 
+// Date is Host.Date, or breaks.
+func (f *Faulty) Date(name string, t time.Time) error {
+	return f.do(Op{"date", name}, func() error { return f.Host.Date(name, t) })
+}
+
 // Remove is Host.Remove, or breaks.
 func (f *Faulty) Remove(name string) error {
 	return f.do(Op{"remove", name}, func() error { return f.Host.Remove(name) })

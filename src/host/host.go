@@ -71,6 +71,8 @@ type Host interface {
 	Link(target, name string) error
 	// Twin gives a file another name, which is not there yet, beside its own.
 	Twin(name, other string) error
+	// Date gives a file the time at which it was changed last.
+	Date(name string, t time.Time) error
 	// Remove removes a file. One that is missing is no error.
 	Remove(name string) error
 	// CopyTree copies a directory. Killed anywhere, the copy is whole or not

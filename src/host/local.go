@@ -208,6 +208,9 @@ func (l *Local) Twin(name, other string) error {
 	return syncDir(filepath.Dir(other))
 }
 
+// Date is Host.Date.
+func (l *Local) Date(name string, t time.Time) error { return os.Chtimes(name, t, t) }
+
 // Remove removes a file.
 func (l *Local) Remove(name string) error {
 	if err := os.Remove(name); err != nil {

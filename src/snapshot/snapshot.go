@@ -104,8 +104,6 @@ func newID(t time.Time, dokku, reason string) string {
 
 func (s *Store) path(id string) string { return s.h.Paths().Data("snapshots", id+".tar.gz") }
 
-func (s *Store) livePath(name string) string { return s.h.Paths().Data("live", name+".tar.gz") }
-
 // Save stores the files as a new snapshot and reads it back before it says that
 // it is there.
 func (s *Store) Save(files *app.Files, reason string) (Manifest, error) {
@@ -192,50 +190,41 @@ func (s *Store) sweep(dir string) error {
 
 var leftover = pattern.Of(`^\..*\.tar\.gz[0-9]+$`)
 
-// SaveLive replaces the live snapshot of one app.
-func (s *Store) SaveLive(files *app.Files, name string) error {
-	m := s.manifest(files, live)
-	m.ID = "live/" + name
-	if _, err := s.store(s.livePath(name), &m, "", func() {}); err != nil {
-		return fmt.Errorf("the live snapshot of %s cannot be stored: %w", name, err)
-	}
-	return nil
-}
-
-// RetireLive takes the live snapshot of an app that is gone out of use. It is
-// kept, one for each name, because it may be the newest copy of what an
-// apps:rename of 0.34.0 to 0.36.5 has just destroyed.
-func (s *Store) RetireLive(name string) error {
-	if _, err := s.h.Lstat(s.livePath(name)); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err := s.h.Mkdir(s.h.Paths().Data("gone"), 0o700); err != nil {
-		return err
-	}
-	return s.h.Rename(s.livePath(name), s.h.Paths().Data("gone", name+".tar.gz"))
-}
-
-// MoveLive gives the live snapshot of an app that was renamed to its new name. In
-// it the app has the old one.
-func (s *Store) MoveLive(from, to string) error {
-	err := s.h.Rename(s.livePath(from), s.livePath(to))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // moved already
-	}
-	return err
-}
-
 func (s *Store) manifest(files *app.Files, reason string) Manifest {
-	// Where the clock has gone back, what is recorded now is still newer than
-	// what was recorded before: all that follows goes by the order.
-	now := s.h.Now()
-	if list, err := s.List(); err == nil && len(list) > 0 && !list[0].Future && !now.After(list[0].Time) {
-		now = list[0].Time.Add(time.Second)
-	}
 	return Manifest{
-		Format: format, Time: now, Reason: reason, Dokku: files.Dokku, Partial: files.Partial,
+		Format: format, Time: s.date(files), Reason: reason, Dokku: files.Dokku, Partial: files.Partial,
 		Incomplete: files.Incomplete(), Apps: files.Apps, Host: app.Read(files), Files: files.All(),
 	}
+}
+
+// longest is more than it takes to read a host and to ask its apps. Where more lies between
+// that and storing it the clock was put right.
+const longest = 10 * time.Minute
+
+// Next is the date of a snapshot that is begun now. Where the clock has gone back that is
+// still newer than all that was recorded before: all that follows goes by the order.
+func (s *Store) Next() time.Time {
+	now := s.h.Now()
+	if list, err := s.List(); err == nil && len(list) > 0 && !list[0].Future && !now.After(list[0].Time) {
+		return list[0].Time.Add(time.Second)
+	}
+	return now
+}
+
+// date is what a snapshot of files is dated: when it was begun, and not when it is stored. In
+// between apps are asked, and what a deploy has stored meanwhile is newer. (What was changed
+// meanwhile and no trigger tells of may be in it and older; it takes seconds to read a host,
+// and a minute to ask it.) No two snapshots are of the same second.
+func (s *Store) date(files *app.Files) time.Time {
+	t := files.Time
+	if d := s.h.Now().Sub(t); d < 0 || d > longest {
+		t = s.Next()
+	}
+	list, err := s.List()
+	for err == nil && slices.ContainsFunc(list, func(e Entry) bool { return e.Time.Equal(t) }) {
+		t = t.Add(time.Second)
+	}
+	return t
 }
 
 // Dated is a time that something was done at, and no time at all where that lies
@@ -266,9 +255,6 @@ func (s *Store) Verify(id string) (Manifest, error) {
 	m.Files = nil
 	return m, err
 }
-
-// Live reads the live snapshot of an app; fs.ErrNotExist when there is none.
-func (s *Store) Live(name string) (Manifest, error) { return s.Manifest("live/" + name) }
 
 // Files reads a snapshot, or with live/<app> an app's live snapshot.
 func (s *Store) Files(id string) (*app.Files, error) {

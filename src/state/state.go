@@ -205,6 +205,25 @@ func (s *Store) SetPhase(step string) error {
 	return s.h.Write(s.h.Paths().Data("pending"), 0o600, []byte(step+"\n"))
 }
 
+// NoteUnrecorded notes that an app was changed whose live snapshot says how it was before an
+// upgrade.
+func (s *Store) NoteUnrecorded() error {
+	name := s.h.Paths().Data("unrecorded")
+	if _, err := s.h.Lstat(name); err == nil {
+		return nil
+	}
+	return s.h.Write(name, 0o600, nil)
+}
+
+// TakeUnrecorded tells whether that was noted, and ends it. The caller records the host.
+func (s *Store) TakeUnrecorded() (bool, error) {
+	name := s.h.Paths().Data("unrecorded")
+	if _, err := s.h.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return true, s.h.Remove(name)
+}
+
 // Lock keeps every other upgrade-guard process from the store until the returned
 // function is called. It waits no longer than wait.
 func Lock(ctx context.Context, h host.Host, wait time.Duration) (unlock func(), err error) {

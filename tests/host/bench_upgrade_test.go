@@ -267,8 +267,8 @@ func (c *crowd) Run(_ context.Context, name string, args ...string) ([]byte, err
 	switch {
 	case is("docker", "ps"):
 		_, of, one := strings.Cut(words[len(words)-1], "label=com.dokku.app-name=")
-		for _, l := range c.containers {
-			if !one || l.app == of {
+		for _, id := range slices.Sorted(maps.Keys(c.containers)) {
+			if l := c.containers[id]; !one || l.app == of {
 				fmt.Fprintln(&out, l.id)
 			}
 		}
