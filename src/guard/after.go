@@ -2,14 +2,13 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 
 	"github.com/hashicorp/go-multierror"
 
+	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
@@ -227,6 +226,32 @@ func (g *Guard) tellUpgrade(known state.State, out outcome, failure error) {
 	g.tell(e)
 }
 
+// afterwards takes the snapshot of a host after its upgrade: as it was observed last and was
+// judged by, with what its apps have answered then. Where something is known to have changed
+// since, it is read again. The caller holds the store's lock, and has set the stamp.
+func (g *Guard) afterwards(ctx context.Context, out outcome, changed bool) error {
+	unrecorded, err := g.State.TakeUnrecorded()
+	if err != nil {
+		g.Out.Error(err) // and the next is read again too
+	}
+	var files *app.Files
+	gone := func(name string) bool {
+		_, err := g.Host.Lstat(g.Host.Paths().App(name))
+		return err != nil
+	}
+	if changed || unrecorded || out.again != nil || slices.ContainsFunc(out.Files.Apps, gone) {
+		if files, err = g.read(ctx, app.What{Dokku: out.Now.Dokku}); err != nil {
+			return err
+		}
+	} else {
+		files = out.Files.WithoutNeeds()
+	}
+	addAnswers(files, out.answers)
+	files.Spent = true
+	_, err = g.save(files, snapshot.PostUpgrade)
+	return err
+}
+
 // sum is the last line of a run: what the apps are, held to the baseline.
 func (g *Guard) sum(out outcome, compared bool, failure error) {
 	known, err := g.State.Read()
@@ -294,85 +319,6 @@ func noteDrift(journal *plan.Journal, found []hazard.Finding) error {
 		}
 	}
 	return nil
-}
-
-// close enters which apps are unresolved, and by which baseline. Unresolved is also
-// whoever could not be looked at: an app whose scale cannot be read, one without a
-// baseline while a snapshot that may hold it cannot be read, and one of which Dokku's own
-// commands do not confirm what is read: what is unresolved of it stays what it was, and
-// after an upgrade all of it is.
-func (g *Guard) close(known *state.State, out outcome, m *memory) {
-	open, baselines := map[string]state.Baseline{}, m.baselines
-	keep := func(name, hazard string) {
-		b, again := open[name]
-		if !again {
-			b = state.Baseline{Dokku: m.lastSeen}
-			if r, ok := baselines[name]; ok {
-				b = state.Baseline{Snapshot: r.id, Dokku: r.state.Dokku}
-			} else if old, ok := known.Unresolved[name]; ok {
-				b = old
-			}
-		}
-		if hazard != "" && !slices.Contains(b.Hazards, hazard) {
-			b.Hazards = append(b.Hazards, hazard)
-		}
-		open[name] = b
-	}
-	for name := range out.disputed {
-		if old, was := known.Unresolved[name]; was && !m.underWay {
-			open[name] = old
-		} else if m.underWay {
-			keep(name, "")
-		}
-	}
-	// Nor was what belongs to a rename that is under way or was cut off looked at.
-	for name := range out.renaming {
-		_, recorded := baselines[name]
-		if old, was := known.Unresolved[name]; was && !m.underWay {
-			open[name] = old
-		} else if m.underWay && recorded {
-			keep(name, "")
-		}
-	}
-	for _, f := range out.found {
-		if !out.disputes(f.App) && f.Recorded && f.Kind != hazard.Notice {
-			keep(f.App, f.Hazard)
-		}
-	}
-	for name, s := range out.Now.Apps {
-		_, recorded := baselines[name]
-		if !out.disputes(name) && (s.Scale.Unreadable || m.broken && !recorded) {
-			keep(name, "")
-		}
-	}
-	// Somebody may have destroyed it since it was observed: a new app of that name has no
-	// past.
-	maps.DeleteFunc(open, func(name string, _ state.Baseline) bool {
-		if name == host.GlobalScope {
-			return false
-		}
-		_, err := g.Host.Lstat(g.Host.Paths().App(name))
-		return errors.Is(err, fs.ErrNotExist)
-	})
-	if len(open) == 0 {
-		open = nil
-	}
-	known.Unresolved = open
-}
-
-// differ says, in words, what is unresolved: "2 apps differ".
-func differ(open map[string]state.Baseline) string {
-	_, hostToo := open[host.GlobalScope]
-	switch n := len(open); {
-	case hostToo && n == 1:
-		return host.Place(host.GlobalScope) + " differs"
-	case hostToo:
-		return say.Plural(n-1, "app") + " and " + host.Place(host.GlobalScope) + " differ"
-	case n == 1:
-		return "1 app differs"
-	default:
-		return say.Plural(n, "app") + " differ"
-	}
 }
 
 // overtaken tells that another upgrade was unpacked during a run: what was observed may

@@ -8,14 +8,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"upgrade-guard/hook"
 	"upgrade-guard/src/app"
 	"upgrade-guard/src/hazard"
 	"upgrade-guard/src/host"
 	"upgrade-guard/src/plan"
-	"upgrade-guard/src/snapshot"
 	"upgrade-guard/src/state"
 )
 
@@ -93,30 +91,6 @@ func (g *Guard) NoteChange(ctx context.Context) (disk string, left bool, err err
 	}
 	err = errors.Join(g.State.NoteUnrecorded(), g.locked(ctx, deployLockTimeout, look))
 	return disk, left, err
-}
-
-// recordApp reads an app, without the lock: docker may be slow, and another app's deploy must
-// not wait for it. Then the lock is taken, and what was read is stored. Where somebody else has
-// stored the app's live snapshot meanwhile, that may be of what is newer: then the app is read
-// again. After three times what was read last is stored.
-func (g *Guard) recordApp(ctx context.Context, name string, wait time.Duration, read func(again bool) (*app.Files, error), store func(*app.Files) error) error {
-	for try := 1; ; try++ {
-		was := g.Store.LiveFile(name)
-		files, err := read(try > 1)
-		if err != nil {
-			return err
-		}
-		overtaken := false
-		err = g.locked(ctx, wait, func() error {
-			if overtaken = try < 3 && !snapshot.SameFile(was, g.Store.LiveFile(name)); overtaken {
-				return nil
-			}
-			return store(files)
-		})
-		if !overtaken {
-			return err
-		}
-	}
 }
 
 // reseed keeps what was seeded for an upgrade true for as long as the upgrade

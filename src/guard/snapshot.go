@@ -21,16 +21,6 @@ import (
 
 // What a snapshot is made of, how it is stored, and which are let go of.
 
-// read reads the host, or some of its apps, for what may be recorded.
-func (g *Guard) read(ctx context.Context, what app.What) (*app.Files, error) {
-	begun := g.Store.Next()
-	files, err := app.Capture(ctx, g.Host, what)
-	if err == nil {
-		files.Time = begun
-	}
-	return files, err
-}
-
 // capture is what a snapshot of the whole host is made of: its files, whose state was
 // written by the given Dokku version, and what its apps answer. It is taken without the
 // store's lock: docker may be slow, an app slower, and deploys wait for that lock.
@@ -48,32 +38,6 @@ func (g *Guard) capture(ctx context.Context, reason, dokku string) (*app.Files, 
 	defer asked()
 	addAnswers(files, nginx.Ask(counting, g.Host.Dial, g.questions(o, files.Apps)))
 	return files, nil
-}
-
-// afterwards takes the snapshot of a host after its upgrade: as it was observed last and was
-// judged by, with what its apps have answered then. Where something is known to have changed
-// since, it is read again. The caller holds the store's lock, and has set the stamp.
-func (g *Guard) afterwards(ctx context.Context, out outcome, changed bool) error {
-	unrecorded, err := g.State.TakeUnrecorded()
-	if err != nil {
-		g.Out.Error(err) // and the next is read again too
-	}
-	var files *app.Files
-	gone := func(name string) bool {
-		_, err := g.Host.Lstat(g.Host.Paths().App(name))
-		return err != nil
-	}
-	if changed || unrecorded || out.again != nil || slices.ContainsFunc(out.Files.Apps, gone) {
-		if files, err = g.read(ctx, app.What{Dokku: out.Now.Dokku}); err != nil {
-			return err
-		}
-	} else {
-		files = out.Files.WithoutNeeds()
-	}
-	addAnswers(files, out.answers)
-	files.Spent = true
-	_, err = g.save(files, snapshot.PostUpgrade)
-	return err
 }
 
 // addAnswers puts what apps have answered among the files of a snapshot.

@@ -204,8 +204,12 @@ const longest = 10 * time.Minute
 // Next is the date of a snapshot that is begun now. Where the clock has gone back that is
 // still newer than all that was recorded before: all that follows goes by the order.
 func (s *Store) Next() time.Time {
-	now := s.h.Now()
-	if list, err := s.List(); err == nil && len(list) > 0 && !list[0].Future && !now.After(list[0].Time) {
+	list, _ := s.List()
+	return next(list, s.h.Now())
+}
+
+func next(list []Entry, now time.Time) time.Time {
+	if len(list) > 0 && !list[0].Future && !now.After(list[0].Time) {
 		return list[0].Time.Add(time.Second)
 	}
 	return now
@@ -216,12 +220,12 @@ func (s *Store) Next() time.Time {
 // meanwhile and no trigger tells of may be in it and older; it takes seconds to read a host,
 // and a minute to ask it.) No two snapshots are of the same second.
 func (s *Store) date(files *app.Files) time.Time {
-	t := files.Time
-	if d := s.h.Now().Sub(t); d < 0 || d > longest {
-		t = s.Next()
+	list, _ := s.List()
+	t, now := files.Time, s.h.Now()
+	if d := now.Sub(t); d < 0 || d > longest {
+		t = next(list, now)
 	}
-	list, err := s.List()
-	for err == nil && slices.ContainsFunc(list, func(e Entry) bool { return e.Time.Equal(t) }) {
+	for slices.ContainsFunc(list, func(e Entry) bool { return e.Time.Equal(t) }) {
 		t = t.Add(time.Second)
 	}
 	return t

@@ -19,7 +19,7 @@ import (
 var storeys = [][]string{
 	{"guard.go"},
 	{"fingerprint.go", "others.go", "phase.go", "restore_point.go", "jobs.go", "seeds.go", "observation.go", "renewals.go", "events.go", "settings.go"},
-	{"newer.go", "names.go", "baseline.go", "log.go"},
+	{"newer.go", "names.go", "baseline.go", "log.go", "record.go"},
 	{"undo.go"},
 	{"observe.go", "cutoff.go"},
 	{"snapshot.go", "occasion.go", "status.go", "again.go"},
@@ -27,7 +27,7 @@ var storeys = [][]string{
 	{"ground.go"},
 	{"unknown.go", "env.go"},
 	{"act.go", "print.go"},
-	{"queue_renames.go"},
+	{"queue_renames.go", "unresolved.go"},
 	{"after.go"},
 	{"routes.go", "install.go", "deploy.go", "before.go", "check.go", "restore.go", "export.go", "forget.go", "diff.go"},
 	{"rename.go", "restore_host.go", "show.go", "recipe.go", "create_code.go"},
