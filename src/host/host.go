@@ -60,7 +60,7 @@ type Host interface {
 	Write(name string, mode fs.FileMode, data []byte) error
 	// WriteFrom is Write for what is too large to be held in one piece.
 	WriteFrom(name string, mode fs.FileMode, fill func(io.Writer) error) error
-	// Append adds a line to a file of mode 0600.
+	// Append adds a line, or several, to a file of mode 0600: all of it or nothing.
 	Append(name string, line []byte) error
 	// Mkdir makes a directory and its parents; one that exists keeps its mode.
 	Mkdir(name string, mode fs.FileMode) error

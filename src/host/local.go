@@ -143,7 +143,7 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// Append adds a line to a file.
+// Append adds a line, or several, to a file: all of it or nothing.
 func (l *Local) Append(name string, line []byte) error {
 	dir := filepath.Dir(name)
 	if err := l.Mkdir(dir, 0o700); err != nil {
@@ -155,10 +155,15 @@ func (l *Local) Append(name string, line []byte) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.Write(append(bytes.TrimRight(line, "\n"), '\n')); err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
+	st, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	if err := f.Sync(); err != nil {
+	if _, err = f.Write(append(bytes.TrimRight(line, "\n"), '\n')); err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		_ = f.Truncate(st.Size()) // half of it is no line
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	if errors.Is(statErr, fs.ErrNotExist) {

@@ -21,6 +21,9 @@ type Journal struct {
 	h    host.Host
 	id   string
 	used bool
+	// held are lines that reach the disk with the next one, or by flush: what is done is
+	// written with what begins next, so a thousand repairs wait a thousand times less for it.
+	held []byte
 }
 
 // Line is one line of a journal.
@@ -61,29 +64,43 @@ func journalPath(h host.Host, id string) string { return h.Paths().Data("runs", 
 func (j *Journal) Note(s Step, event string, failure error) error { return j.write(s, event, failure) }
 
 func (j *Journal) write(s Step, event string, failure error) error {
+	return errors.Join(j.hold(s, event, failure), j.flush())
+}
+
+// hold is write, but for reaching the disk.
+func (j *Journal) hold(s Step, event string, failure error) error {
 	l := Line{App: s.App, Hazard: s.Hazard, Event: event, Text: s.Text}
 	if failure != nil {
 		l.Error = say.Line(failure)
 	}
-	return j.append(l)
+	return j.add(l)
 }
 
 // Drift notes that something differs from the baseline and was left as it is.
 func (j *Journal) Drift(name, text string) error {
-	return j.append(Line{App: name, Event: Drift, Text: text})
+	return errors.Join(j.add(Line{App: name, Event: Drift, Text: text}), j.flush())
 }
 
-func (j *Journal) append(l Line) error {
+func (j *Journal) add(l Line) error {
 	l.Time = j.h.Now()
 	// It is read when a report is made, and by people: nothing that is a secret.
 	b, err := say.EncodeJSON(l)
 	if err != nil {
 		return err
 	}
-	if err := j.h.Append(journalPath(j.h, j.id), b); err != nil {
+	j.held = append(append(j.held, bytes.TrimRight(b, "\n")...), '\n')
+	return nil
+}
+
+// flush has what is held reach the disk. What cannot be written is held for the next time.
+func (j *Journal) flush() error {
+	if len(j.held) == 0 {
+		return nil
+	}
+	if err := j.h.Append(journalPath(j.h, j.id), j.held); err != nil {
 		return fmt.Errorf("the journal cannot be written: %w", err)
 	}
-	j.used = true
+	j.held, j.used = nil, true
 	return nil
 }
 

@@ -136,6 +136,12 @@ func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Print
 // them. Where the operator interrupts, no further step begins.
 func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Printer) []error {
 	errs := make([]error, len(p))
+	last := -1 // that was done
+	defer func() {
+		if err := j.flush(); err != nil && last >= 0 && errs[last] == nil {
+			errs[last] = fmt.Errorf("%s: failed: %s: %w", host.Place(p[last].App), p[last].Text, err)
+		}
+	}()
 	for i, s := range p {
 		if ctx.Err() != nil {
 			errs[i] = fmt.Errorf("%s: %s: %w", host.Place(s.App), s.Text, ErrInterrupted)
@@ -143,6 +149,7 @@ func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Pri
 		}
 		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
 		err := s.apply(ctx, h, j)
+		last = i
 		var unknown NotKnown
 		if errors.As(err, &unknown) {
 			out.Trouble("%s: %s", host.Place(s.App), unknown.What)
@@ -187,11 +194,11 @@ func (s Step) apply(ctx context.Context, h host.Host, j *Journal) error {
 	event := Done
 	switch u := (NotKnown{}); {
 	case errors.As(err, &u):
-		return NotKnown{u.What, errors.Join(journalErr, j.write(s, Done, u))}
+		return NotKnown{u.What, errors.Join(journalErr, j.hold(s, Done, u))}
 	case err != nil:
 		event = Failed
 	}
-	return errors.Join(err, journalErr, j.write(s, event, err))
+	return errors.Join(err, journalErr, j.hold(s, event, err))
 }
 
 func (s Step) do(ctx context.Context, h host.Host) error {
