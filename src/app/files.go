@@ -55,9 +55,9 @@ const (
 	// branches are no reason to have no snapshot of the others.
 	maxTree  = 20_000
 	maxDepth = 50
-	// maxBytes is as much as is captured of a whole host: a hundred times what one
+	// maxBytes is as much as is captured of a whole host: sixteen times what one
 	// with a thousand apps has.
-	maxBytes = 256 << 20
+	maxBytes = 320 << 20
 
 	// Where docker's and cron's answers are kept.
 	dockerFacts = "facts/docker"

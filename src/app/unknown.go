@@ -200,15 +200,19 @@ func byName(files []File) map[string][]File {
 
 // FailedOf are the files of a part whose content was not captured.
 func (f *Files) FailedOf(scope string, p Part) []File {
-	var failed []File
-	for _, name := range []string{"", scope, "app-" + scope} {
-		for _, file := range f.failedAt[name] {
-			if f.isOf(file.Path, scope, p) && !slices.ContainsFunc(failed, func(o File) bool { return o.Path == file.Path }) {
-				failed = append(failed, file)
-			}
-		}
-	}
-	return failed
+	return slices.DeleteFunc(f.failedNear(scope), func(file File) bool { return !f.isOf(file.Path, scope, p) })
+}
+
+// failedNear are the files whose content was not captured and that may belong to a scope, by
+// the names in their paths, each once, the host's own first: each app looks at its own, and not
+// at those of thousands.
+func (f *Files) failedNear(scope string) []File {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Concat(f.failedAt[""], f.failedAt[scope], f.failedAt["app-"+scope]), func(file File) bool {
+		again := seen[file.Path]
+		seen[file.Path] = true
+		return again
+	})
 }
 
 // Shown is a captured path as it is told: without the root that all have.

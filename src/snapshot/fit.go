@@ -40,12 +40,13 @@ func (m Manifest) fit() (_ Manifest, e encoding, bytes int, err error) {
 		if size.fits() {
 			break
 		}
-		size = size.minus(apps[name])
 		gone[name] = true
 		// Its scale is not known, which is not the same as having none.
 		why := "it is too large for a snapshot"
 		m.Host.Apps[name] = app.State{Name: name, Dokku: m.Dokku, Scale: app.ScaleState{Unreadable: true}, Unreadable: []string{why}}
 		leave("root/"+name+"/", why)
+		// What is said of it takes room too: there may be thousands.
+		size = size.minus(apps[name]).plus(extentOf(m.Host.Apps[name])).plus(extentOf(m.Incomplete[len(m.Incomplete)-1]))
 	}
 	m.Apps = slices.DeleteFunc(slices.Clone(m.Apps), func(name string) bool { return gone[name] })
 	m.Files = slices.DeleteFunc(slices.Clone(m.Files), func(f app.File) bool { return gone[app.Scope(f.Path)] })
@@ -87,6 +88,17 @@ func (e extent) minus(o extent) extent {
 	return extent{e.bytes - o.bytes, e.objects - o.objects, e.values - o.values, e.content - o.content}
 }
 
+func (e extent) plus(o extent) extent {
+	return extent{e.bytes + o.bytes, e.objects + o.objects, e.values + o.values, e.content + o.content}
+}
+
+// extentOf is the extent of a part of a manifest.
+func extentOf(what any) extent {
+	size := meter{unbounded: true}
+	_ = json.NewEncoder(&size).Encode(what) // what cannot be written is told when all of it is
+	return extent{bytes: size.bytes, objects: size.objects, values: size.values + 1}
+}
+
 // size is the extent of the whole.
 func (m Manifest) size() (extent, encoding, error) {
 	size, held := meter{unbounded: true, sum: sha256.New()}, sha256.New()
@@ -112,11 +124,7 @@ func (m Manifest) size() (extent, encoding, error) {
 func (m Manifest) sizes() map[string]extent {
 	apps := map[string]extent{}
 	add := func(name string, what any, content int) {
-		size := meter{unbounded: true}
-		// What cannot be written is told when all of it is.
-		_ = json.NewEncoder(&size).Encode(what)
-		e := apps[name]
-		apps[name] = extent{e.bytes + size.bytes, e.objects + size.objects, e.values + size.values + 1, e.content + content}
+		apps[name] = apps[name].plus(extentOf(what)).plus(extent{content: content})
 	}
 	for name, s := range m.Host.Apps {
 		add(name, s, 0)

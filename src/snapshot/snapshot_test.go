@@ -355,6 +355,34 @@ func TestTheLargestAppIsLeftOut(t *testing.T) {
 	}
 }
 
+// A host of so many apps that no snapshot holds them all has one of most of them: what is said
+// of those that are left out takes room too.
+func TestAHostThatIsTooLargeHasASnapshot(t *testing.T) {
+	var list []app.File
+	var names []string
+	const apps, each = 12_000, maxObjects / 11_000
+	for i := range apps {
+		name := fmt.Sprintf("app%05d", i)
+		names = append(names, name)
+		list = append(list, app.File{Path: "root/" + name + "/VHOST", Mode: 0o644, Data: []byte("x\n"), Size: 2, SHA256: app.Digest([]byte("x\n"))})
+		for n := range each {
+			list = append(list, app.File{Path: fmt.Sprintf("root/%s/refs/heads/%d", name, n), Mode: fs.ModeSymlink | 0o777, Link: "x"})
+		}
+	}
+	s := New(newHost(t))
+	m, err := s.Save(app.NewFiles("0.38.27", names, nil, list), Manual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(m.Incomplete); n < 500 || n > 4000 {
+		t.Errorf("%d apps are left out", n)
+	}
+	back, err := s.Manifest(m.ID)
+	if err != nil || len(back.Apps) != apps-len(m.Incomplete) || len(back.Host.Apps) != apps {
+		t.Errorf("it has %d apps, and %d states, %v", len(back.Apps), len(back.Host.Apps), err)
+	}
+}
+
 // A path that cannot be stored, whoever has made it up, is named, and all else is stored.
 func TestWhatCannotBeStoredIsNamed(t *testing.T) {
 	var list []app.File

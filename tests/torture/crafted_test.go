@@ -434,19 +434,19 @@ var archives = []struct {
 		a.endless = block("manifest.json", octal(1<<30), '0')
 		a.last = func([]byte) []byte { return nil }
 	}},
-	{"a manifest of 60 MiB of names", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"apps":[`, `"",`, 60<<20) }},
-	{"a manifest of 60 MiB of apps", refused, func(_ *testing.T, a *archive) { a.raw = numbered(`{"format":1,"host":{"apps":{`, `:{},`, 60<<20) }},
-	{"a manifest of 60 MiB of containers", refused, func(_ *testing.T, a *archive) {
-		a.raw = many(`{"format":1,"host":{"apps":{"my_app":{"containers":[`, `{},`, 60<<20)
+	{"a manifest of 120 MiB of names", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"apps":[`, `"",`, 120<<20) }},
+	{"a manifest of 120 MiB of apps", refused, func(_ *testing.T, a *archive) { a.raw = numbered(`{"format":1,"host":{"apps":{`, `:{},`, 120<<20) }},
+	{"a manifest of 120 MiB of containers", refused, func(_ *testing.T, a *archive) {
+		a.raw = many(`{"format":1,"host":{"apps":{"my_app":{"containers":[`, `{},`, 120<<20)
 	}},
-	{"a manifest of 60 MiB of variables", refused, func(_ *testing.T, a *archive) {
-		a.raw = numbered(`{"format":1,"host":{"apps":{"my_app":{"env":{`, `:"",`, 60<<20)
+	{"a manifest of 120 MiB of variables", refused, func(_ *testing.T, a *archive) {
+		a.raw = numbered(`{"format":1,"host":{"apps":{"my_app":{"env":{`, `:"",`, 120<<20)
 	}},
-	{"a manifest of 60 MiB of files", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{},`, 60<<20) }},
-	{"a manifest of 60 MiB of depth", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":`, `[`, 60<<20) }},
-	{"a manifest of 60 MiB in one name", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"dokku":"`, `x`, 60<<20) }},
-	{"a manifest of 60 MiB of a later version", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":[`, `1,`, 60<<20) }},
-	{"a manifest of 60 MiB of paths to nowhere", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{"path":"/"},`, 60<<20) }},
+	{"a manifest of 120 MiB of files", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{},`, 120<<20) }},
+	{"a manifest of 120 MiB of depth", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":`, `[`, 120<<20) }},
+	{"a manifest of 120 MiB in one name", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"dokku":"`, `x`, 120<<20) }},
+	{"a manifest of 120 MiB of a later version", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":[`, `1,`, 120<<20) }},
+	{"a manifest of 120 MiB of paths to nowhere", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{"path":"/"},`, 120<<20) }},
 	{"half a million paths to nowhere", leftOut, func(t *testing.T, a *archive) {
 		a.raw = bytes.Replace(a.json(t), []byte(`"files":[`), many(`"files":[`, `{"path":"/"},`, 500_000*13), 1)
 	}},
