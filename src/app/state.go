@@ -126,11 +126,11 @@ func read(f *Files) Host {
 		*s = readApp(f, name, global, facts, h.Global.Letsencrypt)
 		s.Unreadable, s.Unknown = unreadable[name], f.Unknown(name)
 		s.Proxy.Unknown = s.Unknown[PartProxy]
-		for _, file := range f.failedNear(name) {
+		f.failedNear(name, func(file File) {
 			if file.LeftOut() && f.ofPart(file.Path, name) {
 				s.LeftOut = append(s.LeftOut, fmt.Sprintf("%s is not read: %s", Shown(file.Path), file.Reason()))
 			}
-		}
+		})
 		slices.Sort(s.LeftOut)
 	})
 	for i, name := range f.Apps {

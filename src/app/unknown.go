@@ -187,32 +187,48 @@ func notCaptured(list []File) []File {
 func byName(files []File) map[string][]File {
 	named := map[string][]File{}
 	for _, file := range files {
-		parts := strings.Split(strings.TrimSuffix(file.Path, "/"), "/")
-		if len(parts) < 3 || parts[0] == "lib" && len(parts) < 4 || slices.Contains(parts, host.GlobalScope) {
+		parts := namesIn(file.Path)
+		if ofAll(parts) {
 			named[""] = append(named[""], file)
+			continue
 		}
-		for _, name := range parts[1:] {
-			named[name] = append(named[name], file)
+		for i, name := range parts[1:] {
+			if !slices.Contains(parts[1:i+1], name) {
+				named[name] = append(named[name], file)
+			}
 		}
 	}
 	return named
 }
 
-// FailedOf are the files of a part whose content was not captured.
-func (f *Files) FailedOf(scope string, p Part) []File {
-	return slices.DeleteFunc(f.failedNear(scope), func(file File) bool { return !f.isOf(file.Path, scope, p) })
+func namesIn(path string) []string { return strings.Split(strings.TrimSuffix(path, "/"), "/") }
+
+// ofAll tells of the names in a path that every app, or none, is read by what is there.
+func ofAll(parts []string) bool {
+	return len(parts) < 3 || parts[0] == "lib" && len(parts) < 4 || slices.Contains(parts, host.GlobalScope)
 }
 
-// failedNear are the files whose content was not captured and that may belong to a scope, by
-// the names in their paths, each once, the host's own first: each app looks at its own, and not
-// at those of thousands.
-func (f *Files) failedNear(scope string) []File {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Concat(f.failedAt[""], f.failedAt[scope], f.failedAt["app-"+scope]), func(file File) bool {
-		again := seen[file.Path]
-		seen[file.Path] = true
-		return again
+// failedNear goes through the files whose content was not captured and that may belong to a
+// scope, each once, the host's own first: each app looks at its own, and not at those of
+// thousands.
+func (f *Files) failedNear(scope string, look func(File)) {
+	for _, name := range []string{"", scope, "app-" + scope} {
+		for _, file := range f.failedAt[name] {
+			if name != "app-"+scope || !slices.Contains(namesIn(file.Path), scope) {
+				look(file)
+			}
+		}
+	}
+}
+
+// FailedOf are the files of a part whose content was not captured.
+func (f *Files) FailedOf(scope string, p Part) (failed []File) {
+	f.failedNear(scope, func(file File) {
+		if f.isOf(file.Path, scope, p) {
+			failed = append(failed, file)
+		}
 	})
+	return failed
 }
 
 // Shown is a captured path as it is told: without the root that all have.

@@ -160,8 +160,9 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	// Another upgrade may have begun meanwhile, which is not through.
 	same := g.State.Phase() == phase
 	if !m.upgraded {
-		// A run that is killed right before its end has not stored what it left.
-		if list, err := g.of(disk); err == nil && len(list) == 0 {
+		// A run that is killed right before its end has not stored what it left; and where
+		// Dokku was installed again, what has changed meanwhile is in no live snapshot.
+		if list, err := g.of(disk); err == nil && len(list) == 0 || pending && same && g.State.Unrecorded() {
 			note(g.afterwards(ctx, out, true))
 		}
 	}
@@ -230,26 +231,23 @@ func (g *Guard) tellUpgrade(known state.State, out outcome, failure error) {
 // judged by, with what its apps have answered then. Where something is known to have changed
 // since, it is read again. The caller holds the store's lock, and has set the stamp.
 func (g *Guard) afterwards(ctx context.Context, out outcome, changed bool) error {
-	unrecorded, err := g.State.TakeUnrecorded()
-	if err != nil {
-		g.Out.Error(err) // and the next is read again too
-	}
-	var files *app.Files
 	gone := func(name string) bool {
 		_, err := g.Host.Lstat(g.Host.Paths().App(name))
 		return err != nil
 	}
+	files, unrecorded := out.Files.WithoutNeeds(), g.State.Unrecorded()
 	if changed || unrecorded || out.again != nil || slices.ContainsFunc(out.Files.Apps, gone) {
+		var err error
 		if files, err = g.read(ctx, app.What{Dokku: out.Now.Dokku}); err != nil {
 			return err
 		}
-	} else {
-		files = out.Files.WithoutNeeds()
 	}
 	addAnswers(files, out.answers)
 	files.Spent = true
-	_, err = g.save(files, snapshot.PostUpgrade)
-	return err
+	if _, err := g.save(files, snapshot.PostUpgrade); err != nil || !unrecorded {
+		return err
+	}
+	return g.State.SetRecorded()
 }
 
 // sum is the last line of a run: what the apps are, held to the baseline.

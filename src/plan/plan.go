@@ -138,8 +138,8 @@ func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Pri
 	errs := make([]error, len(p))
 	last := -1 // that was done
 	defer func() {
-		if err := j.flush(); err != nil && last >= 0 && errs[last] == nil {
-			errs[last] = fmt.Errorf("%s: failed: %s: %w", host.Place(p[last].App), p[last].Text, err)
+		if err := j.flush(); err != nil && last >= 0 {
+			errs[last] = errors.Join(errs[last], fmt.Errorf("%s: failed: %s: %w", host.Place(p[last].App), p[last].Text, err))
 		}
 	}()
 	for i, s := range p {
@@ -149,7 +149,9 @@ func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Pri
 		}
 		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
 		err := s.apply(ctx, h, j)
-		last = i
+		if len(j.held) > 0 && !errors.Is(err, ErrChanged) {
+			last = i
+		}
 		var unknown NotKnown
 		if errors.As(err, &unknown) {
 			out.Trouble("%s: %s", host.Place(s.App), unknown.What)

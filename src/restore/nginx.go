@@ -66,14 +66,16 @@ func (r Restoration) snippets() string { return "root/" + r.Now.Name + "/nginx.c
 
 // asPutBack are the files by which the app's configuration will be built.
 func (r Restoration) asPutBack() *app.Files {
-	list := slices.Clone(r.Files.All())
+	var were []app.File
 	for _, prefix := range []string{r.snippets(), "lib/data/nginx-vhosts/app-" + r.Now.Name + "/", "lib/config/nginx/" + r.Now.Name + "/"} {
-		for _, was := range r.old.Under(prefix) {
-			list = slices.DeleteFunc(list, func(f app.File) bool { return f.Path == was.Path })
-			list = append(list, was)
-		}
+		were = append(were, r.old.Under(prefix)...)
 	}
-	return app.NewFiles(r.Files.Dokku, r.Files.Apps, nil, list)
+	again := map[string]bool{}
+	for _, was := range were {
+		again[was.Path] = true
+	}
+	list := slices.DeleteFunc(slices.Clone(r.Files.All()), func(f app.File) bool { return again[f.Path] })
+	return app.NewFiles(r.Files.Dokku, r.Files.Apps, nil, append(list, were...))
 }
 
 // askNginx is the step that has nginx say whether it takes what was put back. It names one

@@ -143,7 +143,7 @@ func read(in io.Reader, want func(path string) bool) (Manifest, error) {
 			files[i].path = rawjson.UnescapeString(files[i].path)
 		}
 	}
-	if unpacked.left, err = unpacks(files); err != nil {
+	if unpacked.left, err = unpacks(files, size.bytes); err != nil {
 		return m, err
 	}
 	lost := size.lost && !m.Escaped
@@ -281,8 +281,8 @@ func lossy(name string) string {
 const overhead = 20 * 512
 
 // unpacks is how much there may be after the manifest, by what it says; an error where
-// that is more than any snapshot of ours has.
-func unpacks(files []promised) (int64, error) {
+// that is more than any snapshot of ours has, with the manifest or without.
+func unpacks(files []promised, manifest int) (int64, error) {
 	content, names := 0, 0
 	for _, p := range files {
 		if p.size < 0 || p.size > mostOf(p.path) {
@@ -290,6 +290,9 @@ func unpacks(files []promised) (int64, error) {
 		}
 		if content += p.size; content > maxContent {
 			return 0, tooMuch("bytes in its files", maxContent)
+		}
+		if content+manifest > maxTogether {
+			return 0, tooMuch("bytes in all", maxTogether)
 		}
 		names += len(p.path)
 	}

@@ -11,17 +11,19 @@ import (
 	"upgrade-guard/src/rawjson"
 )
 
-// The bounds of a snapshot are about fourteen times what a host with a thousand apps has
-// (50,000 files, a manifest of 9 MiB, 20 MiB in the files, 75 MiB unpacked), so that one of
+// The bounds of a snapshot are about eleven times what a host with a thousand apps has
+// (50,000 files, a manifest of 9 MiB, 18 MiB in the files, 75 MiB unpacked), so that one of
 // ten thousand has room, and hold for storing as for reading: what is stored can be read, and
 // a file that somebody has made takes no more memory and time than a large host's.
 const (
-	maxManifest = 128 << 20
+	maxManifest = 100 << 20
 	maxDepth    = 32
-	maxObjects  = 1_000_000 // a file is one, and an app's state some twenty
+	maxObjects  = 780_000 // a file is one, and an app's state some twenty
+	maxBare     = 200_000 // of these links and files that were not read: each is named to its app
 	maxValues   = 4_000_000
 	maxApps     = 50_000
-	maxContent  = 256 << 20 // of all files together
+	maxContent  = 208 << 20 // of all files together
+	maxTogether = 288 << 20 // with the manifest
 	maxFact     = 32 << 20  // of what one command answered; of a file it is app.MaxFile
 	maxNames    = 20        // refused paths that are named; the others are counted
 )

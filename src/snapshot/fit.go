@@ -75,21 +75,22 @@ func (m Manifest) holdable(leave func(path, why string)) []app.File {
 }
 
 // extent is how much there is of what is bounded.
-type extent struct{ bytes, objects, values, content int }
+type extent struct{ bytes, objects, values, content, bare int }
 
 func (e extent) fits() bool { return e.share() <= 1 }
 
 // share is how much of the bounds it takes.
 func (e extent) share() float64 {
-	return max(float64(e.bytes)/maxManifest, float64(e.objects)/maxObjects, float64(e.values)/maxValues, float64(e.content)/maxContent)
+	return max(float64(e.bytes)/maxManifest, float64(e.objects)/maxObjects, float64(e.values)/maxValues, float64(e.content)/maxContent,
+		float64(e.bytes+e.content)/maxTogether, float64(e.bare)/maxBare)
 }
 
 func (e extent) minus(o extent) extent {
-	return extent{e.bytes - o.bytes, e.objects - o.objects, e.values - o.values, e.content - o.content}
+	return extent{e.bytes - o.bytes, e.objects - o.objects, e.values - o.values, e.content - o.content, e.bare - o.bare}
 }
 
 func (e extent) plus(o extent) extent {
-	return extent{e.bytes + o.bytes, e.objects + o.objects, e.values + o.values, e.content + o.content}
+	return extent{e.bytes + o.bytes, e.objects + o.objects, e.values + o.values, e.content + o.content, e.bare + o.bare}
 }
 
 // extentOf is the extent of a part of a manifest.
@@ -115,22 +116,32 @@ func (m Manifest) size() (extent, encoding, error) {
 	manifest.sum, manifest.held = digest(size.sum.Sum(nil)), digest(held.Sum(nil))
 	e := extent{bytes: size.bytes, objects: size.objects, values: size.values}
 	for _, f := range m.Files {
-		e.content += f.Size
+		e = e.plus(stored(f))
 	}
 	return e, manifest, err
 }
 
+// stored is the extent of a file beside what the manifest says of it.
+func stored(f app.File) extent {
+	e := extent{content: f.Size}
+	if isBare(f) {
+		e.bare = 1
+	}
+	return e
+}
+
+// isBare tells of a link, and of what was not read.
+func isBare(f app.File) bool { return f.SHA256 == "" && (f.Error != "" || f.Link != "") }
+
 // sizes are the extents of the apps.
 func (m Manifest) sizes() map[string]extent {
 	apps := map[string]extent{}
-	add := func(name string, what any, content int) {
-		apps[name] = apps[name].plus(extentOf(what)).plus(extent{content: content})
-	}
 	for name, s := range m.Host.Apps {
-		add(name, s, 0)
+		apps[name] = extentOf(s)
 	}
 	for i := range m.Files {
-		add(app.Scope(m.Files[i].Path), &m.Files[i], m.Files[i].Size)
+		name := app.Scope(m.Files[i].Path)
+		apps[name] = apps[name].plus(extentOf(&m.Files[i])).plus(stored(m.Files[i]))
 	}
 	return apps
 }

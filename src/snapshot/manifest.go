@@ -185,6 +185,7 @@ var errHead = errors.New("there is a list of files")
 // is promised.
 func decode(r io.Reader, wanted parts) (m Manifest, files []promised, err error) {
 	m.Host.Apps = map[string]app.State{}
+	bare := 0
 	dec := json.NewDecoder(r)
 	err = object(dec, func(key string) error {
 		switch key {
@@ -222,6 +223,11 @@ func decode(r io.Reader, wanted parts) (m Manifest, files []promised, err error)
 				var f app.File
 				if err := dec.Decode(&f); err != nil {
 					return err
+				}
+				if isBare(f) {
+					if bare++; bare > maxBare {
+						return tooMuch("links and files that were not read", maxBare)
+					}
 				}
 				if f.SHA256 == "" {
 					m.Files = append(m.Files, f)

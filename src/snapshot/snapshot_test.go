@@ -366,7 +366,7 @@ func TestAHostThatIsTooLargeHasASnapshot(t *testing.T) {
 		names = append(names, name)
 		list = append(list, app.File{Path: "root/" + name + "/VHOST", Mode: 0o644, Data: []byte("x\n"), Size: 2, SHA256: app.Digest([]byte("x\n"))})
 		for n := range each {
-			list = append(list, app.File{Path: fmt.Sprintf("root/%s/refs/heads/%d", name, n), Mode: fs.ModeSymlink | 0o777, Link: "x"})
+			list = append(list, app.File{Path: fmt.Sprintf("root/%s/refs/heads/%d", name, n), Mode: fs.ModeDir | 0o755})
 		}
 	}
 	s := New(newHost(t))

@@ -215,14 +215,14 @@ func (s *Store) NoteUnrecorded() error {
 	return s.h.Write(name, 0o600, nil)
 }
 
-// TakeUnrecorded tells whether that was noted, and ends it. The caller records the host.
-func (s *Store) TakeUnrecorded() (bool, error) {
-	name := s.h.Paths().Data("unrecorded")
-	if _, err := s.h.Lstat(name); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return true, s.h.Remove(name)
+// Unrecorded tells whether that was noted.
+func (s *Store) Unrecorded() bool {
+	_, err := s.h.Lstat(s.h.Paths().Data("unrecorded"))
+	return !errors.Is(err, fs.ErrNotExist)
 }
+
+// SetRecorded notes that the host was recorded since.
+func (s *Store) SetRecorded() error { return s.h.Remove(s.h.Paths().Data("unrecorded")) }
 
 // Lock keeps every other upgrade-guard process from the store until the returned
 // function is called. It waits no longer than wait.

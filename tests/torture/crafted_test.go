@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -434,19 +435,19 @@ var archives = []struct {
 		a.endless = block("manifest.json", octal(1<<30), '0')
 		a.last = func([]byte) []byte { return nil }
 	}},
-	{"a manifest of 120 MiB of names", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"apps":[`, `"",`, 120<<20) }},
-	{"a manifest of 120 MiB of apps", refused, func(_ *testing.T, a *archive) { a.raw = numbered(`{"format":1,"host":{"apps":{`, `:{},`, 120<<20) }},
-	{"a manifest of 120 MiB of containers", refused, func(_ *testing.T, a *archive) {
-		a.raw = many(`{"format":1,"host":{"apps":{"my_app":{"containers":[`, `{},`, 120<<20)
+	{"a manifest of 98 MiB of names", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"apps":[`, `"",`, 98<<20) }},
+	{"a manifest of 98 MiB of apps", refused, func(_ *testing.T, a *archive) { a.raw = numbered(`{"format":1,"host":{"apps":{`, `:{},`, 98<<20) }},
+	{"a manifest of 98 MiB of containers", refused, func(_ *testing.T, a *archive) {
+		a.raw = many(`{"format":1,"host":{"apps":{"my_app":{"containers":[`, `{},`, 98<<20)
 	}},
-	{"a manifest of 120 MiB of variables", refused, func(_ *testing.T, a *archive) {
-		a.raw = numbered(`{"format":1,"host":{"apps":{"my_app":{"env":{`, `:"",`, 120<<20)
+	{"a manifest of 98 MiB of variables", refused, func(_ *testing.T, a *archive) {
+		a.raw = numbered(`{"format":1,"host":{"apps":{"my_app":{"env":{`, `:"",`, 98<<20)
 	}},
-	{"a manifest of 120 MiB of files", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{},`, 120<<20) }},
-	{"a manifest of 120 MiB of depth", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":`, `[`, 120<<20) }},
-	{"a manifest of 120 MiB in one name", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"dokku":"`, `x`, 120<<20) }},
-	{"a manifest of 120 MiB of a later version", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":[`, `1,`, 120<<20) }},
-	{"a manifest of 120 MiB of paths to nowhere", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{"path":"/"},`, 120<<20) }},
+	{"a manifest of 98 MiB of files", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{},`, 98<<20) }},
+	{"a manifest of 98 MiB of depth", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":`, `[`, 98<<20) }},
+	{"a manifest of 98 MiB in one name", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"dokku":"`, `x`, 98<<20) }},
+	{"a manifest of 98 MiB of a later version", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"x":[`, `1,`, 98<<20) }},
+	{"a manifest of 98 MiB of paths to nowhere", refused, func(_ *testing.T, a *archive) { a.raw = many(`{"format":1,"files":[`, `{"path":"/"},`, 98<<20) }},
 	{"half a million paths to nowhere", leftOut, func(t *testing.T, a *archive) {
 		a.raw = bytes.Replace(a.json(t), []byte(`"files":[`), many(`"files":[`, `{"path":"/"},`, 500_000*13), 1)
 	}},
@@ -471,10 +472,25 @@ var archives = []struct {
 	}},
 	{"as much as there may be", taken, func(_ *testing.T, a *archive) {
 		content := strings.Repeat("x", 1<<20)
-		for n := range 190 {
+		for n := range 206 {
 			a.add("root/my_app/nginx.conf.d/"+octal(n)[:11], content)
 		}
 	}},
+	{"as many files as there may be that were not read", taken, func(t *testing.T, a *archive) {
+		a.raw = bytes.Replace(a.json(t), []byte(`"files":[`), []byte(`"files":[`+notRead(190_000)), 1)
+	}},
+	{"more files that were not read", refused, func(t *testing.T, a *archive) {
+		a.raw = bytes.Replace(a.json(t), []byte(`"files":[`), []byte(`"files":[`+notRead(700_000)), 1)
+	}},
+}
+
+// notRead are so many entries of files of an app that could not be read.
+func notRead(files int) string {
+	var b strings.Builder
+	for n := range files {
+		fmt.Fprintf(&b, `{"path":"root/my_app/nginx.conf.d/a-snippet-with-a-name-that-is-rather-long-as-names-go-%d.conf","error":"e"},`, n)
+	}
+	return b.String()
 }
 
 func octal(n int) string {
