@@ -203,7 +203,7 @@ func byName(files []File) map[string][]File {
 
 func namesIn(path string) []string { return strings.Split(strings.TrimSuffix(path, "/"), "/") }
 
-// ofAll tells of the names in a path that every app, or none, is read by what is there.
+// ofAll tells by the names in a path that it belongs to no app alone.
 func ofAll(parts []string) bool {
 	return len(parts) < 3 || parts[0] == "lib" && len(parts) < 4 || slices.Contains(parts, host.GlobalScope)
 }

@@ -262,18 +262,18 @@ func unbuiltAfter(steps plan.Plan, names []string) []string {
 // forgetQuarantined removes the copies of configurations that were quarantined and are
 // good again: docker has spoken, nothing is wrong, and what stands there is Dokku's. It
 // tells whether there were any.
-func (g *Guard) forgetQuarantined(o *Observation) (any bool, err error) {
+func (g *Guard) forgetQuarantined(o *Observation) (some bool, err error) {
 	var errs *multierror.Error
 	for _, name := range o.Files.Apps {
 		path := quarantinePath(g.Host, name)
 		if _, err := g.Host.Lstat(path); err == nil && o.goodAgain(name) {
-			any = true
+			some = true
 			if err := g.Host.Remove(path); err != nil {
 				errs = multierror.Append(errs, err)
 			}
 		}
 	}
-	return any, errs.ErrorOrNil()
+	return some, errs.ErrorOrNil()
 }
 
 // runsTold is how many runs since the last upgrade the report tells of.

@@ -160,9 +160,8 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 	// Another upgrade may have begun meanwhile, which is not through.
 	same := g.State.Phase() == phase
 	if !m.upgraded {
-		// A run that is killed right before its end has not stored what it left; and where
-		// Dokku was installed again, what has changed meanwhile is in no live snapshot.
-		if list, err := g.of(disk); err == nil && len(list) == 0 || pending && same && g.State.Unrecorded() {
+		// A run that is killed right before its end has not stored what it left.
+		if list, err := g.of(disk); err == nil && len(list) == 0 {
 			note(g.afterwards(ctx, out, true))
 		}
 	}
@@ -197,6 +196,11 @@ func (g *Guard) resolve(ctx context.Context, m *memory, out outcome, phase strin
 		note(g.afterwards(ctx, out, released || withdrawn))
 	}
 	if pending && same {
+		// Dokku was installed again, and what has changed meanwhile is in no live snapshot.
+		// Not before the state is stored: it tells retention what is needed.
+		if !m.upgraded && g.State.Unrecorded() {
+			note(g.afterwards(ctx, out, true))
+		}
 		note(g.State.SetPhase(""))
 	}
 	if len(known.Upgrades) > 0 && (m.upgraded || unresolved && len(known.Unresolved) == 0) {
@@ -229,7 +233,8 @@ func (g *Guard) tellUpgrade(known state.State, out outcome, failure error) {
 
 // afterwards takes the snapshot of a host after its upgrade: as it was observed last and was
 // judged by, with what its apps have answered then. Where something is known to have changed
-// since, it is read again. The caller holds the store's lock, and has set the stamp.
+// since, it is read again. The caller holds the store's lock, and has set the stamp. What is
+// noted after this has looked stays noted.
 func (g *Guard) afterwards(ctx context.Context, out outcome, changed bool) error {
 	gone := func(name string) bool {
 		_, err := g.Host.Lstat(g.Host.Paths().App(name))

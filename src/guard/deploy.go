@@ -30,8 +30,8 @@ func (g *Guard) RefreshSettings(ctx context.Context, name string) error {
 }
 
 func (g *Guard) refresh(ctx context.Context, name string, settings bool) error {
-	disk, left, err := g.NoteChange(ctx)
-	if err != nil || left {
+	disk, left, err := g.noteChange(ctx)
+	if err != nil || left || name == host.GlobalScope { // the host has no live snapshot
 		return err
 	}
 	read := func(again bool) (*app.Files, error) {
@@ -71,14 +71,14 @@ func (g *Guard) refresh(ctx context.Context, name string, settings bool) error {
 	})
 }
 
-// NoteChange is told that something was changed, and whether the live snapshots are left as
+// noteChange is told that something was changed, and whether the live snapshots are left as
 // they are: an upgrade, or another run of Dokku's installation, is under way, and they say how
 // it was before. Then that is noted, and in the snapshot from after it.
 //
 // That one is taken after the stamp is set, under the lock. So it is noted first, and then
 // looked again, under the lock: either that snapshot sees the note, or it is seen here that all
 // is through.
-func (g *Guard) NoteChange(ctx context.Context) (disk string, left bool, err error) {
+func (g *Guard) noteChange(ctx context.Context) (disk string, left bool, err error) {
 	stamp := ""
 	look := func() (err error) {
 		disk, stamp, err = g.versions()

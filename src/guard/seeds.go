@@ -79,16 +79,16 @@ func (g *Guard) givenUp() error {
 // Dokku's own, and withdraws what was seeded for one that has not come. Where no
 // upgrade was pending somebody ran apply between pre-upgrade and the upgrade. It tells
 // whether there were any to withdraw.
-func (g *Guard) settleSeeds(known *state.State, disk string, pending bool) (any bool, err error) {
+func (g *Guard) settleSeeds(known *state.State, disk string, pending bool) (some bool, err error) {
 	maps.DeleteFunc(known.Seeds, func(_ string, s state.Seed) bool { return !app.Before(disk, s.ReadFrom) })
-	any = pending && len(known.Seeds) > 0
-	if any {
+	some = pending && len(known.Seeds) > 0
+	if some {
 		if err := g.withdraw(known, func(state.Seed) bool { return true }); err != nil {
-			return any, err
+			return some, err
 		}
 	}
 	if len(known.Seeds) == 0 {
 		known.Seeds = nil
 	}
-	return any, nil
+	return some, nil
 }

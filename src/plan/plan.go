@@ -136,10 +136,10 @@ func (p Plan) Apply(ctx context.Context, h host.Host, j *Journal, out *say.Print
 // them. Where the operator interrupts, no further step begins.
 func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Printer) []error {
 	errs := make([]error, len(p))
-	last := -1 // that was done
+	last := -1 // that was begun
 	defer func() {
 		if err := j.flush(); err != nil && last >= 0 {
-			errs[last] = errors.Join(errs[last], fmt.Errorf("%s: failed: %s: %w", host.Place(p[last].App), p[last].Text, err))
+			errs[last] = errors.Join(errs[last], fmt.Errorf("%s: %s: %w", host.Place(p[last].App), p[last].Text, err))
 		}
 	}()
 	for i, s := range p {
@@ -149,9 +149,7 @@ func (p Plan) Results(ctx context.Context, h host.Host, j *Journal, out *say.Pri
 		}
 		out.Step("[%d/%d] %s: %s", i+1, len(p), host.Place(s.App), s.Text)
 		err := s.apply(ctx, h, j)
-		if len(j.held) > 0 && !errors.Is(err, ErrChanged) {
-			last = i
-		}
+		last = i
 		var unknown NotKnown
 		if errors.As(err, &unknown) {
 			out.Trouble("%s: %s", host.Place(s.App), unknown.What)

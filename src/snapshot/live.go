@@ -52,10 +52,7 @@ func SameFile(a, b fs.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	seen := func(f fs.FileInfo) syscall.Timespec {
-		st, _ := f.Sys().(*syscall.Stat_t)
-		return st.Ctim
-	}
+	seen := func(f fs.FileInfo) syscall.Timespec { return f.Sys().(*syscall.Stat_t).Ctim }
 	return os.SameFile(a, b) && seen(a) == seen(b)
 }
 

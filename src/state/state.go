@@ -205,8 +205,8 @@ func (s *Store) SetPhase(step string) error {
 	return s.h.Write(s.h.Paths().Data("pending"), 0o600, []byte(step+"\n"))
 }
 
-// NoteUnrecorded notes that an app was changed whose live snapshot says how it was before an
-// upgrade.
+// NoteUnrecorded notes that an app, whose live snapshot says how it was before an upgrade, or
+// the host was changed.
 func (s *Store) NoteUnrecorded() error {
 	name := s.h.Paths().Data("unrecorded")
 	if _, err := s.h.Lstat(name); err == nil {

@@ -99,28 +99,18 @@ var triggers = map[string]func(context.Context, *guard.Guard, []string) error{
 var errTwoVersions = say.Hint(errors.New("the trigger takes two versions"), "plugn trigger pre-upgrade FROM TO, for example 0.20.4 0.35.5")
 
 func refresh(ctx context.Context, g *guard.Guard, args []string) error {
-	switch name := first(args); name {
-	case "":
+	if first(args) == "" {
 		return nil
-	case host.GlobalScope:
-		_, _, err := g.NoteChange(ctx)
-		return err
-	default:
-		return g.Refresh(ctx, name)
 	}
+	return g.Refresh(ctx, first(args))
 }
 
 // settings is what comes where Dokku has changed a setting, and no container.
 func settings(ctx context.Context, g *guard.Guard, args []string) error {
-	switch name := first(args); name {
-	case "":
+	if first(args) == "" {
 		return nil
-	case host.GlobalScope:
-		_, _, err := g.NoteChange(ctx)
-		return err
-	default:
-		return g.RefreshSettings(ctx, name)
 	}
+	return g.RefreshSettings(ctx, first(args))
 }
 
 // created is post-create APP, by somebody else than restore --create: what that has begun under

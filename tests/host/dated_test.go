@@ -59,12 +59,18 @@ func TestADeployWhileASnapshotIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.scaled(clock)
+}
+
+// scaled plays the upgrade, and sees that blog has the scale of five that it had last.
+func (s *story) scaled(h host.Host) {
+	s.t.Helper()
 	s.upgrade()
-	if err := s.post(clock); err != nil {
-		t.Fatal(err)
+	if err := s.post(h); err != nil {
+		s.t.Fatal(err)
 	}
 	if got := s.live()["/var/lib/dokku/config/ps/blog/scale"]; got != "web=5\n" {
-		t.Errorf("blog's scale is %q", got)
+		s.t.Errorf("blog's scale is %q", got)
 	}
 }
 
@@ -126,8 +132,7 @@ func TestAChangeAtTheEndOfAnUpgrade(t *testing.T) {
 						err = errors.Join(s.h.Write(p.LibRoot+strings.TrimPrefix(own, "lib"), 0o644, value()), s.guard(s.h).Refresh(context.Background(), "blog"))
 					case ofHost:
 						err = s.h.Write(p.DokkuRoot+"/ENV", 0o644, value())
-						_, _, noted := s.guard(s.h).NoteChange(context.Background())
-						err = errors.Join(err, noted)
+						err = errors.Join(err, s.guard(s.h).Refresh(context.Background(), host.GlobalScope))
 					default:
 						if turn == 3 { // the run's last
 							err = errors.Join(s.h.RemoveTree(p.App("blog")), s.h.RemoveTree(p.LibRoot+"/config/ps/blog"))
@@ -228,6 +233,33 @@ func TestADeployWhileAnUpgradeIsClosed(t *testing.T) {
 	}
 }
 
+// Dokku is installed again, and an app changed meanwhile: that is recorded when the work after it
+// is done.
+func TestAChangeWhileDokkuIsInstalledAgain(t *testing.T) {
+	s := newStory(t)
+	g := s.guard(s.h)
+	if err := g.State.SetPhase(guard.BeforeCore); err != nil {
+		t.Fatal(err)
+	}
+	const file = "lib/config/logs/blog/max-size"
+	if err := errors.Join(s.h.Write(s.h.Paths().LibRoot+strings.TrimPrefix(file, "lib"), 0o644, []byte("60m")), g.Refresh(context.Background(), "blog")); err != nil {
+		t.Fatal(err)
+	}
+	if !g.State.Unrecorded() {
+		t.Fatal("it is not noted")
+	}
+	if _, err := s.guard(s.h).Apply(context.Background(), false); err != nil {
+		t.Fatal(err)
+	}
+	list, err := g.Store.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := g.Store.File(list[0].ID, file); err != nil || string(got) != "60m" || g.State.Unrecorded() {
+		t.Errorf("%s has %q, %v", list[0].ID, got, err)
+	}
+}
+
 // A clock that runs half a minute ahead is put right between two snapshots. The second one, for
 // which apps were asked longer than that, is the newer one all the same.
 func TestAClockThatIsPutRightBeforeAnUpgrade(t *testing.T) {
@@ -250,13 +282,7 @@ func TestAClockThatIsPutRightBeforeAnUpgrade(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	s.upgrade()
-	if err := s.post(clock); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.live()["/var/lib/dokku/config/ps/blog/scale"]; got != "web=5\n" {
-		t.Errorf("blog's scale is %q", got)
-	}
+	s.scaled(clock)
 }
 
 // A host is read before the repairs of an upgrade and after them, and the snapshot of it is
